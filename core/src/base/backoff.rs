@@ -1,0 +1,129 @@
+//! How long to wait before trying again.
+
+use core::time::Duration;
+
+use super::rng::Rng;
+
+/// Shape of a sequence of waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackoffConfig {
+    /// The first wait.
+    pub first: Duration,
+    /// The longest wait, jitter included.
+    pub max: Duration,
+    /// What each wait is multiplied by to give the next; 1 keeps them equal.
+    pub factor: u32,
+    /// How far a wait may be drawn below its nominal length, in percent of it.
+    pub jitter_percent: u32,
+    /// How many attempts in a row may fail before giving up; `None` never gives up.
+    pub attempts_max: Option<u32>,
+}
+
+impl Default for BackoffConfig {
+    /// 100 ms, doubling, at most 30 s, up to 20 % shorter by chance, never giving up.
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(100),
+            max: Duration::from_secs(30),
+            factor: 2,
+            jitter_percent: 20,
+            attempts_max: None,
+        }
+    }
+}
+
+/// Failures in a row and what they lead to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// Counts a failure and tells how long to wait, or `None` when the attempts are used up.
+    ///
+    /// The nominal wait is `min(first × factor^n, max)` after n earlier failures; the drawn one lies within
+    /// `jitter_percent` below it and is never shorter than [`Backoff::FLOOR`].
+    pub fn fail(&mut self, config: &BackoffConfig, rng: &mut Rng) -> Option<Duration> {
+        let earlier = self.failures;
+        self.failures = self.failures.saturating_add(1);
+        if config.attempts_max.is_some_and(|max| self.failures >= max) {
+            return None;
+        }
+        let nominal = nominal(config, earlier);
+        let spread = nominal.as_nanos() * u128::from(config.jitter_percent.min(100)) / 100;
+        let shorter = rng.below(u64::try_from(spread).unwrap_or(u64::MAX).saturating_add(1));
+        Some(nominal.saturating_sub(Duration::from_nanos(shorter)).max(Self::FLOOR))
+    }
+
+    /// Forgets all failures: something worked for long enough.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Failures since the last reset.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// No wait is shorter, whatever the configuration, so that no failure can spin.
+    pub const FLOOR: Duration = Duration::from_millis(1);
+}
+
+fn nominal(config: &BackoffConfig, earlier: u32) -> Duration {
+    let mut wait = config.first.min(config.max);
+    if config.factor < 2 || wait.is_zero() {
+        return wait;
+    }
+    for _ in 0..earlier {
+        if wait >= config.max {
+            break; // At most 64 doublings reach any cap, however many failures there were.
+        }
+        wait = wait.saturating_mul(config.factor).min(config.max);
+    }
+    wait
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rng::{Rng, Seed};
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    #[test]
+    fn waits_double_up_to_the_cap() {
+        let config = BackoffConfig { jitter_percent: 0, max: Duration::from_millis(500), ..BackoffConfig::default() };
+        let (mut backoff, mut rng) = (Backoff::default(), Rng::new(Seed::from(1)));
+        let waits: Vec<_> = (0..5).map(|_| backoff.fail(&config, &mut rng).expect("no limit").as_millis()).collect();
+        assert_eq!(waits, [100, 200, 400, 500, 500]);
+        backoff.reset();
+        assert_eq!(backoff.fail(&config, &mut rng), Some(Duration::from_millis(100)));
+    }
+
+    #[test]
+    fn attempts_end_exactly_at_their_limit() {
+        let config = BackoffConfig { attempts_max: Some(3), ..BackoffConfig::default() };
+        let (mut backoff, mut rng) = (Backoff::default(), Rng::new(Seed::from(1)));
+        assert!(backoff.fail(&config, &mut rng).is_some());
+        assert!(backoff.fail(&config, &mut rng).is_some());
+        assert_eq!(backoff.fail(&config, &mut rng), None);
+    }
+
+    proptest! {
+        /// Invariant R1: every wait lies within the jitter range of its nominal length, for all n.
+        #[test]
+        fn a_wait_is_never_outside_its_range(failures: u32, first in 0_u64..1 << 40, max in 0_u64..1 << 44, factor: u32, jitter in 0_u32..=100, seed: u64) {
+            let config = BackoffConfig {
+                first: Duration::from_nanos(first), max: Duration::from_nanos(max), factor, jitter_percent: jitter, attempts_max: None,
+            };
+            let mut backoff = Backoff { failures };
+            let wait = backoff.fail(&config, &mut Rng::new(Seed::from(seed))).expect("no limit");
+            let nominal = nominal(&config, failures);
+            let shortest = nominal.as_nanos() * u128::from(100 - jitter) / 100;
+            prop_assert!(wait >= Backoff::FLOOR);
+            prop_assert!(wait <= nominal.max(Backoff::FLOOR));
+            prop_assert!(wait.as_nanos() >= shortest.min(nominal.as_nanos()));
+            prop_assert!(nominal <= config.max);
+        }
+    }
+}

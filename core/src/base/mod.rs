@@ -1,0 +1,15 @@
+//! Rank 0: time, chance and small containers. Knows nothing of messaging.
+
+mod arena;
+mod backoff;
+mod outbox;
+mod rng;
+mod time;
+mod window;
+
+pub(crate) use arena::{Arena, Key};
+pub use backoff::{Backoff, BackoffConfig};
+pub(crate) use outbox::Outbox;
+pub use rng::{Rng, Seed};
+pub use time::{Instant, Timestamp};
+pub(crate) use window::{Seen, Window};

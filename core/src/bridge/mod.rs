@@ -1,0 +1,272 @@
+//! Rank 3: one remote broker. Knows what it wants of us and we of it; is told its frames, our demand and our broker's
+//! answers; answers with requests to our broker (inward) and frames to the other (outward).
+
+mod forward;
+mod interest;
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::sync::Arc;
+
+use forward::Arrivals;
+use interest::{Change, Interest};
+
+use crate::base::Outbox;
+use crate::model::{
+    Ack, AckExtent, AckKind, BrokerId, CloseReason, ConsumerId, Delivery, Demand, Destination, DestinationKind,
+    Message, Path, Tag, Ticket,
+};
+use crate::wire::Frame;
+
+/// How messages and demand travel between brokers (ActiveMQ's network connector options).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeConfig {
+    /// How many brokers a message may cross after its first (`messageTTL`).
+    pub message_hops_max: u32,
+    /// How many brokers the word of a consumer may cross (`consumerTTL`).
+    pub demand_hops_max: u32,
+    /// How many of a queue's messages may be on their way for one demand (`prefetchSize`).
+    pub prefetch: u32,
+    /// How many of a topic's messages may be on their way for one demand.
+    pub topic_prefetch: u32,
+    /// How many bytes of messages may be on their way to one peer.
+    pub window: u64,
+    /// How many destinations one peer may demand.
+    pub demands_max: usize,
+}
+
+impl Default for BridgeConfig {
+    /// One hop, as ActiveMQ; 1000 of a queue's messages, 32 767 of a topic's, 8 MiB in all; 10 000 destinations.
+    fn default() -> Self {
+        Self {
+            message_hops_max: 1,
+            demand_hops_max: 1,
+            prefetch: 1_000,
+            topic_prefetch: 32_767,
+            window: 8 * 1024 * 1024,
+            demands_max: 10_000,
+        }
+    }
+}
+
+/// What a bridge has for our broker, or for the node.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Inward {
+    /// The peer has taken messages.
+    Ack(Ack),
+    /// A demand of ours has ended: what was forwarded for it and not accepted is the peer's again.
+    Cancel {
+        /// The stream of its messages.
+        stream: u64,
+    },
+    /// The peer did what no peer may.
+    Close(CloseReason),
+    /// Demand has been exchanged both ways.
+    Ready,
+    /// A message from the peer.
+    Send {
+        /// What the message is called when it is accepted.
+        ticket: Ticket,
+        /// The message.
+        message: Arc<Message>,
+    },
+    /// The peer wants messages.
+    Subscribe {
+        /// The name of its subscription.
+        consumer: ConsumerId,
+        /// What it wants, and over which brokers.
+        demand: Demand,
+        /// How many may be on their way.
+        prefetch: u32,
+    },
+    /// The peer no longer wants messages.
+    Unsubscribe {
+        /// The name of its subscription.
+        consumer: ConsumerId,
+    },
+}
+
+/// A bridge to one peer, over one link.
+#[derive(Debug)]
+pub(crate) struct Bridge {
+    config: BridgeConfig,
+    local: BrokerId,
+    remote: BrokerId,
+    theirs: BTreeSet<u32>,
+    ours: Interest,
+    arrivals: Arrivals,
+    has_heard: bool,
+    was_heard: bool,
+}
+
+impl Bridge {
+    /// A bridge from `local` to `remote`, whose link has just opened; tells the peer what is wanted here.
+    pub(crate) fn new<'a>(
+        config: BridgeConfig,
+        local: BrokerId,
+        remote: BrokerId,
+        wanted: impl Iterator<Item = &'a Demand>,
+        out: &mut Outbox<Frame>,
+    ) -> Self {
+        let mut bridge = Self {
+            config,
+            local,
+            remote,
+            theirs: BTreeSet::new(),
+            ours: Interest::default(),
+            arrivals: Arrivals::default(),
+            has_heard: false,
+            was_heard: false,
+        };
+        for demand in wanted {
+            bridge.handle_wanted(demand, out);
+        }
+        out.push(Frame::Synced);
+        bridge
+    }
+
+    /// Hears a frame of the peer.
+    pub(crate) fn handle_frame(&mut self, frame: Frame, inward: &mut Outbox<Inward>, outward: &mut Outbox<Frame>) {
+        match frame {
+            Frame::Demand { number, demand } => self.hear_demand(number, demand, inward),
+            Frame::Forward { demand, tag, message, .. } => self.hear_message(demand, tag, message, inward),
+            Frame::Forwarded { demand, up_to } => {
+                if self.theirs.contains(&demand) {
+                    let consumer = ConsumerId(demand.into());
+                    let ack = Ack { consumer, tag: up_to, extent: AckExtent::UpTo, kind: AckKind::Accepted };
+                    inward.push(Inward::Ack(ack));
+                }
+            }
+            Frame::Synced => {
+                outward.push(Frame::SyncedHeard);
+                self.has_heard = true;
+                self.say_if_ready(inward);
+            }
+            Frame::SyncedHeard => {
+                self.was_heard = true;
+                self.say_if_ready(inward);
+            }
+            Frame::Undemand { number } => {
+                if self.theirs.remove(&number) {
+                    inward.push(Inward::Unsubscribe { consumer: ConsumerId(number.into()) });
+                }
+            }
+            Frame::Goodbye(_) | Frame::Hello(_) | Frame::KeepAlive | Frame::Open { .. } | Frame::Propose { .. } => (),
+        }
+    }
+
+    /// Somebody here wants messages of a destination.
+    pub(crate) fn handle_wanted(&mut self, demand: &Demand, out: &mut Outbox<Frame>) {
+        if self.may_be_told(demand) {
+            let changes = self.ours.add(demand);
+            self.tell(changes, out);
+        }
+    }
+
+    /// Nobody here wants messages of a destination by this path any more.
+    pub(crate) fn handle_unwanted(&mut self, demand: &Demand, inward: &mut Outbox<Inward>, out: &mut Outbox<Frame>) {
+        if self.may_be_told(demand) {
+            let changes = self.ours.remove(demand);
+            for change in &changes {
+                if let Change::Ended { number } = change {
+                    // What was accepted is said before the end, and what comes after it is not ours.
+                    if let Some(up_to) = self.arrivals.end(*number) {
+                        out.push(Frame::Forwarded { demand: *number, up_to });
+                    }
+                    inward.push(Inward::Cancel { stream: (*number).into() });
+                }
+            }
+            self.tell(changes, out);
+        }
+    }
+
+    /// Our broker hands out a message for the peer.
+    pub(crate) fn handle_delivery(consumer: ConsumerId, delivery: Delivery, out: &mut Outbox<Frame>) {
+        let demand = u32::try_from(consumer.0).expect("a bridge's consumers are named after demands");
+        let Delivery { tag, redeliveries, message } = delivery;
+        out.push(Frame::Forward { demand, tag, redeliveries, message });
+    }
+
+    /// Our broker has accepted a message of the peer.
+    pub(crate) fn handle_accepted(&mut self, ticket: Ticket) {
+        self.arrivals.accept(ticket);
+    }
+
+    /// Tells the peer what was accepted, once for each demand.
+    pub(crate) fn flush(&mut self, out: &mut Outbox<Frame>) {
+        self.arrivals.flush(out);
+    }
+
+    /// True once demand has been exchanged both ways.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.has_heard && self.was_heard
+    }
+
+    /// The broker at the other end.
+    pub(crate) fn remote(&self) -> BrokerId {
+        self.remote
+    }
+
+    fn hear_demand(&mut self, number: u32, demand: Demand, inward: &mut Outbox<Inward>) {
+        if demand.path.contains(self.local) || demand.path.len() >= Path::HOPS_MAX {
+            return; // Our own demand come back, or one from too far away.
+        }
+        if self.theirs.len() >= self.config.demands_max {
+            let what = format!("it demands more than {} destinations", self.config.demands_max);
+            return inward.push(Inward::Close(CloseReason::Malformed(what)));
+        }
+        let consumer = ConsumerId(number.into());
+        if !self.theirs.insert(number) {
+            let what = format!("demand {number} was told twice");
+            return inward.push(Inward::Close(CloseReason::Malformed(what)));
+        }
+        let prefetch = self.config.prefetch_for(&demand.destination);
+        let path = demand.path.then(self.remote);
+        inward.push(Inward::Subscribe { consumer, demand: Demand { path, ..demand }, prefetch });
+    }
+
+    fn hear_message(&mut self, demand: u32, tag: Tag, message: Arc<Message>, inward: &mut Outbox<Inward>) {
+        if !self.ours.is_told(demand) {
+            return; // It crossed the end of the demand: the peer keeps it.
+        }
+        if let Err(reason) = self.arrivals.arrive(demand, tag) {
+            return inward.push(Inward::Close(reason));
+        }
+        let ticket = Ticket { stream: demand.into(), number: tag };
+        if message.path.contains(self.local) {
+            return self.arrivals.accept(ticket); // It was here before: taken, and let go.
+        }
+        inward.push(Inward::Send { ticket, message });
+    }
+
+    fn may_be_told(&self, demand: &Demand) -> bool {
+        demand.path.len() < self.config.demand_hops_max as usize && !demand.path.contains(self.remote)
+    }
+
+    fn tell(&mut self, changes: impl IntoIterator<Item = Change>, out: &mut Outbox<Frame>) {
+        for change in changes {
+            out.push(match change {
+                Change::Begun { number, demand } => {
+                    self.arrivals.begin(number);
+                    Frame::Demand { number, demand }
+                }
+                Change::Ended { number } => Frame::Undemand { number },
+            });
+        }
+    }
+
+    fn say_if_ready(&self, inward: &mut Outbox<Inward>) {
+        if self.is_ready() {
+            inward.push(Inward::Ready);
+        }
+    }
+}
+
+impl BridgeConfig {
+    fn prefetch_for(&self, destination: &Destination) -> u32 {
+        match destination.kind() {
+            DestinationKind::Queue => self.prefetch,
+            DestinationKind::Topic => self.topic_prefetch,
+        }
+    }
+}

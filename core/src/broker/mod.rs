@@ -1,0 +1,539 @@
+//! Rank 3: the embedded broker. Knows destinations, who subscribes to them and what waits for whom; is told what
+//! connections ask; answers with deliveries, acceptances and changes of demand.
+
+mod audit;
+mod outstanding;
+mod queue;
+mod registry;
+mod subscription;
+mod topic;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use audit::Audit;
+use outstanding::Held;
+use queue::Entry;
+use registry::{Registry, Room, Slot};
+use subscription::{SubscriptionId, Subscriptions};
+
+pub(crate) use subscription::{Limits, Remote, Subscriber};
+
+use crate::base::{Instant, Outbox};
+use crate::model::{
+    Ack, AckExtent, AckKind, ConsumerId, Delivery, Demand, DestinationKind, Message, Origin, Refusal, Tag, Ticket, What,
+};
+
+/// Limits of the embedded broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerConfig {
+    /// How many destinations there may be.
+    pub destinations_max: usize,
+    /// How many connections may be attached.
+    pub connections_max: usize,
+    /// How many consumers one connection may have.
+    pub consumers_max: usize,
+    /// How many producers one connection may have.
+    pub producers_max: usize,
+    /// How many messages a producer may have sent and not yet seen accepted.
+    pub producer_window: u64,
+    /// The default prefetch of a queue's consumer.
+    pub queue_prefetch: u32,
+    /// The default prefetch of a topic's subscriber.
+    pub topic_prefetch: u32,
+    /// The greatest prefetch that may be asked for.
+    pub prefetch_max: u32,
+    /// How many bytes may wait in one queue; its producers wait while there are more.
+    pub queue_bytes_max: u64,
+    /// How many bytes may wait for one topic subscriber; publishers wait while there are more.
+    pub topic_bytes_max: u64,
+    /// How long a topic subscriber may take nothing while publishers wait for it; after that its oldest messages
+    /// are dropped and counted instead, until it takes something again.
+    pub stalled_after: Duration,
+    /// The largest message, in bytes.
+    pub message_max: u32,
+    /// For how many producers duplicates are recognised.
+    pub audit_producers_max: usize,
+}
+
+impl Default for BrokerConfig {
+    /// ActiveMQ's prefetch of 1000 for queues and 32767 for topics; 10 000 destinations, 1000 connections with 1000
+    /// consumers and producers each, 8192 messages unaccepted; 64 MiB in a queue, 16 MiB for a subscriber, 1 s until
+    /// one counts as stalled; 8 MiB a message; duplicates of 1024 producers.
+    fn default() -> Self {
+        Self {
+            destinations_max: 10_000,
+            connections_max: 1_000,
+            consumers_max: 1_000,
+            producers_max: 1_000,
+            producer_window: 8_192,
+            queue_prefetch: 1_000,
+            topic_prefetch: 32_767,
+            prefetch_max: 65_535,
+            queue_bytes_max: 64 * 1024 * 1024,
+            topic_bytes_max: 16 * 1024 * 1024,
+            stalled_after: Duration::from_secs(1),
+            message_max: 8 * 1024 * 1024,
+            audit_producers_max: 1_024,
+        }
+    }
+}
+
+/// What a broker says.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Output {
+    /// A message has its place in a queue, or is on its way to every subscriber there was.
+    Accepted {
+        /// Who sent it.
+        to: Origin,
+        /// What they call it.
+        ticket: Ticket,
+    },
+    /// A message for a consumer.
+    Deliver {
+        /// Whose consumer it is.
+        to: Origin,
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The message.
+        delivery: Delivery,
+    },
+    /// Somebody here wants messages of a destination that nobody wanted before.
+    Wanted(Demand),
+    /// Nobody here wants messages of a destination any more.
+    Unwanted(Demand),
+}
+
+/// Counts since the broker's start, and how much it holds now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BrokerStats {
+    /// Messages accepted, duplicates included.
+    pub accepted: u64,
+    /// Messages handed out.
+    pub delivered: u64,
+    /// Deliveries acknowledged.
+    pub acknowledged: u64,
+    /// Messages that came over a bridge a second time and were not taken again.
+    pub duplicates: u64,
+    /// Messages dropped because their topic subscriber was stalled.
+    pub dropped: u64,
+    /// Bytes that wait in queues now.
+    pub queued_bytes: u64,
+    /// Messages that wait in queues now.
+    pub queued: u64,
+    /// Messages that wait for room now, not accepted yet.
+    pub parked: u64,
+}
+
+/// An embedded broker.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    config: BrokerConfig,
+    connections: BTreeMap<Origin, Connection>,
+    registry: Registry,
+    subscriptions: Subscriptions,
+    audit: Audit,
+    wanted: BTreeMap<Demand, usize>,
+    congested: BTreeSet<Slot>, // Destinations with parked messages.
+    stats: BrokerStats,
+}
+
+/// Somebody attached.
+#[derive(Debug)]
+struct Connection {
+    limits: Limits,
+    consumers: BTreeMap<ConsumerId, SubscriptionId>,
+    outstanding_bytes: u64,
+}
+
+/// A message that waits for room at its destination.
+#[derive(Debug)]
+struct Parked {
+    from: Origin,
+    ticket: Ticket,
+    message: Arc<Message>,
+}
+
+impl Broker {
+    /// A broker that nobody is attached to.
+    pub(crate) fn new(config: BrokerConfig) -> Self {
+        Self {
+            audit: Audit::new(config.audit_producers_max),
+            config,
+            connections: BTreeMap::new(),
+            registry: Registry::default(),
+            subscriptions: Subscriptions::default(),
+            wanted: BTreeMap::new(),
+            congested: BTreeSet::new(),
+            stats: BrokerStats::default(),
+        }
+    }
+
+    /// Attaches a connection.
+    pub(crate) fn attach(&mut self, origin: Origin, limits: Limits) -> Result<(), Refusal> {
+        if self.connections.len() >= self.config.connections_max {
+            return Err(Refusal::LimitReached { what: What::Connection, max: self.config.connections_max as u64 });
+        }
+        if self.connections.contains_key(&origin) {
+            let (Origin::Application(crate::model::ConnectionId(number))
+            | Origin::Bridge(crate::model::LinkId(number))) = origin;
+            return Err(Refusal::AlreadyExists { what: What::Connection, number });
+        }
+        self.connections.insert(origin, Connection { limits, consumers: BTreeMap::new(), outstanding_bytes: 0 });
+        Ok(())
+    }
+
+    /// Ends a connection: its deliveries go back to their queues, what it sent and was not accepted is forgotten.
+    pub(crate) fn detach(&mut self, now: Instant, origin: Origin, out: &mut Outbox<Output>) {
+        self.forget_parked(now, |parked| parked.from == origin, out);
+        let consumers: Vec<ConsumerId> = self
+            .connections
+            .get(&origin)
+            .map(|connection| connection.consumers.keys().copied().collect())
+            .unwrap_or_default();
+        for consumer in consumers {
+            // Whatever was handed out may have been seen.
+            let _ = self.unsubscribe(now, origin, consumer, Tag::MAX, out);
+        }
+        self.connections.remove(&origin);
+    }
+
+    /// Creates a consumer.
+    pub(crate) fn subscribe(
+        &mut self,
+        now: Instant,
+        origin: Origin,
+        consumer: ConsumerId,
+        subscriber: Subscriber,
+        out: &mut Outbox<Output>,
+    ) -> Result<(), Refusal> {
+        let connection = self.connections.get_mut(&origin).ok_or(Refusal::unknown_consumer(consumer))?;
+        if connection.consumers.contains_key(&consumer) {
+            return Err(Refusal::AlreadyExists { what: What::Consumer, number: consumer.0 });
+        }
+        if connection.consumers.len() >= self.config.consumers_max {
+            return Err(Refusal::LimitReached { what: What::Consumer, max: self.config.consumers_max as u64 });
+        }
+        let prefetch = self.config.prefetch(&subscriber)?;
+        let destination = subscriber.destination.clone();
+        let demand = Demand { destination: destination.clone(), path: subscriber.path.clone() };
+        if !destination.is_pattern() {
+            self.registry.resolve(&destination, &self.subscriptions, self.config.destinations_max)?;
+        }
+        let id = self.subscriptions.insert(now, origin, consumer, subscriber, prefetch, &connection.limits);
+        connection.consumers.insert(consumer, id);
+        let slots = self.registry.join(id, &self.subscriptions);
+        let count = self.wanted.entry(demand.clone()).or_insert(0);
+        *count += 1;
+        if *count == 1 {
+            out.push(Output::Wanted(demand));
+        }
+        if destination.kind() == DestinationKind::Queue {
+            for slot in slots {
+                self.refill(slot, id, out);
+                self.unpark(now, slot, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a consumer. Deliveries up to `seen` may have been looked at and go back to their queues marked so.
+    pub(crate) fn unsubscribe(
+        &mut self,
+        now: Instant,
+        origin: Origin,
+        consumer: ConsumerId,
+        seen: Tag,
+        out: &mut Outbox<Output>,
+    ) -> Result<(), Refusal> {
+        let unknown = Refusal::unknown_consumer(consumer);
+        let connection = self.connections.get_mut(&origin).ok_or(unknown.clone())?;
+        let id = connection.consumers.remove(&consumer).ok_or(unknown)?;
+        let mut subscription = self.subscriptions.remove(id).expect("a connection's consumer has a subscription");
+        let slots = self.registry.leave(id, &subscription.destination, &self.subscriptions);
+        connection.outstanding_bytes -= subscription.outstanding.bytes();
+        let returned = subscription.outstanding.take_all();
+        for (tag, held) in returned {
+            if let Held::Queued { slot, mut entry } = held {
+                entry.redeliveries += u32::from(tag <= seen);
+                self.give_back(slot, entry);
+            }
+        }
+        let demand = Demand { destination: subscription.destination, path: subscription.path };
+        if let Some(count) = self.wanted.get_mut(&demand) {
+            *count -= 1;
+            if *count == 0 {
+                self.wanted.remove(&demand);
+                out.push(Output::Unwanted(demand));
+            }
+        }
+        for slot in slots {
+            self.dispatch(slot, out);
+        }
+        self.unpark_all(now, out);
+        Ok(())
+    }
+
+    /// Takes a message, or keeps it until its destination has room; answered by [`Output::Accepted`] when it is taken.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        from: Origin,
+        ticket: Ticket,
+        message: Arc<Message>,
+        out: &mut Outbox<Output>,
+    ) -> Result<(), Refusal> {
+        let size = message.body.size() as u64;
+        if size > u64::from(self.config.message_max) {
+            return Err(Refusal::TooLarge { size, max: self.config.message_max.into() });
+        }
+        let slot = self.registry.resolve(&message.destination, &self.subscriptions, self.config.destinations_max)?;
+        if self.is_congested(slot) {
+            self.stats.parked += 1;
+            self.congested.insert(slot);
+            self.registry.get_mut(slot).parked.push_back(Parked { from, ticket, message });
+            return Ok(());
+        }
+        self.accept(now, slot, Parked { from, ticket, message }, out);
+        Ok(())
+    }
+
+    /// Forgets what was sent on a stream and not accepted yet.
+    pub(crate) fn cancel(&mut self, now: Instant, origin: Origin, stream: u64, out: &mut Outbox<Output>) {
+        self.forget_parked(now, |parked| parked.from == origin && parked.ticket.stream == stream, out);
+    }
+
+    /// Takes an answer to deliveries.
+    pub(crate) fn acknowledge(
+        &mut self,
+        now: Instant,
+        origin: Origin,
+        ack: Ack,
+        out: &mut Outbox<Output>,
+    ) -> Result<(), Refusal> {
+        let connection = self.connections.get_mut(&origin).ok_or(Refusal::unknown_consumer(ack.consumer))?;
+        let id = *connection.consumers.get(&ack.consumer).ok_or(Refusal::unknown_consumer(ack.consumer))?;
+        let subscription = self.subscriptions.get_mut(id).expect("a connection's consumer has a subscription");
+        let not_outstanding = Refusal::NotOutstanding { consumer: ack.consumer, tag: ack.tag };
+        let before = subscription.outstanding.bytes();
+        let settled = match ack.extent {
+            AckExtent::Individual => subscription.outstanding.take(ack.tag).map(|held| alloc::vec![held]),
+            AckExtent::UpTo if ack.kind == AckKind::Accepted => {
+                subscription.outstanding.drop_up_to(ack.tag).map(|count| {
+                    self.stats.acknowledged += count;
+                    Vec::new()
+                })
+            }
+            AckExtent::UpTo => subscription.outstanding.take_up_to(ack.tag),
+        }
+        .ok_or(not_outstanding)?;
+        connection.outstanding_bytes -= before - subscription.outstanding.bytes();
+        subscription.progressed(now);
+        let mut returned = BTreeSet::new();
+        for held in settled {
+            match (ack.kind, held) {
+                (AckKind::Released, Held::Queued { slot, mut entry }) => {
+                    entry.redeliveries += 1;
+                    self.give_back(slot, entry);
+                    returned.insert(slot);
+                }
+                (AckKind::Accepted | AckKind::Released, _) => self.stats.acknowledged += 1,
+            }
+        }
+        for slot in returned {
+            self.dispatch(slot, out);
+        }
+        self.replenish(now, origin, id, out);
+        Ok(())
+    }
+
+    /// Gives up on topic subscribers that have taken nothing for too long.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        if self.congested.is_empty() {
+            return;
+        }
+        let stalled_after = self.config.stalled_after;
+        let bytes_max = self.config.topic_bytes_max;
+        let mut any = false;
+        for subscription in self.subscriptions.iter_mut() {
+            any |= subscription.stall(now, stalled_after, bytes_max);
+        }
+        if any {
+            self.unpark_all(now, out);
+        }
+    }
+
+    /// When there is something to do next.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        if self.congested.is_empty() {
+            return None;
+        }
+        let bytes_max = self.config.topic_bytes_max;
+        self.subscriptions.iter().filter_map(|found| found.stalls_at(self.config.stalled_after, bytes_max)).min()
+    }
+
+    /// Everything that is wanted here, to be told to a new peer.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = &Demand> {
+        self.wanted.keys()
+    }
+
+    /// Counts and gauges.
+    pub(crate) fn stats(&self) -> BrokerStats {
+        let mut stats = self.stats;
+        for room in self.registry.iter() {
+            if let Room::Queue(queue) = &room.room {
+                stats.queued += queue.len() as u64;
+                stats.queued_bytes += queue.bytes();
+            }
+        }
+        stats
+    }
+
+    fn accept(&mut self, now: Instant, slot: Slot, parked: Parked, out: &mut Outbox<Output>) {
+        let Parked { from, ticket, message } = parked;
+        self.stats.accepted += 1;
+        out.push(Output::Accepted { to: from, ticket });
+        if matches!(from, Origin::Bridge(_)) && self.audit.is_duplicate(&message.id) {
+            self.stats.duplicates += 1;
+            return;
+        }
+        match &mut self.registry.get_mut(slot).room {
+            Room::Queue(queue) => {
+                let entry = queue.entry(message);
+                self.offer(slot, entry, out);
+            }
+            Room::Topic => self.publish(now, slot, &message, out),
+        }
+    }
+
+    /// True if a message for `slot` has to wait: others wait already, or there is no room.
+    fn is_congested(&self, slot: Slot) -> bool {
+        let destination = self.registry.get(slot);
+        !destination.parked.is_empty() || self.is_full(slot)
+    }
+
+    fn is_full(&self, slot: Slot) -> bool {
+        let destination = self.registry.get(slot);
+        match &destination.room {
+            Room::Queue(queue) => queue.bytes() >= self.config.queue_bytes_max,
+            Room::Topic => destination.consumers.iter().any(|consumer| {
+                let found = self.subscriptions.get(consumer.id);
+                found.is_some_and(|found| found.is_full(self.config.topic_bytes_max))
+            }),
+        }
+    }
+
+    /// Takes parked messages as far as there is room again.
+    fn unpark(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
+        while !self.registry.get(slot).parked.is_empty() && !self.is_full(slot) {
+            let parked = self.registry.get_mut(slot).parked.pop_front().expect("not empty");
+            self.stats.parked -= 1;
+            self.accept(now, slot, parked, out);
+        }
+        if self.registry.get(slot).parked.is_empty() {
+            self.congested.remove(&slot);
+        }
+    }
+
+    fn unpark_all(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        for slot in self.congested.iter().copied().collect::<Vec<_>>() {
+            self.unpark(now, slot, out);
+        }
+    }
+
+    fn forget_parked(&mut self, now: Instant, is_gone: impl Fn(&Parked) -> bool, out: &mut Outbox<Output>) {
+        for slot in self.congested.iter().copied().collect::<Vec<_>>() {
+            let parked = &mut self.registry.get_mut(slot).parked;
+            let before = parked.len();
+            parked.retain(|parked| !is_gone(parked));
+            self.stats.parked -= (before - parked.len()) as u64;
+            self.unpark(now, slot, out);
+        }
+    }
+
+    /// Hands a subscription what waits for it, now that it has credit again.
+    fn replenish(&mut self, now: Instant, origin: Origin, id: SubscriptionId, out: &mut Outbox<Output>) {
+        self.replenish_one(id, out);
+        // The connection's own credit may have kept back its other consumers too.
+        let connection = &self.connections[&origin];
+        if connection.limits.window.is_some() && connection.consumers.len() > 1 {
+            for other in connection.consumers.values().copied().collect::<Vec<_>>() {
+                if other != id {
+                    self.replenish_one(other, out);
+                }
+            }
+        }
+        if !self.congested.is_empty() {
+            self.unpark_all(now, out);
+        }
+    }
+
+    fn replenish_one(&mut self, id: SubscriptionId, out: &mut Outbox<Output>) {
+        let Some(subscription) = self.subscriptions.get(id) else {
+            return;
+        };
+        match subscription.destination.kind() {
+            DestinationKind::Queue => {
+                for slot in self.registry.joined(id, subscription) {
+                    self.refill(slot, id, out);
+                }
+            }
+            DestinationKind::Topic => self.drain_pending(id, out),
+        }
+    }
+
+    /// Hands `message` to a subscription that has credit.
+    fn deliver(
+        &mut self,
+        id: SubscriptionId,
+        message: Arc<Message>,
+        redeliveries: u32,
+        held: Held,
+        out: &mut Outbox<Output>,
+    ) {
+        let subscription = self.subscriptions.get_mut(id).expect("whoever is delivered to is subscribed");
+        let connection =
+            self.connections.get_mut(&subscription.origin).expect("a subscription's connection is attached");
+        let size = message.size() as u64;
+        let tag = subscription.outstanding.push(held, size);
+        connection.outstanding_bytes += size;
+        self.stats.delivered += 1;
+        out.push(Output::Deliver {
+            to: subscription.origin,
+            consumer: subscription.consumer,
+            delivery: Delivery { tag, redeliveries, message },
+        });
+    }
+
+    fn has_credit(&self, id: SubscriptionId) -> bool {
+        self.subscriptions.get(id).is_some_and(|subscription| {
+            subscription.has_credit() && {
+                let connection = &self.connections[&subscription.origin];
+                connection.limits.window.is_none_or(|window| connection.outstanding_bytes < window)
+            }
+        })
+    }
+}
+
+impl BrokerConfig {
+    fn prefetch(&self, subscriber: &Subscriber) -> Result<u32, Refusal> {
+        let default = match subscriber.destination.kind() {
+            DestinationKind::Queue => self.queue_prefetch,
+            DestinationKind::Topic => self.topic_prefetch,
+        };
+        match subscriber.prefetch.unwrap_or(default) {
+            found if found == 0 || found > self.prefetch_max => {
+                Err(Refusal::PrefetchOutOfRange { found, max: self.prefetch_max })
+            }
+            prefetch => Ok(prefetch),
+        }
+    }
+}
+
+impl Entry {
+    fn size(&self) -> u64 {
+        self.message.size() as u64
+    }
+}

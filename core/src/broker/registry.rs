@@ -1,0 +1,182 @@
+//! The destinations there are, and who consumes from each.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use super::Parked;
+use super::queue::Queue;
+use super::subscription::{Subscription, SubscriptionId, Subscriptions};
+use crate::base::{Arena, Key};
+use crate::model::{Destination, DestinationKind, Refusal, What};
+
+/// A destination's place in the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slot(u64);
+
+impl Key for Slot {
+    fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+    fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// One destination.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) name: Destination,
+    pub(super) room: Room,
+    pub(super) consumers: Vec<Consumer>, // First in turn first; of a topic, one for each bridge.
+    pub(super) parked: VecDeque<Parked>,
+}
+
+/// What a destination of its kind keeps.
+#[derive(Debug)]
+pub(super) enum Room {
+    /// Messages that wait.
+    Queue(Queue),
+    /// Nothing: what waits does so with its subscriber.
+    Topic,
+}
+
+/// A subscription's place at one destination.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Consumer {
+    pub(super) id: SubscriptionId,
+    pub(super) priority: i32,
+    /// Queues: no message before this place in the queue is admitted by the subscription.
+    pub(super) cursor: u64,
+}
+
+/// Destinations by name and by slot.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    by_name: BTreeMap<Destination, Slot>,
+    entries: Arena<Slot, Entry>,
+    last: Option<(Destination, Slot)>, // The one resolved last, found again without comparing names.
+}
+
+impl Registry {
+    /// The slot of a destination, which is created if there is none.
+    #[inline]
+    pub(super) fn resolve(
+        &mut self,
+        name: &Destination,
+        subscriptions: &Subscriptions,
+        count_max: usize,
+    ) -> Result<Slot, Refusal> {
+        if let Some((last, slot)) = &self.last
+            && last.is_same(name)
+        {
+            return Ok(*slot);
+        }
+        let slot = match self.by_name.get(name) {
+            Some(slot) => *slot,
+            None if name.is_pattern() => return Err(Refusal::IsPattern(name.clone())),
+            None if self.entries.len() >= count_max => {
+                return Err(Refusal::LimitReached { what: What::Destination, max: count_max as u64 });
+            }
+            None => self.create(name, subscriptions),
+        };
+        self.last = Some((name.clone(), slot));
+        Ok(slot)
+    }
+
+    #[inline]
+    pub(super) fn get(&self, slot: Slot) -> &Entry {
+        self.entries.get(slot).expect("destinations are never removed")
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, slot: Slot) -> &mut Entry {
+        self.entries.get_mut(slot).expect("destinations are never removed")
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().map(|(_, entry)| entry)
+    }
+
+    /// Adds a subscription to every destination it covers, and tells which.
+    pub(super) fn join(&mut self, id: SubscriptionId, subscriptions: &Subscriptions) -> Vec<Slot> {
+        let subscription = subscriptions.get(id).expect("whoever joins is subscribed");
+        let slots = self.covered(&subscription.destination);
+        for slot in &slots {
+            let entry = self.get_mut(*slot);
+            entry.add(id, subscription, subscriptions);
+        }
+        slots
+    }
+
+    /// Takes a subscription, already removed, from every destination it covered, and tells which.
+    pub(super) fn leave(
+        &mut self,
+        id: SubscriptionId,
+        pattern: &Destination,
+        subscriptions: &Subscriptions,
+    ) -> Vec<Slot> {
+        let slots = self.covered(pattern);
+        for slot in &slots {
+            let entry = self.get_mut(*slot);
+            match entry.room {
+                Room::Queue(_) => entry.consumers.retain(|consumer| consumer.id != id),
+                // Another subscription of the same bridge may have stood behind it.
+                Room::Topic => entry.gather(subscriptions),
+            }
+        }
+        slots
+    }
+
+    /// The destinations that a subscription consumes from.
+    pub(super) fn joined(&self, id: SubscriptionId, subscription: &Subscription) -> Vec<Slot> {
+        let slots = self.covered(&subscription.destination);
+        debug_assert!(slots.iter().all(|slot| self.get(*slot).consumers.iter().any(|found| found.id == id)));
+        slots
+    }
+
+    fn covered(&self, pattern: &Destination) -> Vec<Slot> {
+        if !pattern.is_pattern() {
+            return self.by_name.get(pattern).copied().into_iter().collect();
+        }
+        self.by_name.iter().filter(|(name, _)| pattern.matches(name)).map(|(_, slot)| *slot).collect()
+    }
+
+    fn create(&mut self, name: &Destination, subscriptions: &Subscriptions) -> Slot {
+        let room = match name.kind() {
+            DestinationKind::Queue => Room::Queue(Queue::default()),
+            DestinationKind::Topic => Room::Topic,
+        };
+        let mut entry = Entry { name: name.clone(), room, consumers: Vec::new(), parked: VecDeque::new() };
+        entry.gather(subscriptions);
+        let slot = self.entries.insert(entry);
+        self.by_name.insert(name.clone(), slot);
+        slot
+    }
+}
+
+impl Entry {
+    /// Lists the subscriptions that cover this destination anew.
+    fn gather(&mut self, subscriptions: &Subscriptions) {
+        self.consumers.clear();
+        for (id, subscription) in subscriptions.ids() {
+            if subscription.destination.matches(&self.name) {
+                self.add(id, subscription, subscriptions);
+            }
+        }
+    }
+
+    fn add(&mut self, id: SubscriptionId, subscription: &Subscription, subscriptions: &Subscriptions) {
+        let is_second = matches!(self.room, Room::Topic)
+            && subscription.is_bridge()
+            && self
+                .consumers
+                .iter()
+                .any(|known| subscriptions.get(known.id).is_some_and(|known| known.origin == subscription.origin));
+        if is_second {
+            return; // A topic's message crosses a bridge once, however many demands it answers.
+        }
+        let priority = subscription.priority();
+        let place = self.consumers.partition_point(|known| known.priority >= priority);
+        self.consumers.insert(place, Consumer { id, priority, cursor: 0 });
+    }
+}

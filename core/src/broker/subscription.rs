@@ -1,0 +1,212 @@
+//! Who takes messages, and what waits for them.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use super::outstanding::Outstanding;
+use crate::base::{Arena, Instant, Key};
+use crate::model::{BrokerId, ConsumerId, Destination, Message, Origin, Path};
+
+/// What one consumer asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subscriber {
+    /// A destination or a pattern.
+    pub destination: Destination,
+    /// How many deliveries may be outstanding; `None` takes the default of the destination's kind.
+    pub prefetch: Option<u32>,
+    /// The brokers between the consumer and here; empty for this broker's own.
+    pub path: Path,
+}
+
+/// What a connection may be handed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// How many bytes may be outstanding over all its consumers; no limit of its own if `None`.
+    pub window: Option<u64>,
+    /// For a bridge: the broker at its other end, which is handed nothing that crossed it before.
+    pub remote: Option<Remote>,
+}
+
+/// What a bridge's other end takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Remote {
+    /// Who it is.
+    pub broker: BrokerId,
+    /// How many brokers a message may have crossed to be handed over.
+    pub hops_max: u32,
+    /// The largest message it takes, in bytes.
+    pub message_max: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SubscriptionId(u64);
+
+impl Key for SubscriptionId {
+    fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+    fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// A consumer as the broker sees it.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) origin: Origin,
+    pub(super) consumer: ConsumerId,
+    pub(super) destination: Destination,
+    pub(super) path: Path,
+    pub(super) outstanding: Outstanding,
+    prefetch: u32,
+    remote: Option<Remote>,
+    pending: VecDeque<Arc<Message>>, // Topics only: what waits for credit.
+    pending_bytes: u64,
+    progressed_at: Instant,
+    is_stalled: bool,
+}
+
+impl Subscription {
+    /// True if another delivery may be outstanding, as far as this consumer's own limit goes.
+    #[inline]
+    pub(super) fn has_credit(&self) -> bool {
+        self.outstanding.count() < self.prefetch as usize
+    }
+
+    /// True if `message` may be handed to this consumer: never back along its path, never further than allowed.
+    #[inline]
+    pub(super) fn admits(&self, message: &Message) -> bool {
+        self.remote.as_ref().is_none_or(|remote| {
+            message.path.len() < remote.hops_max as usize
+                && !message.path.contains(remote.broker)
+                && message.body.size() as u64 <= remote.message_max
+        })
+    }
+
+    /// Whose turn is first: this broker's own consumers, then peers by their distance (ActiveMQ's
+    /// `decreaseNetworkConsumerPriority`).
+    pub(super) fn priority(&self) -> i32 {
+        match self.remote {
+            None => 0,
+            Some(_) => -5 - i32::try_from(self.path.len()).unwrap_or(i32::MAX - 5),
+        }
+    }
+
+    /// True for a bridge's.
+    pub(super) fn is_bridge(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// The consumer took or answered something.
+    pub(super) fn progressed(&mut self, now: Instant) {
+        self.progressed_at = now;
+        self.is_stalled = false;
+    }
+
+    /// Nothing waits for credit.
+    pub(super) fn is_drained(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// True if publishers have to wait for this subscriber.
+    pub(super) fn is_full(&self, bytes_max: u64) -> bool {
+        self.pending_bytes >= bytes_max && !self.is_stalled
+    }
+
+    /// When this subscriber counts as stalled, if publishers wait for it.
+    pub(super) fn stalls_at(&self, after: Duration, bytes_max: u64) -> Option<Instant> {
+        self.is_full(bytes_max).then(|| self.progressed_at + after)
+    }
+
+    /// Counts as stalled from now on if it is time; true if so.
+    pub(super) fn stall(&mut self, now: Instant, after: Duration, bytes_max: u64) -> bool {
+        let is_due = self.stalls_at(after, bytes_max).is_some_and(|at| at <= now);
+        self.is_stalled |= is_due;
+        is_due
+    }
+
+    /// Keeps a topic's message until there is credit, dropping the oldest beyond the limit; tells how many.
+    pub(super) fn pend(&mut self, now: Instant, message: Arc<Message>, bytes_max: u64) -> u64 {
+        if self.pending.is_empty() {
+            self.progressed_at = now; // It had taken everything until now.
+        }
+        let size = message.size() as u64;
+        let mut dropped = 0;
+        while self.is_stalled
+            && self.pending_bytes + size > bytes_max
+            && let Some(oldest) = self.pending.pop_front()
+        {
+            self.pending_bytes -= oldest.size() as u64;
+            dropped += 1;
+        }
+        self.pending_bytes += size;
+        self.pending.push_back(message);
+        dropped
+    }
+
+    /// The next of what waits for credit.
+    pub(super) fn pop_pending(&mut self) -> Option<Arc<Message>> {
+        let message = self.pending.pop_front()?;
+        self.pending_bytes -= message.size() as u64;
+        Some(message)
+    }
+}
+
+/// All subscriptions of a broker.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    arena: Arena<SubscriptionId, Subscription>,
+}
+
+impl Subscriptions {
+    pub(super) fn insert(
+        &mut self,
+        now: Instant,
+        origin: Origin,
+        consumer: ConsumerId,
+        subscriber: Subscriber,
+        prefetch: u32,
+        limits: &Limits,
+    ) -> SubscriptionId {
+        self.arena.insert(Subscription {
+            origin,
+            consumer,
+            destination: subscriber.destination,
+            path: subscriber.path,
+            outstanding: Outstanding::default(),
+            prefetch,
+            remote: limits.remote.clone(),
+            pending: VecDeque::new(),
+            pending_bytes: 0,
+            progressed_at: now,
+            is_stalled: false,
+        })
+    }
+
+    pub(super) fn remove(&mut self, id: SubscriptionId) -> Option<Subscription> {
+        self.arena.remove(id)
+    }
+
+    #[inline]
+    pub(super) fn get(&self, id: SubscriptionId) -> Option<&Subscription> {
+        self.arena.get(id)
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
+        self.arena.get_mut(id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Subscription> {
+        self.arena.iter().map(|(_, subscription)| subscription)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Subscription> {
+        self.arena.iter_mut().map(|(_, subscription)| subscription)
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = (SubscriptionId, &Subscription)> {
+        self.arena.iter()
+    }
+}

@@ -1,0 +1,228 @@
+//! Rank 3: one application's attachment to a broker. Knows its producers and what it is owed; is told commands and what
+//! the broker answers; answers with messages for the broker (inward) and news for the application (outward).
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::base::{Outbox, Timestamp};
+use crate::model::{
+    Body, BrokerId, ConsumerId, Delivery, Destination, Message, MessageId, Path, ProducerId, Refusal, Ticket, What,
+};
+
+/// What a client has for the broker.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Inward {
+    /// What the message is called when it is accepted.
+    pub ticket: Ticket,
+    /// The message.
+    pub message: Arc<Message>,
+}
+
+/// What a client has for its application.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outward {
+    /// Messages of a producer were accepted up to this one.
+    Accepted {
+        /// The producer's number.
+        producer: u64,
+        /// The last message accepted.
+        up_to: u64,
+    },
+    /// Messages for a consumer.
+    Delivered {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The messages, in order.
+        deliveries: Vec<Delivery>,
+    },
+    /// A message was refused.
+    Refused {
+        /// The producer's number.
+        producer: u64,
+        /// The message's number.
+        sequence: u64,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// An application's connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    broker: BrokerId,
+    producers_max: usize,
+    window: u64,
+    producers: BTreeMap<u64, Producer>,
+    accepted: Vec<(u64, u64)>, // Producers with news in this pass, and how far.
+    delivered: Vec<(ConsumerId, Vec<Delivery>)>, // Consumers with news in this pass.
+}
+
+#[derive(Debug)]
+struct Producer {
+    destination: Destination,
+    sent: u64,
+    answered: u64, // Accepted or refused.
+}
+
+impl Client {
+    /// A connection to `broker` with no producers; `window` messages of each may be unanswered.
+    pub(crate) fn new(broker: BrokerId, producers_max: usize, window: u64) -> Self {
+        Self { broker, producers_max, window, producers: BTreeMap::new(), accepted: Vec::new(), delivered: Vec::new() }
+    }
+
+    /// Creates a producer.
+    pub(crate) fn produce(&mut self, producer: u64, destination: Destination) -> Result<(), Refusal> {
+        if destination.is_pattern() {
+            return Err(Refusal::IsPattern(destination));
+        }
+        if self.producers.contains_key(&producer) {
+            return Err(Refusal::AlreadyExists { what: What::Producer, number: producer });
+        }
+        if self.producers.len() >= self.producers_max {
+            return Err(Refusal::LimitReached { what: What::Producer, max: self.producers_max as u64 });
+        }
+        self.producers.insert(producer, Producer { destination, sent: 0, answered: 0 });
+        Ok(())
+    }
+
+    /// Ends a producer.
+    pub(crate) fn close_producer(&mut self, producer: u64) -> Result<(), Refusal> {
+        let gone = self.producers.remove(&producer);
+        gone.map(|_| ()).ok_or(Refusal::Unknown { what: What::Producer, number: producer })
+    }
+
+    /// Makes messages of what a producer sends.
+    pub(crate) fn handle_send(
+        &mut self,
+        wall: Timestamp,
+        number: u64,
+        bodies: Vec<Body>,
+        inward: &mut Outbox<Inward>,
+        outward: &mut Outbox<Outward>,
+    ) {
+        let Some(producer) = self.producers.get_mut(&number) else {
+            let refusal = Refusal::Unknown { what: What::Producer, number };
+            for _ in bodies {
+                outward.push(Outward::Refused { producer: number, sequence: 0, refusal: refusal.clone() });
+            }
+            return;
+        };
+        for body in bodies {
+            producer.sent += 1;
+            let sequence = producer.sent;
+            if sequence - producer.answered > self.window {
+                producer.answered += 1;
+                let refusal = Refusal::WindowFull { producer: number, max: self.window };
+                outward.push(Outward::Refused { producer: number, sequence, refusal });
+                continue;
+            }
+            let message = Message {
+                id: MessageId { producer: ProducerId { broker: self.broker, number }, sequence },
+                destination: producer.destination.clone(),
+                path: Path::default(),
+                timestamp: wall,
+                body,
+            };
+            inward.push(Inward { ticket: Ticket { stream: number, number: sequence }, message: Arc::new(message) });
+        }
+    }
+
+    /// The broker has accepted a message.
+    pub(crate) fn handle_accepted(&mut self, ticket: Ticket) {
+        let Some(producer) = self.producers.get_mut(&ticket.stream) else {
+            return; // Its producer was closed meanwhile.
+        };
+        producer.answered += 1;
+        match self.accepted.iter_mut().find(|(producer, _)| *producer == ticket.stream) {
+            Some((_, up_to)) => *up_to = ticket.number,
+            None => self.accepted.push((ticket.stream, ticket.number)),
+        }
+    }
+
+    /// The broker has refused a message.
+    pub(crate) fn handle_refused(&mut self, ticket: Ticket, refusal: Refusal, outward: &mut Outbox<Outward>) {
+        if let Some(producer) = self.producers.get_mut(&ticket.stream) {
+            producer.answered += 1;
+            outward.push(Outward::Refused { producer: ticket.stream, sequence: ticket.number, refusal });
+        }
+    }
+
+    /// The broker has a message for a consumer.
+    pub(crate) fn handle_delivery(&mut self, consumer: ConsumerId, delivery: Delivery) {
+        match self.delivered.iter_mut().find(|(found, _)| *found == consumer) {
+            Some((_, deliveries)) => deliveries.push(delivery),
+            None => self.delivered.push((consumer, alloc::vec![delivery])),
+        }
+    }
+
+    /// Tells what was gathered, once for each producer and consumer.
+    pub(crate) fn flush(&mut self, outward: &mut Outbox<Outward>) {
+        for (producer, up_to) in self.accepted.drain(..) {
+            outward.push(Outward::Accepted { producer, up_to });
+        }
+        for (consumer, deliveries) in self.delivered.drain(..) {
+            outward.push(Outward::Delivered { consumer, deliveries });
+        }
+    }
+
+    /// The streams under which the broker knows this connection's producers.
+    pub(crate) fn is_producing(&self, producer: u64) -> bool {
+        self.producers.contains_key(&producer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client() -> Client {
+        let mut client = Client::new(BrokerId(7), 2, 2);
+        client.produce(1, Destination::queue("q").expect("valid")).expect("room");
+        client
+    }
+
+    #[test]
+    fn messages_are_numbered_and_accepted_in_one_word() {
+        let (mut client, mut inward, mut outward) = (client(), Outbox::new(), Outbox::new());
+        client.handle_send(
+            Timestamp::from_millis(5),
+            1,
+            alloc::vec![Body::text("a"), Body::text("b")],
+            &mut inward,
+            &mut outward,
+        );
+        let tickets: Vec<_> = inward.drain().map(|sent| sent.ticket).collect();
+        assert_eq!(tickets, [Ticket { stream: 1, number: 1 }, Ticket { stream: 1, number: 2 }]);
+        for ticket in tickets {
+            client.handle_accepted(ticket);
+        }
+        client.flush(&mut outward);
+        assert_eq!(outward.drain().collect::<Vec<_>>(), [Outward::Accepted { producer: 1, up_to: 2 }]);
+    }
+
+    #[test]
+    fn a_producer_may_fill_its_window_and_no_more() {
+        let (mut client, mut inward, mut outward) = (client(), Outbox::new(), Outbox::new());
+        client.handle_send(Timestamp::default(), 1, alloc::vec![Body::default(); 3], &mut inward, &mut outward);
+        assert_eq!(inward.drain().count(), 2);
+        let refusal = Refusal::WindowFull { producer: 1, max: 2 };
+        assert_eq!(outward.drain().collect::<Vec<_>>(), [Outward::Refused { producer: 1, sequence: 3, refusal }]);
+        client.handle_accepted(Ticket { stream: 1, number: 1 });
+        client.handle_send(Timestamp::default(), 1, alloc::vec![Body::default()], &mut inward, &mut outward);
+        assert_eq!(inward.drain().count(), 1);
+    }
+
+    #[test]
+    fn producers_are_bounded_and_send_to_one_destination() {
+        let mut client = client();
+        let pattern = Destination::topic("a.*").expect("valid");
+        assert_eq!(client.produce(2, pattern.clone()), Err(Refusal::IsPattern(pattern)));
+        let queue = Destination::queue("q").expect("valid");
+        assert_eq!(client.produce(1, queue.clone()), Err(Refusal::AlreadyExists { what: What::Producer, number: 1 }));
+        assert_eq!(client.produce(2, queue.clone()), Ok(()));
+        assert_eq!(client.produce(3, queue), Err(Refusal::LimitReached { what: What::Producer, max: 2 }));
+        assert_eq!(client.close_producer(2), Ok(()));
+        assert_eq!(client.close_producer(2), Err(Refusal::Unknown { what: What::Producer, number: 2 }));
+    }
+}

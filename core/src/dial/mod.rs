@@ -1,0 +1,192 @@
+//! Rank 3: keeps links to wanted addresses, the only reconnect policy there is. Knows which addresses are wanted and
+//! how each fares; is told what became of its dials; answers with dials to make and to give up.
+
+mod slot;
+
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use slot::{Slot, State};
+
+use crate::base::{BackoffConfig, Instant, Outbox, Rng};
+use crate::model::{Address, BrokerId, LinkId};
+
+/// How wanted addresses are dialled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialConfig {
+    /// How long to wait after failures.
+    pub backoff: BackoffConfig,
+    /// How long a link must have been up for its failures to be forgotten.
+    pub settled_after: Duration,
+    /// How long a connect may take, the handshake not included.
+    pub connect_timeout: Duration,
+    /// How many addresses are wanted at most; further ones are not dialled.
+    pub addresses_max: usize,
+    /// How long to leave the first dial to the other side, where both sides found each other and the other side's
+    /// turn is first. Only saves connections: both sides may dial at any time.
+    pub courtesy: Duration,
+}
+
+impl Default for DialConfig {
+    fn default() -> Self {
+        Self {
+            backoff: BackoffConfig::default(),
+            settled_after: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(10),
+            addresses_max: 256,
+            courtesy: Duration::from_millis(200),
+        }
+    }
+}
+
+/// What the dialler says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Dial an address; [`Dialer::dialled`] tells the link's name.
+    Dial(Address),
+    /// End a link: its address is no longer wanted, or took too long.
+    GiveUp(LinkId),
+}
+
+/// When to dial an address for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Now.
+    AtOnce,
+    /// After the courtesy time, unless the other side's dial has come by then.
+    AfterYou,
+}
+
+/// Wanted addresses and how each fares.
+#[derive(Debug)]
+pub(crate) struct Dialer {
+    config: DialConfig,
+    rng: Rng,
+    slots: BTreeMap<Address, Slot>,
+}
+
+impl Dialer {
+    /// A dialler that wants nothing yet.
+    pub(crate) fn new(config: DialConfig, rng: Rng) -> Self {
+        Self { config, rng, slots: BTreeMap::new() }
+    }
+
+    /// Wants a link to `address`; false if no more addresses can be wanted.
+    pub(crate) fn want(&mut self, now: Instant, address: Address, urgency: Urgency) -> bool {
+        if self.slots.contains_key(&address) {
+            return true;
+        }
+        if self.slots.len() >= self.config.addresses_max {
+            return false;
+        }
+        let at = match urgency {
+            Urgency::AtOnce => now,
+            Urgency::AfterYou => now + self.config.courtesy,
+        };
+        self.slots.insert(address, Slot::new(at));
+        true
+    }
+
+    /// No longer wants a link to `address`. A link that is up stays: it is judged by its own signs of life.
+    pub(crate) fn unwant(&mut self, address: &Address, out: &mut Outbox<Output>) {
+        if let Some(Slot { state: State::Dialling { link, .. }, .. }) = self.slots.remove(address) {
+            out.push(Output::GiveUp(link));
+        }
+    }
+
+    /// Dials what is due.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        for (address, slot) in &mut self.slots {
+            match slot.state {
+                State::Waiting { until } if until <= now => {
+                    slot.state = State::Asked;
+                    out.push(Output::Dial(address.clone()));
+                }
+                State::Dialling { link, until: Some(until) } if until <= now => {
+                    slot.state = State::Dialling { link, until: None };
+                    out.push(Output::GiveUp(link));
+                }
+                _ => (), // Not due, or nothing to wait for.
+            }
+        }
+    }
+
+    /// The dial asked for is under way under this name.
+    pub(crate) fn dialled(&mut self, now: Instant, address: &Address, link: LinkId) {
+        if let Some(slot) = self.slots.get_mut(address) {
+            slot.state = State::Dialling { link, until: Some(now + self.config.connect_timeout) };
+        }
+    }
+
+    /// The dial asked for could not be made: there are too many links. It is tried again later.
+    pub(crate) fn postponed(&mut self, now: Instant, address: &Address) {
+        if let Some(slot) = self.slots.get_mut(address) {
+            slot.fail(now, &self.config.backoff, &mut self.rng);
+        }
+    }
+
+    /// The dialled link has connected; the handshake has a deadline of its own.
+    pub(crate) fn connected(&mut self, link: LinkId) {
+        if let Some((_, slot)) = self.dialling(link) {
+            slot.state = State::Dialling { link, until: None };
+        }
+    }
+
+    /// There is a link to `broker`, which can be reached at these addresses and was perhaps dialled by `link`: none
+    /// of them needs dialling while it lasts.
+    pub(crate) fn met(&mut self, now: Instant, broker: BrokerId, link: Option<LinkId>, addresses: &[Address]) {
+        if let Some((_, slot)) = link.and_then(|link| self.dialling(link)) {
+            slot.state = State::Met { broker, since: now };
+        }
+        for address in addresses {
+            if let Some(slot) = self.slots.get_mut(address)
+                && matches!(slot.state, State::Asked | State::GivenUp | State::Waiting { .. })
+            {
+                slot.state = State::Met { broker, since: now };
+            }
+        }
+    }
+
+    /// The link to `broker` has ended: its addresses are dialled again.
+    pub(crate) fn parted(&mut self, now: Instant, broker: BrokerId) {
+        for slot in self.slots.values_mut() {
+            if let State::Met { broker: found, since } = slot.state
+                && found == broker
+            {
+                if now - since >= self.config.settled_after {
+                    slot.backoff.reset();
+                }
+                slot.fail(now, &self.config.backoff, &mut self.rng);
+            }
+        }
+    }
+
+    /// A link ended before there was anybody to meet. Tells the address and whether this is its first failure in a
+    /// row, if the link was one of ours.
+    pub(crate) fn failed(&mut self, now: Instant, link: LinkId) -> Option<(Address, bool)> {
+        let config = self.config.backoff.clone();
+        let mut rng = self.rng.clone();
+        let (address, slot) = self.dialling(link)?;
+        let is_first = slot.backoff.failures() == 0;
+        slot.fail(now, &config, &mut rng);
+        let address = address.clone();
+        self.rng = rng;
+        Some((address, is_first))
+    }
+
+    /// A dialled link led to somebody who is never to be dialled at that address, such as ourselves.
+    pub(crate) fn abandon(&mut self, link: LinkId) {
+        if let Some((_, slot)) = self.dialling(link) {
+            slot.state = State::GivenUp;
+        }
+    }
+
+    /// When there is something to do next.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.slots.values().filter_map(Slot::poll_timeout).min()
+    }
+
+    fn dialling(&mut self, link: LinkId) -> Option<(&Address, &mut Slot)> {
+        self.slots.iter_mut().find(|(_, slot)| slot.is_dialling(link))
+    }
+}

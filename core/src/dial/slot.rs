@@ -1,0 +1,54 @@
+//! One wanted address.
+
+use crate::base::{Backoff, BackoffConfig, Instant, Rng};
+use crate::model::{BrokerId, LinkId};
+
+/// How an address fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// A dial was asked for and has no name yet.
+    Asked,
+    /// A dial is under way; given up at `until`, or left to the handshake.
+    Dialling { link: LinkId, until: Option<Instant> },
+    /// Not to be dialled: it led nowhere useful, or the attempts are used up.
+    GivenUp,
+    /// Whoever is there is linked, by this address or otherwise.
+    Met { broker: BrokerId, since: Instant },
+    /// To be dialled later.
+    Waiting { until: Instant },
+}
+
+/// An address's state and its failures in a row.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) state: State,
+    pub(super) backoff: Backoff,
+}
+
+impl Slot {
+    /// To be dialled at `at`.
+    pub(super) fn new(at: Instant) -> Self {
+        Self { state: State::Waiting { until: at }, backoff: Backoff::default() }
+    }
+
+    /// Counts a failure and waits, or gives up.
+    pub(super) fn fail(&mut self, now: Instant, config: &BackoffConfig, rng: &mut Rng) {
+        self.state = match self.backoff.fail(config, rng) {
+            None => State::GivenUp,
+            Some(wait) => State::Waiting { until: now + wait },
+        };
+    }
+
+    /// True if `link` is this slot's dial.
+    pub(super) fn is_dialling(&self, link: LinkId) -> bool {
+        matches!(self.state, State::Dialling { link: found, .. } if found == link)
+    }
+
+    /// When there is something to do next.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match self.state {
+            State::Waiting { until } | State::Dialling { until: Some(until), .. } => Some(until),
+            State::Asked | State::Dialling { until: None, .. } | State::GivenUp | State::Met { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The core of FlockMQ: an embedded message broker, discovery, links and bridges as one state machine that does no
+//! I/O, reads no clock and draws no randomness of its own.
+//!
+//! A driver carries its bytes and waits; it decides nothing:
+//!
+//! ```
+//! use flockmq_core::{Config, Input, Instant, Node, Seed};
+//!
+//! let mut now = Instant::ZERO;
+//! let mut node = Node::new(Config::alone("here"), Seed::from(1), now);
+//! while let Some(output) = node.poll_output() {
+//!     // Perform `output`: connect, send, tell the application …
+//! #   let _ = output;
+//! }
+//! if let Some(deadline) = node.poll_timeout() {
+//!     now = deadline; // Or an earlier input, if one comes first.
+//!     node.handle_input(now, Input::Timeout);
+//! }
+//! ```
+//!
+//! Rooms, lower ones knowing nothing of higher ones: `base` (time, chance, containers), `model` (the shared
+//! nouns), `uri` and `wire` (text and bytes to nouns and back), the machines `discovery`, `dial`, `link`,
+//! `client`, `broker` and `bridge`, then `node`, which carries each one's words to the next, and, behind the
+//! feature `sim`, a simulated world of nodes.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+mod base;
+mod bridge;
+mod broker;
+mod client;
+mod dial;
+mod discovery;
+mod link;
+mod model;
+mod node;
+#[cfg(feature = "sim")]
+pub mod sim;
+pub mod uri;
+pub mod wire;
+
+pub use base::{Backoff, BackoffConfig, Instant, Rng, Seed, Timestamp};
+pub use bridge::BridgeConfig;
+pub use broker::{BrokerConfig, BrokerStats};
+pub use dial::DialConfig;
+pub use discovery::MulticastStats;
+pub use link::LinkConfig;
+pub use model::{
+    Ack, AckExtent, AckKind, Address, AddressError, Body, BodyKind, BrokerId, CloseReason, ConnectionId, ConsumerId,
+    Delivery, Destination, DestinationError, DestinationKind, GroupId, Host, LinkId, ListenerId, Message, MessageError,
+    MessageId, Path, ProducerId, Properties, PropertiesError, Refusal, RequestId, Service, Subscription, Tag, Value,
+    What,
+};
+pub use node::{Command, Config, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats};

@@ -1,0 +1,413 @@
+//! Rank 3: one byte pipe to another node. Knows how far its handshake is and when it was last alive; is told bytes and
+//! frames; answers with frames and bytes, or with the reason why it must end.
+
+mod egress;
+mod keepalive;
+
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use egress::Egress;
+use keepalive::Keepalive;
+
+use crate::base::{Instant, Outbox};
+use crate::model::CloseReason;
+use crate::wire::{DecodeError, Decoder, Deframer, Farewell, Frame, Hello, PREFACE, VERSION_MAX, VERSION_MIN};
+
+/// How links behave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkConfig {
+    /// The longest frame that is taken, in bytes, body included (ActiveMQ's `wireFormat.maxFrameSize`).
+    pub frame_max: u32,
+    /// How long the handshake may take.
+    pub handshake_timeout: Duration,
+    /// How long a peer may be silent; a sign of life is sent every third of it. The smaller of both ends' counts
+    /// (ActiveMQ's `wireFormat.maxInactivityDuration`).
+    pub silence_max: Duration,
+    /// How many bytes may be with the driver, on their way to the network, at a time.
+    pub window: u64,
+    /// How many bytes may wait for that, beyond which the link is closed.
+    pub backlog_max: u64,
+    /// How many links there may be in all.
+    pub links_max: usize,
+    /// How many slots for coming links a listener is given.
+    pub slots: usize,
+}
+
+impl Default for LinkConfig {
+    /// 10 MiB frames, 5 s for the handshake, 30 s of silence, 1 MiB on its way and 64 MiB waiting, 256 links, 16
+    /// slots.
+    fn default() -> Self {
+        Self {
+            frame_max: 10 * 1024 * 1024,
+            handshake_timeout: Duration::from_secs(5),
+            silence_max: Duration::from_secs(30),
+            window: 1024 * 1024,
+            backlog_max: 64 * 1024 * 1024,
+            links_max: 256,
+            slots: 16,
+        }
+    }
+}
+
+/// What a link says.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Output {
+    /// The link must end; nothing follows.
+    Close(CloseReason),
+    /// The other end said something.
+    Frame(Frame),
+}
+
+/// A link whose pipe is up.
+#[derive(Debug)]
+pub(crate) struct Link {
+    phase: Phase,
+    preface: usize, // How much of the preface was read.
+    deframer: Deframer,
+    decoder: Decoder,
+    egress: Egress,
+    keepalive: Keepalive,
+    frame_max: u32,
+    backlog_max: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The other end has not said who it is.
+    Opening { until: Instant },
+    /// The other end is known; whether the link is kept is not.
+    Greeted { until: Instant },
+    /// In use.
+    Open,
+    /// Ended by us; whatever comes is not listened to.
+    Closing,
+}
+
+impl Link {
+    /// A link that has just connected, and greets the other end.
+    pub(crate) fn new(config: &LinkConfig, now: Instant, hello: Hello) -> Self {
+        let mut link = Self {
+            phase: Phase::Opening { until: now + config.handshake_timeout },
+            preface: 0,
+            deframer: Deframer::new(config.frame_max.min(HANDSHAKE_FRAME_MAX)),
+            decoder: Decoder::new(),
+            egress: Egress::new(config.window),
+            keepalive: Keepalive::new(now, config.silence_max),
+            frame_max: config.frame_max,
+            backlog_max: config.backlog_max,
+        };
+        link.egress.push_bytes(&PREFACE);
+        link.send(Frame::Hello(hello));
+        link
+    }
+
+    /// Reads bytes.
+    pub(crate) fn handle_bytes(&mut self, now: Instant, mut data: Bytes, out: &mut Outbox<Output>) {
+        if self.phase == Phase::Closing {
+            return;
+        }
+        self.keepalive.heard(now);
+        if self.preface < PREFACE.len()
+            && let Err(reason) = self.read_preface(&mut data)
+        {
+            return out.push(Output::Close(reason));
+        }
+        self.deframer.push(data);
+        loop {
+            match self.poll_frame() {
+                Ok(Some(Frame::KeepAlive)) => (),
+                Ok(Some(frame)) => out.push(Output::Frame(frame)),
+                Ok(None) => return,
+                Err(reason) => return out.push(Output::Close(reason)),
+            }
+        }
+    }
+
+    /// Bytes given to the driver have left.
+    pub(crate) fn handle_sent(&mut self, bytes: u64) {
+        self.egress.handle_sent(bytes);
+    }
+
+    /// Sends a sign of life, or ends what shows none.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        match self.phase {
+            Phase::Opening { until } | Phase::Greeted { until } if until <= now => {
+                out.push(Output::Close(CloseReason::HandshakeTimeout));
+            }
+            Phase::Open if self.keepalive.is_silent(now) => out.push(Output::Close(CloseReason::Silent)),
+            Phase::Open if self.keepalive.is_due(now) => self.send(Frame::KeepAlive),
+            Phase::Closing | Phase::Greeted { .. } | Phase::Open | Phase::Opening { .. } => (),
+        }
+    }
+
+    /// Says something to the other end; it goes out with [`Link::poll_send`].
+    pub(crate) fn send(&mut self, frame: Frame) {
+        if self.phase != Phase::Closing {
+            self.egress.push(frame);
+        }
+    }
+
+    /// Keeps the link: both ends may use it from now on.
+    pub(crate) fn open(&mut self) {
+        self.phase = Phase::Open;
+        self.deframer.set_frame_max(self.frame_max);
+    }
+
+    /// Ends the link after a last word.
+    pub(crate) fn close(&mut self, farewell: Option<Farewell>) {
+        if let Some(farewell) = farewell {
+            self.send(Frame::Goodbye(farewell));
+        }
+        self.phase = Phase::Closing;
+        self.egress.close();
+    }
+
+    /// The next bytes for the driver, as far as the window allows.
+    pub(crate) fn poll_send(&mut self, now: Instant) -> Option<Bytes> {
+        let data = self.egress.poll_send()?;
+        self.keepalive.said(now);
+        Some(data)
+    }
+
+    /// Why the link must end although nothing was said: more waits than may wait.
+    pub(crate) fn check_backlog(&self) -> Result<(), CloseReason> {
+        if self.phase != Phase::Closing && self.egress.waiting() > self.backlog_max {
+            return Err(CloseReason::Backlog { max: self.backlog_max });
+        }
+        Ok(())
+    }
+
+    /// When there is something to do next.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Opening { until } | Phase::Greeted { until } => Some(until),
+            Phase::Open => Some(self.keepalive.poll_timeout()),
+            Phase::Closing => None,
+        }
+    }
+
+    /// Bytes that wait for the network.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.egress.waiting()
+    }
+
+    fn read_preface(&mut self, data: &mut Bytes) -> Result<(), CloseReason> {
+        while self.preface < PREFACE.len() && !data.is_empty() {
+            let byte = data.split_to(1)[0];
+            if byte != PREFACE[self.preface] {
+                // OpenWire begins with a frame's length, whose first byte is zero for any sane frame.
+                return Err(match byte {
+                    0 if self.preface == 0 => CloseReason::OpenWire,
+                    _ => CloseReason::Malformed("the stream does not begin as a FlockMQ link".into()),
+                });
+            }
+            self.preface += 1;
+        }
+        Ok(())
+    }
+
+    fn poll_frame(&mut self) -> Result<Option<Frame>, CloseReason> {
+        while let Some(bytes) = self.deframer.poll_frame()? {
+            let Some(frame) = self.decoder.decode(&bytes)? else {
+                continue;
+            };
+            self.check_moment(&frame)?;
+            match &frame {
+                Frame::Hello(hello) => self.greet(hello)?,
+                Frame::Open { .. } => self.open(),
+                Frame::Goodbye(Farewell::Duplicate) => return Err(CloseReason::Duplicate),
+                Frame::Goodbye(Farewell::Leaving) => return Err(CloseReason::Leaving),
+                Frame::Goodbye(Farewell::Refused(why)) => return Err(CloseReason::Refused(why.clone())),
+                _ => (),
+            }
+            return Ok(Some(frame));
+        }
+        Ok(None)
+    }
+
+    /// Refuses what can't be said at this point of the handshake.
+    fn check_moment(&self, frame: &Frame) -> Result<(), CloseReason> {
+        let is_welcome = match (self.phase, frame) {
+            (_, Frame::Goodbye(_)) => true,
+            (Phase::Opening { .. }, frame) => matches!(frame, Frame::Hello(_)),
+            (Phase::Greeted { .. }, frame) => {
+                matches!(frame, Frame::KeepAlive | Frame::Open { .. } | Frame::Propose { .. })
+            }
+            (Phase::Open, frame) => !matches!(frame, Frame::Hello(_) | Frame::Open { .. } | Frame::Propose { .. }),
+            (Phase::Closing, _) => false,
+        };
+        if is_welcome {
+            return Ok(());
+        }
+        Err(CloseReason::Malformed(alloc::format!("a {} frame can't be said at this moment", frame.name())))
+    }
+
+    fn greet(&mut self, hello: &Hello) -> Result<(), CloseReason> {
+        if hello.version_min > VERSION_MAX || hello.version_max < VERSION_MIN {
+            return Err(CloseReason::VersionMismatch { min: hello.version_min, max: hello.version_max });
+        }
+        if let Phase::Opening { until } = self.phase {
+            self.phase = Phase::Greeted { until };
+        }
+        self.decoder.set_sender(hello.broker);
+        self.keepalive.agree(Duration::from_millis(hello.silence_max_millis.into()));
+        Ok(())
+    }
+}
+
+impl From<DecodeError> for CloseReason {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::FrameTooLong { length, max } => Self::FrameTooLong { length, max },
+            DecodeError::Malformed(what) => Self::Malformed(what),
+        }
+    }
+}
+
+/// The longest frame before a link is open, in bytes: strangers are given little room.
+const HANDSHAKE_FRAME_MAX: u32 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::BrokerId;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    fn hello(broker: u128) -> Hello {
+        Hello {
+            version_min: VERSION_MIN,
+            version_max: VERSION_MAX,
+            broker: BrokerId(broker),
+            name: "b".into(),
+            group: "g".into(),
+            services: Vec::new(),
+            frame_max: 1000,
+            silence_max_millis: 9_000,
+        }
+    }
+
+    fn link(broker: u128) -> Link {
+        Link::new(&LinkConfig::default(), Instant::ZERO, hello(broker))
+    }
+
+    fn bytes_of(link: &mut Link, now: u64) -> Bytes {
+        let parts: Vec<Bytes> = core::iter::from_fn(|| link.poll_send(Instant::from_millis(now))).collect();
+        parts.concat().into()
+    }
+
+    fn feed(link: &mut Link, now: u64, data: Bytes) -> Vec<Output> {
+        let mut out = Outbox::new();
+        link.handle_bytes(Instant::from_millis(now), data, &mut out);
+        out.drain().collect()
+    }
+
+    fn wake(link: &mut Link, now: u64) -> Vec<Output> {
+        let mut out = Outbox::new();
+        link.handle_timeout(Instant::from_millis(now), &mut out);
+        out.drain().collect()
+    }
+
+    /// Two links to each other, greeted and open.
+    fn pair() -> (Link, Link) {
+        let (mut a, mut b) = (link(1), link(2));
+        let from_b = bytes_of(&mut b, 0);
+        assert_eq!(feed(&mut a, 0, from_b), [Output::Frame(Frame::Hello(hello(2)))]);
+        a.send(Frame::Open { generation: 1 });
+        a.open();
+        let from_a = bytes_of(&mut a, 0);
+        let heard = feed(&mut b, 0, from_a);
+        assert_eq!(heard, [Output::Frame(Frame::Hello(hello(1))), Output::Frame(Frame::Open { generation: 1 })]);
+        (a, b)
+    }
+
+    #[test]
+    fn a_link_greets_and_opens_and_carries_frames() {
+        let (mut a, mut b) = pair();
+        a.send(Frame::Synced);
+        let data = bytes_of(&mut a, 1);
+        assert_eq!(feed(&mut b, 1, data), [Output::Frame(Frame::Synced)]);
+    }
+
+    #[test]
+    fn a_frame_out_of_turn_ends_the_link() {
+        let mut a = link(1);
+        let mut stranger = link(2);
+        stranger.send(Frame::Synced);
+        let outputs = feed(&mut a, 0, bytes_of(&mut stranger, 0));
+        let reason = CloseReason::Malformed("a Synced frame can't be said at this moment".into());
+        assert_eq!(outputs[1..], [Output::Close(reason)]);
+    }
+
+    #[test]
+    fn openwire_and_noise_are_told_apart() {
+        let openwire = Bytes::from_static(b"\0\0\x01\x04\x01ActiveMQ");
+        assert_eq!(feed(&mut link(1), 0, openwire), [Output::Close(CloseReason::OpenWire)]);
+        let noise = feed(&mut link(1), 0, Bytes::from_static(b"GET / HTTP/1.1"));
+        assert!(matches!(&noise[..], [Output::Close(CloseReason::Malformed(_))]));
+    }
+
+    #[test]
+    fn strangers_are_given_little_room() {
+        let mut data = PREFACE.to_vec();
+        data.extend_from_slice(&(HANDSHAKE_FRAME_MAX + 1).to_be_bytes());
+        let length = u64::from(HANDSHAKE_FRAME_MAX);
+        let reason = CloseReason::FrameTooLong { length: length + 1, max: length };
+        assert_eq!(feed(&mut link(1), 0, data.into()), [Output::Close(reason)]);
+    }
+
+    #[test]
+    fn an_unfinished_handshake_times_out() {
+        let mut a = link(1);
+        assert_eq!(a.poll_timeout(), Some(Instant::from_millis(5000)));
+        assert_eq!(wake(&mut a, 4999), []);
+        assert_eq!(wake(&mut a, 5000), [Output::Close(CloseReason::HandshakeTimeout)]);
+    }
+
+    #[test]
+    fn life_is_shown_every_third_of_the_agreed_silence_and_missed_after_the_whole() {
+        let (mut a, mut b) = pair();
+        assert_eq!(a.poll_timeout(), Some(Instant::from_millis(3000)));
+        assert_eq!(wake(&mut a, 3000), []);
+        let sign = bytes_of(&mut a, 3000);
+        assert_eq!(feed(&mut b, 3000, sign), []);
+        assert_eq!(a.poll_timeout(), Some(Instant::from_millis(6000)));
+        assert_eq!(wake(&mut b, 11_999), []);
+        assert_eq!(wake(&mut b, 12_000), [Output::Close(CloseReason::Silent)]);
+    }
+
+    #[test]
+    fn a_version_that_is_not_spoken_is_refused() {
+        let mut other =
+            Link::new(&LinkConfig::default(), Instant::ZERO, Hello { version_min: 7, version_max: 9, ..hello(2) });
+        let outputs = feed(&mut link(1), 0, bytes_of(&mut other, 0));
+        assert_eq!(outputs, [Output::Close(CloseReason::VersionMismatch { min: 7, max: 9 })]);
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let config = LinkConfig { window: 10, backlog_max: 100, ..LinkConfig::default() };
+        let mut a = Link::new(&config, Instant::ZERO, hello(1));
+        assert!(a.poll_send(Instant::ZERO).is_some());
+        while a.waiting() <= 100 {
+            assert_eq!(a.check_backlog(), Ok(()));
+            a.send(Frame::Undemand { number: 1 });
+        }
+        assert_eq!(a.poll_send(Instant::ZERO), None, "the window is full");
+        assert_eq!(a.check_backlog(), Err(CloseReason::Backlog { max: 100 }));
+    }
+
+    proptest! {
+        /// Invariant N5 for one link: no bytes panic, whatever phase they come in.
+        #[test]
+        fn no_bytes_panic(noise: Vec<u8>, is_open: bool, with_preface: bool) {
+            let mut a = if is_open { pair().0 } else { link(1) };
+            if with_preface && !is_open {
+                feed(&mut a, 0, Bytes::from_static(&PREFACE));
+            }
+            feed(&mut a, 0, noise.into());
+        }
+    }
+}

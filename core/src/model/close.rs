@@ -1,0 +1,94 @@
+//! Why a link ended.
+
+use alloc::string::String;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a link was closed, or never came to be. The first four are the driver's to say, the others ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CloseReason {
+    /// The address could not be reached; the driver's words for why.
+    ConnectFailed(String),
+    /// The other end closed the stream in the middle of things.
+    Ended,
+    /// Reading or writing failed; the driver's words for why.
+    Failed(String),
+    /// Closed because we asked for it.
+    Requested,
+
+    /// More waited for the network than the backlog may hold.
+    Backlog {
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// Another link to the same peer was kept.
+    Duplicate,
+    /// A frame longer than the limit was announced.
+    FrameTooLong {
+        /// Its length in bytes.
+        length: u64,
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// The peer belongs to another group.
+    GroupMismatch {
+        /// Its group.
+        found: String,
+    },
+    /// The handshake was not done in time.
+    HandshakeTimeout,
+    /// The link led to this very node.
+    Itself,
+    /// The peer took its leave.
+    Leaving,
+    /// The peer sent what is no frame, or no frame for that moment; what was wrong.
+    Malformed(String),
+    /// The other end speaks OpenWire, which this version does not.
+    OpenWire,
+    /// The peer said that it closes the link, and why, in its words.
+    Refused(String),
+    /// The peer opened a newer link in this one's place.
+    Replaced,
+    /// Nothing was heard for longer than the keep-alive limit.
+    Silent,
+    /// This node is stopping.
+    Stopping,
+    /// The peer's service is no longer wanted.
+    Unwanted,
+    /// No common protocol version.
+    VersionMismatch {
+        /// The lowest version the peer speaks.
+        min: u16,
+        /// The highest version the peer speaks.
+        max: u16,
+    },
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ConnectFailed(why) => write!(f, "could not connect: {why}"),
+            Self::Ended => f.write_str("the other end closed the connection"),
+            Self::Failed(why) => write!(f, "the connection failed: {why}"),
+            Self::Requested => f.write_str("closed as asked"),
+            Self::Backlog { max } => write!(f, "more than {max} bytes waited for the network"),
+            Self::Duplicate => f.write_str("another link to the same peer was kept"),
+            Self::FrameTooLong { length, max } => {
+                write!(f, "a frame of {length} bytes was announced; the limit is {max}")
+            }
+            Self::GroupMismatch { found } => write!(f, "the peer belongs to group '{found}'"),
+            Self::HandshakeTimeout => f.write_str("the handshake was not done in time"),
+            Self::Itself => f.write_str("the link led back to this broker"),
+            Self::Leaving => f.write_str("the peer left the group"),
+            Self::Malformed(what) => write!(f, "the peer sent no valid frame: {what}"),
+            Self::OpenWire => f.write_str("the other end speaks OpenWire, which this version does not"),
+            Self::Refused(why) => write!(f, "the peer closed the link: {why}"),
+            Self::Replaced => f.write_str("the peer opened a newer link"),
+            Self::Silent => f.write_str("nothing was heard for longer than the keep-alive limit"),
+            Self::Stopping => f.write_str("this broker is stopping"),
+            Self::Unwanted => f.write_str("the peer's service has gone"),
+            Self::VersionMismatch { min, max } => write!(f, "the peer speaks protocol versions {min} to {max} only"),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Interest told to a peer.
+
+use serde::{Deserialize, Serialize};
+
+use super::destination::Destination;
+use super::path::Path;
+
+/// A destination that somebody wants messages of, and the brokers that the word has crossed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Demand {
+    /// What is wanted: a destination or a pattern.
+    pub destination: Destination,
+    /// The brokers between the consumer and here; empty for a consumer of this broker's own.
+    pub path: Path,
+}

@@ -1,0 +1,303 @@
+//! Where messages are sent and taken from: queues and topics, by name or by pattern.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::cmp::Ordering;
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Queue or topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum DestinationKind {
+    /// Each message goes to one consumer and waits while there is none.
+    Queue,
+    /// Each message goes to every subscriber there is.
+    Topic,
+}
+
+impl DestinationKind {
+    /// The word before `://`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Topic => "topic",
+        }
+    }
+}
+
+/// A queue or topic, or a pattern over them.
+///
+/// Written `queue://name` or `topic://name`; a bare name is a queue. Names are case-sensitive, `.` separates
+/// their levels. In what a consumer subscribes to, `*` stands for exactly one level and `>`, as the last level,
+/// for any number of further ones, none included (ActiveMQ's wildcards).
+///
+/// ```
+/// use flockmq_core::Destination;
+///
+/// let prices: Destination = "topic://prices.>".parse()?;
+/// assert!(prices.matches(&"topic://prices.eu.gold".parse()?));
+/// assert!(!prices.matches(&"queue://prices.eu.gold".parse()?));
+/// assert_eq!("orders".parse::<Destination>()?.to_string(), "queue://orders");
+/// # Ok::<(), flockmq_core::DestinationError>(())
+/// ```
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "(DestinationKind, String)", into = "(DestinationKind, String)")]
+pub struct Destination {
+    kind: DestinationKind,
+    name: Arc<str>,
+}
+
+/// Why a text names no destination; nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DestinationError {
+    /// A character that no name may hold.
+    #[error("the destination '{name}' has the control character U+{:04X} at byte {at}", u32::from(*found))]
+    ControlCharacter {
+        /// The whole name.
+        name: String,
+        /// The character.
+        found: char,
+        /// Where it stands.
+        at: usize,
+    },
+    /// Nothing between two dots, or before the first or after the last.
+    #[error("the destination '{name}' has an empty level; expected text on both sides of every '.'")]
+    EmptyLevel {
+        /// The whole name.
+        name: String,
+    },
+    /// No name at all.
+    #[error("a destination needs a name; expected queue://NAME or topic://NAME")]
+    NoName,
+    /// Longer than [`Destination::NAME_MAX`].
+    #[error("the destination name is {length} bytes long; at most {max} are allowed", max = Destination::NAME_MAX)]
+    TooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// Something other than `queue` or `topic` before `://`.
+    #[error("'{scheme}' is no kind of destination; expected queue://NAME or topic://NAME")]
+    UnknownKind {
+        /// What stood there.
+        scheme: String,
+    },
+}
+
+impl Destination {
+    /// The longest name, in bytes.
+    pub const NAME_MAX: usize = 512;
+
+    /// The queue of this name.
+    pub fn queue(name: &str) -> Result<Self, DestinationError> {
+        Self::new(DestinationKind::Queue, name)
+    }
+
+    /// The topic of this name.
+    pub fn topic(name: &str) -> Result<Self, DestinationError> {
+        Self::new(DestinationKind::Topic, name)
+    }
+
+    /// The destination of this kind and name.
+    pub fn new(kind: DestinationKind, name: &str) -> Result<Self, DestinationError> {
+        check_name(name)?;
+        Ok(Self { kind, name: name.into() })
+    }
+
+    /// Queue or topic.
+    pub const fn kind(&self) -> DestinationKind {
+        self.kind
+    }
+
+    /// The name without its kind.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// True if the name has a wildcard, so that it stands for many destinations.
+    pub fn is_pattern(&self) -> bool {
+        let mut levels = self.name.split('.').peekable();
+        while let Some(level) = levels.next() {
+            if level == "*" || (level == ">" && levels.peek().is_none()) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// True if this destination, read as a pattern, covers `other`.
+    pub fn matches(&self, other: &Self) -> bool {
+        if self.kind != other.kind {
+            return false;
+        }
+        let (mut pattern, mut name) = (self.name.split('.').peekable(), other.name.split('.'));
+        while let Some(wanted) = pattern.next() {
+            if wanted == ">" && pattern.peek().is_none() {
+                return true;
+            }
+            match name.next() {
+                Some(found) if wanted == "*" || wanted == found => (),
+                _ => return false,
+            }
+        }
+        name.next().is_none()
+    }
+
+    /// True if both are the very same value, which is quicker to tell than equality and implies it.
+    #[inline]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.name, &other.name) && self.kind == other.kind
+    }
+}
+
+impl FromStr for Destination {
+    type Err = DestinationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim().split_once("://") {
+            None => Self::queue(text.trim()),
+            Some(("queue", name)) => Self::queue(name),
+            Some(("topic", name)) => Self::topic(name),
+            Some((scheme, _)) => Err(DestinationError::UnknownKind { scheme: scheme.to_owned() }),
+        }
+    }
+}
+
+impl TryFrom<(DestinationKind, String)> for Destination {
+    type Error = DestinationError;
+
+    fn try_from((kind, name): (DestinationKind, String)) -> Result<Self, Self::Error> {
+        Self::new(kind, &name)
+    }
+}
+
+impl From<Destination> for (DestinationKind, String) {
+    fn from(destination: Destination) -> Self {
+        (destination.kind, destination.name.as_ref().to_owned())
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.kind.as_str(), self.name)
+    }
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl PartialEq for Destination {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_same(other) || (self.kind == other.kind && self.name == other.name)
+    }
+}
+
+impl Eq for Destination {}
+
+impl PartialOrd for Destination {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Destination {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.is_same(other) {
+            return Ordering::Equal;
+        }
+        self.kind.cmp(&other.kind).then_with(|| self.name.cmp(&other.name))
+    }
+}
+
+fn check_name(name: &str) -> Result<(), DestinationError> {
+    if name.is_empty() {
+        return Err(DestinationError::NoName);
+    }
+    if name.len() > Destination::NAME_MAX {
+        return Err(DestinationError::TooLong { length: name.len() });
+    }
+    if let Some((at, found)) = name.char_indices().find(|(_, found)| found.is_control()) {
+        return Err(DestinationError::ControlCharacter { name: name.to_owned(), found, at });
+    }
+    if name.split('.').any(str::is_empty) {
+        return Err(DestinationError::EmptyLevel { name: name.to_owned() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    fn topic(name: &str) -> Destination {
+        Destination::topic(name).expect("a valid name")
+    }
+
+    /// The table of section 8.9 of the semantics reference, as a run of ActiveMQ gave it.
+    #[test]
+    fn wildcards_match_as_in_activemq() {
+        let table = [
+            ("A.>", [true, true, true]),
+            ("A.*", [false, true, false]),
+            ("A.*.>", [false, true, true]),
+            (">", [true, true, true]),
+            ("A.>.C", [false, false, false]),
+        ];
+        for (pattern, expected) in table {
+            let found = ["A", "A.B", "A.B.C"].map(|name| topic(pattern).matches(&topic(name)));
+            assert_eq!(found, expected, "{pattern}");
+        }
+        assert!(topic("A.>.C").matches(&topic("A.>.C")), "a '>' that is not last is literal");
+        assert!(!topic("A.>.C").is_pattern());
+    }
+
+    #[test]
+    fn bad_names_are_errors_that_quote_them() {
+        let errors = ["", "queue://", "a..b", ".a", "a\tb", "stack://x"]
+            .map(|text| text.parse::<Destination>().expect_err(text).to_string());
+        assert_eq!(errors[0], "a destination needs a name; expected queue://NAME or topic://NAME");
+        assert_eq!(errors[1], errors[0]);
+        assert_eq!(errors[2], "the destination 'a..b' has an empty level; expected text on both sides of every '.'");
+        assert!(errors[3].contains("'.a'"));
+        assert!(errors[4].contains("U+0009 at byte 1"));
+        assert!(errors[5].starts_with("'stack' is no kind of destination"));
+    }
+
+    #[test]
+    fn a_name_may_be_as_long_as_the_limit_and_no_longer() {
+        assert!(Destination::queue(&"x".repeat(Destination::NAME_MAX)).is_ok());
+        let error = Destination::queue(&"x".repeat(Destination::NAME_MAX + 1));
+        assert_eq!(error, Err(DestinationError::TooLong { length: Destination::NAME_MAX + 1 }));
+    }
+
+    proptest! {
+        #[test]
+        fn a_destination_prints_what_it_was_parsed_from(kind in 0..2, levels in proptest::collection::vec("[^.\\p{C}]{1,9}", 1..5)) {
+            let name = levels.join(".");
+            let made = if kind == 0 { Destination::queue(&name) } else { Destination::topic(&name) }.expect("valid");
+            // Texts are trimmed when parsed, as the ends of names are.
+            prop_assume!(name.trim() == name);
+            prop_assert_eq!(made.to_string().parse::<Destination>().expect("printed"), made);
+        }
+
+        #[test]
+        fn a_literal_matches_itself_alone(a in "[ab](\\.[ab]){0,3}", b in "[ab](\\.[ab]){0,3}") {
+            prop_assert_eq!(topic(&a).matches(&topic(&b)), a == b);
+        }
+
+        #[test]
+        fn greater_than_covers_every_deeper_level(stem in "[ab](\\.[ab]){0,3}", more in proptest::collection::vec("[ab]", 0..4)) {
+            let name = core::iter::once(stem.clone()).chain(more).collect::<Vec<_>>().join(".");
+            let pattern = topic(&alloc::format!("{stem}.>"));
+            prop_assert!(pattern.matches(&topic(&name)));
+        }
+    }
+}

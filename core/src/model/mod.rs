@@ -1,0 +1,24 @@
+//! Rank 1: the nouns everyone shares, valid by construction and with no behaviour beyond that.
+
+mod close;
+mod delivery;
+mod demand;
+mod destination;
+mod id;
+mod message;
+mod path;
+mod request;
+mod service;
+mod value;
+
+pub use close::CloseReason;
+pub use delivery::{Ack, AckExtent, AckKind, Delivery};
+pub(crate) use demand::Demand;
+pub use destination::{Destination, DestinationError, DestinationKind};
+pub use id::{BrokerId, ConnectionId, ConsumerId, GroupId, LinkId, ListenerId, MessageId, ProducerId, RequestId, Tag};
+pub(crate) use id::{Origin, Ticket};
+pub use message::{Body, BodyKind, Message, MessageError};
+pub use path::Path;
+pub use request::{Refusal, Subscription, What};
+pub use service::{Address, AddressError, Host, Service};
+pub use value::{Properties, PropertiesError, Value};

@@ -1,0 +1,119 @@
+//! What a connection may ask of a broker, and why it may be refused.
+
+use serde::{Deserialize, Serialize};
+
+use super::destination::Destination;
+use super::id::{ConnectionId, ConsumerId, Tag};
+
+/// What a consumer subscribes to, and how much it takes at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// A destination or a pattern.
+    pub destination: Destination,
+    /// How many deliveries may be unacknowledged at a time (ActiveMQ's prefetch); `None` takes the default of the
+    /// destination's kind.
+    pub prefetch: Option<u32>,
+}
+
+/// Why a broker refused what was asked; nothing was changed by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// An id that is in use already.
+    #[error("{what} {number} exists already")]
+    AlreadyExists {
+        /// Connection, consumer or producer.
+        what: What,
+        /// Its number.
+        number: u64,
+    },
+    /// A pattern where one destination is needed.
+    #[error("messages can't be sent to the pattern '{0}'; expected a destination without '*' and '>'")]
+    IsPattern(Destination),
+    /// As many as are allowed exist already.
+    #[error("no room for another {what}: the limit is {max}")]
+    LimitReached {
+        /// Of what.
+        what: What,
+        /// How many are allowed.
+        max: u64,
+    },
+    /// An acknowledgement of something that is not outstanding.
+    #[error("delivery {tag} of consumer {consumer} is not outstanding: it was never made, or acknowledged before")]
+    NotOutstanding {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The delivery.
+        tag: Tag,
+    },
+    /// The broker is stopping.
+    #[error("the broker is stopping")]
+    Stopping,
+    /// A prefetch outside its range.
+    #[error("a prefetch of {found} is out of range; expected 1 to {max}")]
+    PrefetchOutOfRange {
+        /// What was asked for.
+        found: u32,
+        /// The most that is allowed.
+        max: u32,
+    },
+    /// A message larger than a link can carry.
+    #[error("the message takes {size} bytes; the limit is {max}")]
+    TooLarge {
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// More was sent without waiting for acceptance than the producer's window holds.
+    #[error("producer {producer} has {max} messages unaccepted, which is its limit")]
+    WindowFull {
+        /// The producer's number.
+        producer: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// An id that is not in use.
+    #[error("there is no {what} {number}")]
+    Unknown {
+        /// Connection, consumer or producer.
+        what: What,
+        /// Its number.
+        number: u64,
+    },
+}
+
+impl Refusal {
+    /// No connection of this id.
+    pub const fn unknown_connection(connection: ConnectionId) -> Self {
+        Self::Unknown { what: What::Connection, number: connection.0 }
+    }
+
+    /// No consumer of this id.
+    pub const fn unknown_consumer(consumer: ConsumerId) -> Self {
+        Self::Unknown { what: What::Consumer, number: consumer.0 }
+    }
+}
+
+/// What a [`Refusal`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    /// A connection.
+    Connection,
+    /// A consumer.
+    Consumer,
+    /// A destination.
+    Destination,
+    /// A producer.
+    Producer,
+}
+
+impl core::fmt::Display for What {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Connection => "connection",
+            Self::Consumer => "consumer",
+            Self::Destination => "destination",
+            Self::Producer => "producer",
+        })
+    }
+}

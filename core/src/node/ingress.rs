@@ -1,0 +1,276 @@
+//! An input goes to the one machine it is for.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::flow::farewell;
+use super::pipe::{Pipe, Stage};
+use super::{Command, Event, GROUP, Input, Node, Output, Phase};
+use crate::base::Instant;
+use crate::broker::{Limits, Subscriber};
+use crate::client::Client;
+use crate::link::Link;
+use crate::model::{
+    CloseReason, ConnectionId, ConsumerId, LinkId, Origin, Path, Refusal, RequestId, Service, Subscription, What,
+};
+use crate::wire::{Hello, VERSION_MAX, VERSION_MIN};
+
+impl Node {
+    pub(super) fn ingress(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Bytes { link, data } => {
+                if let Some(found) = self.pipes.get_mut(link).and_then(Pipe::link_mut) {
+                    found.handle_bytes(now, data, &mut self.lanes.link);
+                    self.lanes.from = Some(link);
+                }
+            }
+            Input::Closed { link, reason } => self.link_closed(now, link, reason),
+            Input::Command(command) => self.command(now, command),
+            Input::Connected { link, remote } => self.link_connected(now, link, remote),
+            Input::Datagram { group, from, data } => {
+                if let Some(multicast) = self.multicast.as_mut().filter(|_| group == GROUP) {
+                    multicast.handle_datagram(now, from, &data, &mut self.lanes.discovery);
+                }
+            }
+            Input::JoinFailed { reason, .. } => self.tell(Event::DiscoveryFailed { reason }),
+            Input::Listening { addresses, .. } => self.listening(now, addresses),
+            Input::ListenFailed { reason, .. } => {
+                self.listener = None;
+                self.tell(Event::ListenFailed { reason });
+            }
+            Input::Sent { link, bytes } => {
+                if let Some(pipe) = self.pipes.get_mut(link)
+                    && let Some(found) = pipe.link_mut()
+                {
+                    found.handle_sent(bytes);
+                    self.mark(link);
+                }
+            }
+            Input::Timeout => self.timeout(now),
+            Input::WallClock(wall) => self.wall = (wall, now),
+        }
+    }
+
+    /// Answers what is asked of a node that has ended.
+    pub(super) fn refuse_stopped(&mut self, input: Input) {
+        let Input::Command(command) = input else {
+            return;
+        };
+        match command {
+            Command::Attach { request, .. }
+            | Command::CloseConsumer { request, .. }
+            | Command::CloseProducer { request, .. }
+            | Command::Detach { request, .. }
+            | Command::Produce { request, .. }
+            | Command::Subscribe { request, .. } => self.reply(request, Err(Refusal::Stopping)),
+            Command::Ack { ack, .. } => self.tell(Event::AckRefused { ack, refusal: Refusal::Stopping }),
+            Command::Send { producer, messages, .. } => {
+                for _ in messages {
+                    self.tell(Event::Refused { producer, sequence: 0, refusal: Refusal::Stopping });
+                }
+            }
+            Command::Stop => (),
+        }
+    }
+
+    fn command(&mut self, now: Instant, command: Command) {
+        if self.phase != Phase::Running {
+            return self.refuse_stopped(Input::Command(command));
+        }
+        match command {
+            Command::Ack { connection, ack } => {
+                let origin = Origin::Application(connection);
+                if let Err(refusal) = self.broker.acknowledge(now, origin, ack, &mut self.lanes.broker) {
+                    self.tell(Event::AckRefused { ack, refusal });
+                }
+            }
+            Command::Attach { request, connection } => {
+                let result = self.attach(connection);
+                self.reply(request, result);
+            }
+            Command::CloseConsumer { request, connection, consumer, seen } => {
+                let origin = Origin::Application(connection);
+                let result = self.broker.unsubscribe(now, origin, consumer, seen, &mut self.lanes.broker);
+                self.reply(request, result);
+            }
+            Command::CloseProducer { request, connection, producer } => {
+                let result = self.client(connection).and_then(|client| client.close_producer(producer));
+                if result.is_ok() {
+                    self.broker.cancel(now, Origin::Application(connection), producer, &mut self.lanes.broker);
+                }
+                self.reply(request, result);
+            }
+            Command::Detach { request, connection } => {
+                let gone = self.clients.remove(&connection);
+                self.broker.detach(now, Origin::Application(connection), &mut self.lanes.broker);
+                self.reply(request, gone.map(|_| ()).ok_or(Refusal::unknown_connection(connection)));
+            }
+            Command::Produce { request, connection, producer, destination } => {
+                let is_taken = self.clients.values().any(|client| client.is_producing(producer));
+                let result = match self.client(connection) {
+                    Ok(_) if is_taken => Err(Refusal::AlreadyExists { what: What::Producer, number: producer }),
+                    client => client.and_then(|client| client.produce(producer, destination)),
+                };
+                self.reply(request, result);
+            }
+            Command::Send { connection, producer, messages } => {
+                let wall = self.wall.0 + (now - self.wall.1);
+                let lanes = &mut self.lanes;
+                match self.clients.get_mut(&connection) {
+                    Some(client) => {
+                        client.handle_send(wall, producer, messages, &mut lanes.client_in, &mut lanes.client_out);
+                        lanes.client = Some(connection);
+                    }
+                    None => self.refuse_stopped(Input::Command(Command::Send { connection, producer, messages })),
+                }
+            }
+            Command::Stop => self.stop(now),
+            Command::Subscribe { request, connection, consumer, subscription } => {
+                let result = self.subscribe(now, connection, consumer, subscription);
+                self.reply(request, result);
+            }
+        }
+    }
+
+    fn attach(&mut self, connection: ConnectionId) -> Result<(), Refusal> {
+        self.broker.attach(Origin::Application(connection), Limits::default())?;
+        let config = &self.config.broker;
+        self.clients.insert(connection, Client::new(self.id, config.producers_max, config.producer_window));
+        Ok(())
+    }
+
+    fn subscribe(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        consumer: ConsumerId,
+        subscription: Subscription,
+    ) -> Result<(), Refusal> {
+        self.client(connection)?;
+        let subscriber = Subscriber {
+            destination: subscription.destination,
+            prefetch: subscription.prefetch,
+            path: Path::default(),
+        };
+        self.broker.subscribe(now, Origin::Application(connection), consumer, subscriber, &mut self.lanes.broker)
+    }
+
+    fn client(&mut self, connection: ConnectionId) -> Result<&mut Client, Refusal> {
+        self.clients.get_mut(&connection).ok_or(Refusal::unknown_connection(connection))
+    }
+
+    fn link_connected(&mut self, now: Instant, link: LinkId, remote: SocketAddr) {
+        let hello = self.hello();
+        let Some(pipe) = self.pipes.get_mut(link) else {
+            return;
+        };
+        if !matches!(pipe.stage, Stage::Coming) {
+            return; // It was asked to close while it was coming.
+        }
+        pipe.remote = Some(remote);
+        pipe.stage = Stage::Up(Box::new(Link::new(&self.config.link, now, hello)));
+        if pipe.dialled.is_some() {
+            self.dialer.connected(link);
+        }
+        self.mark(link);
+        self.top_up();
+    }
+
+    fn link_closed(&mut self, now: Instant, link: LinkId, reason: CloseReason) {
+        self.end(now, link, reason, None);
+        self.pipes.remove(link);
+        match self.phase {
+            Phase::Running => self.top_up(),
+            Phase::Stopping => self.stop_when_empty(),
+            Phase::Stopped => (),
+        }
+    }
+
+    fn listening(&mut self, now: Instant, addresses: Vec<SocketAddr>) {
+        let Some(listener) = &mut self.listener else {
+            return;
+        };
+        if listener.addresses == addresses {
+            return;
+        }
+        listener.addresses.clone_from(&addresses);
+        if let Some(multicast) = &mut self.multicast {
+            multicast.publish(now, &addresses, &mut self.lanes.discovery);
+        }
+        self.tell(Event::Listening { addresses });
+        self.top_up();
+    }
+
+    fn timeout(&mut self, now: Instant) {
+        if let Some(multicast) = &mut self.multicast {
+            multicast.handle_timeout(now, &mut self.lanes.discovery);
+        }
+        for link in self.pipes.keys() {
+            let Some(found) = self.pipes.get_mut(link).and_then(Pipe::link_mut) else {
+                continue;
+            };
+            found.handle_timeout(now, &mut self.lanes.link);
+            while let Some(output) = self.lanes.link.pop() {
+                self.link_said(now, link, output);
+            }
+            self.mark(link);
+        }
+        self.broker.handle_timeout(now, &mut self.lanes.broker);
+    }
+
+    fn stop(&mut self, now: Instant) {
+        self.phase = Phase::Stopping;
+        if let Some(multicast) = &mut self.multicast {
+            multicast.handle_stop(&mut self.lanes.discovery);
+            self.discovery_lane(now);
+            self.outbox.push(Output::Leave { group: GROUP });
+        }
+        if let Some(listener) = self.listener.take() {
+            self.outbox.push(Output::Unlisten { listener: listener.id });
+        }
+        for link in self.pipes.keys() {
+            self.end(now, link, CloseReason::Stopping, farewell(&CloseReason::Stopping));
+        }
+        self.stop_when_empty();
+    }
+
+    fn stop_when_empty(&mut self) {
+        if self.pipes.is_empty() {
+            self.phase = Phase::Stopped;
+            self.tell(Event::Stopped);
+        }
+    }
+
+    /// Holds out slots for coming links, as many as there is room for.
+    fn top_up(&mut self) {
+        let Some(listener) = self.listener.as_ref().filter(|listener| !listener.addresses.is_empty()) else {
+            return;
+        };
+        let id = listener.id;
+        let mut slots = self.pipes.iter().filter(|(_, pipe)| pipe.is_slot()).count();
+        while slots < self.config.link.slots && self.pipes.len() < self.config.link.links_max {
+            let link = self.pipes.insert(Pipe::new(None));
+            self.outbox.push(Output::Accept { listener: id, link });
+            slots += 1;
+        }
+    }
+
+    fn hello(&self) -> Hello {
+        let services: Vec<Service> = self.multicast.iter().flat_map(|multicast| multicast.own().cloned()).collect();
+        Hello {
+            version_min: VERSION_MIN,
+            version_max: VERSION_MAX,
+            broker: self.id,
+            name: self.config.name.clone(),
+            group: self.config.group.clone(),
+            services,
+            frame_max: self.config.link.frame_max,
+            silence_max_millis: u32::try_from(self.config.link.silence_max.as_millis()).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn reply(&mut self, request: RequestId, result: Result<(), Refusal>) {
+        self.tell(Event::Replied { request, result });
+    }
+}

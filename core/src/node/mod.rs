@@ -1,0 +1,219 @@
+//! Rank 4, the corridor: one way in, one way out. Every input goes to the one machine it is for, and what each machine
+//! says goes on to the next, once through all lanes.
+
+mod command;
+mod config;
+mod event;
+mod flow;
+mod ingress;
+mod input;
+mod pipe;
+mod roles;
+mod stats;
+
+pub use command::Command;
+pub use config::{Config, MulticastConfig};
+pub use event::Event;
+pub use input::{Input, MulticastSocket, Output};
+pub use stats::Stats;
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use flow::Lanes;
+use pipe::Pipe;
+use roles::Peers;
+
+use crate::base::{Arena, Instant, Outbox, Rng, Seed, Timestamp};
+use crate::bridge::Bridge;
+use crate::broker::Broker;
+use crate::client::Client;
+use crate::dial::{Dialer, Urgency};
+use crate::discovery::{Multicast, Settings};
+use crate::model::{BrokerId, ConnectionId, GroupId, LinkId, ListenerId};
+
+/// A peer that a link is up to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its identity.
+    pub broker: BrokerId,
+    /// Its name.
+    pub name: String,
+    /// The address at the link's other end.
+    pub remote: SocketAddr,
+    /// True once demand has been exchanged both ways.
+    pub is_ready: bool,
+}
+
+/// A broker with all that connects it: discovery, links, bridges and the application's own connections.
+///
+/// The same config, seed and inputs give the same outputs, always and everywhere. Whoever drives it drains
+/// [`Node::poll_output`] after [`Node::new`] and after every input, and gives [`Input::Timeout`] when
+/// [`Node::poll_timeout`] is reached.
+///
+/// ```
+/// use flockmq_core::{Command, Config, ConnectionId, Event, Input, Instant, Node, Output, RequestId, Seed};
+///
+/// let mut node = Node::new(Config::alone("here"), Seed::from(1), Instant::ZERO);
+/// let attach = Command::Attach { request: RequestId(1), connection: ConnectionId(1) };
+/// node.handle_input(Instant::ZERO, Input::Command(attach));
+/// let replied = Event::Replied { request: RequestId(1), result: Ok(()) };
+/// assert_eq!(node.poll_output(), Some(Output::Event(replied)));
+/// ```
+#[derive(Debug)]
+pub struct Node {
+    id: BrokerId,
+    config: Config,
+    outbox: Outbox<Output>,
+    lanes: Lanes,
+    wall: (Timestamp, Instant), // What the wall clock read, and when.
+    pipes: Arena<LinkId, Pipe>,
+    listener: Option<Listener>,
+    multicast: Option<Multicast>,
+    dialer: Dialer,
+    peers: Peers,
+    bridges: BTreeMap<LinkId, Bridge>,
+    clients: BTreeMap<ConnectionId, Client>,
+    broker: Broker,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+struct Listener {
+    id: ListenerId,
+    addresses: Vec<SocketAddr>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Every link was told; the last one to close ends it.
+    Stopping,
+    Stopped,
+}
+
+impl Node {
+    /// A node that starts now: it asks to listen, to join its group and to dial, as its config says.
+    pub fn new(config: Config, seed: Seed, now: Instant) -> Self {
+        let mut rng = Rng::new(seed);
+        let id = BrokerId(rng.next_u128());
+        let mut node = Self {
+            id,
+            outbox: Outbox::new(),
+            lanes: Lanes::default(),
+            wall: (Timestamp::default(), now),
+            pipes: Arena::new(),
+            listener: None,
+            multicast: config
+                .multicast
+                .as_ref()
+                .map(|multicast| Multicast::new(settings(&config.group, multicast), now)),
+            dialer: Dialer::new(config.dial.clone(), rng.fork()),
+            peers: Peers::new(id),
+            bridges: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            broker: Broker::new(config.broker.clone()),
+            phase: Phase::Running,
+            config,
+        };
+        node.start(now);
+        node
+    }
+
+    /// Takes an input: the one way in.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        if self.phase == Phase::Stopped {
+            return self.refuse_stopped(input);
+        }
+        self.ingress(now, input);
+        self.flow(now);
+    }
+
+    /// Gives the next thing to do: the one way out.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outbox.pop()
+    }
+
+    /// When [`Input::Timeout`] is next wanted; asking changes nothing.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.phase != Phase::Running {
+            return None;
+        }
+        let links = self.pipes.iter().filter_map(|(_, pipe)| pipe.link()?.poll_timeout()).min();
+        let multicast = self.multicast.as_ref().and_then(Multicast::poll_timeout);
+        [links, multicast, self.dialer.poll_timeout(), self.broker.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// The broker's identity.
+    pub fn id(&self) -> BrokerId {
+        self.id
+    }
+
+    /// What the node was told at its start.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The peers that links are up to.
+    pub fn peers(&self) -> Vec<Peer> {
+        let linked = self.bridges.iter().filter_map(|(link, bridge)| {
+            let pipe = self.pipes.get(*link)?;
+            Some(Peer {
+                broker: bridge.remote(),
+                name: pipe.hello.as_ref()?.name.clone(),
+                remote: pipe.remote?,
+                is_ready: bridge.is_ready(),
+            })
+        });
+        linked.collect()
+    }
+
+    /// Counts and gauges.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            broker: self.broker.stats(),
+            discovery: self.multicast.as_ref().map(Multicast::stats).unwrap_or_default(),
+            services: self.multicast.as_ref().map_or(0, Multicast::known),
+            links: self.pipes.iter().filter(|(_, pipe)| pipe.link().is_some()).count(),
+            peers: self.bridges.len(),
+            waiting_bytes: self.pipes.iter().filter_map(|(_, pipe)| Some(pipe.link()?.waiting())).sum(),
+        }
+    }
+
+    fn start(&mut self, now: Instant) {
+        if let Some(address) = self.config.listen.clone() {
+            let listener = Listener { id: ListenerId(1), addresses: Vec::new() };
+            self.outbox.push(Output::Listen { listener: listener.id, address });
+            self.listener = Some(listener);
+        }
+        if let Some(multicast) = &self.config.multicast {
+            let socket = MulticastSocket {
+                address: multicast.address,
+                port: multicast.port,
+                ttl: multicast.ttl,
+                interface: multicast.interface.clone(),
+                loopback: multicast.loopback,
+            };
+            self.outbox.push(Output::Join { group: GROUP, socket });
+        }
+        for address in self.config.peers.clone() {
+            self.dialer.want(now, address, Urgency::AtOnce);
+        }
+        self.flow(now);
+    }
+}
+
+fn settings(group: &str, config: &MulticastConfig) -> Settings {
+    Settings {
+        group: group.into(),
+        period: config.period,
+        silence_max: config.period * config.silent_periods_max,
+        services_max: config.services_max,
+        adverts_per_second_max: config.adverts_per_second_max,
+    }
+}
+
+/// A node joins one group.
+const GROUP: GroupId = GroupId(1);

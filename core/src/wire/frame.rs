@@ -1,0 +1,115 @@
+//! Everything that two ends of a link can say.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{BrokerId, Demand, Message, Service, Tag};
+
+/// Who a node is and what it can do: the first frame in either direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The lowest protocol version spoken.
+    pub version_min: u16,
+    /// The highest protocol version spoken.
+    pub version_max: u16,
+    /// The broker's identity.
+    pub broker: BrokerId,
+    /// The broker's name.
+    pub name: String,
+    /// The group it belongs to.
+    pub group: String,
+    /// The services it advertises, so that the other end knows which of those it discovered this is.
+    pub services: Vec<Service>,
+    /// The longest frame it takes, in bytes.
+    pub frame_max: u32,
+    /// How long it bears silence, in milliseconds.
+    pub silence_max_millis: u32,
+}
+
+/// Why a link is closed by whom says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Farewell {
+    /// Another link between the two brokers is kept.
+    Duplicate,
+    /// The sender leaves the group.
+    Leaving,
+    /// Something else, in words.
+    Refused(String),
+}
+
+/// One thing said on a link.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Frame {
+    /// The sender's consumers want messages; `number` names this demand on the link from now on.
+    Demand {
+        /// The demand's number, chosen by the sender.
+        number: u32,
+        /// What is wanted.
+        demand: Demand,
+    },
+    /// A message that answers a demand.
+    Forward {
+        /// The demand's number, chosen by the receiver.
+        demand: u32,
+        /// The message's place among those forwarded for this demand, from 1.
+        tag: Tag,
+        /// How often it was handed out before.
+        redeliveries: u32,
+        /// The message, its path ending before the sender.
+        message: Arc<Message>,
+    },
+    /// The sender has accepted all messages forwarded for a demand up to this one.
+    Forwarded {
+        /// The demand's number, chosen by the sender.
+        demand: u32,
+        /// The last message accepted.
+        up_to: Tag,
+    },
+    /// The sender closes the link after this.
+    Goodbye(Farewell),
+    /// Who the sender is.
+    Hello(Hello),
+    /// A sign of life.
+    KeepAlive,
+    /// The broker with the lower id keeps this link; both may use it from now on.
+    Open {
+        /// The count of links kept between these two brokers.
+        generation: u64,
+    },
+    /// The broker with the higher id asks whether this link is kept.
+    Propose {
+        /// The generation of the last kept link that it knows to have ended; 0 if there was none.
+        ended: u64,
+    },
+    /// All demand there is has been told.
+    Synced,
+    /// The other end's `Synced`, and so all demand before it, has been heard.
+    SyncedHeard,
+    /// A demand has ended.
+    Undemand {
+        /// The demand's number.
+        number: u32,
+    },
+}
+
+impl Frame {
+    /// The frame's name, for logs and errors.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Demand { .. } => "Demand",
+            Self::Forward { .. } => "Forward",
+            Self::Forwarded { .. } => "Forwarded",
+            Self::Goodbye(_) => "Goodbye",
+            Self::Hello(_) => "Hello",
+            Self::KeepAlive => "KeepAlive",
+            Self::Open { .. } => "Open",
+            Self::Propose { .. } => "Propose",
+            Self::Synced => "Synced",
+            Self::SyncedHeard => "SyncedHeard",
+            Self::Undemand { .. } => "Undemand",
+        }
+    }
+}
