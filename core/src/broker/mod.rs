@@ -6,6 +6,8 @@ mod outstanding;
 mod queue;
 mod registry;
 mod subscription;
+#[cfg(test)]
+mod tests;
 mod topic;
 
 use alloc::collections::{BTreeMap, BTreeSet};

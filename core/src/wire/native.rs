@@ -400,3 +400,189 @@ pub(super) const SERVICES_MAX: usize = 64;
 fn malformed(what: String) -> DecodeError {
     DecodeError::Malformed(what)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::Farewell;
+    use super::super::stream::Deframer;
+    use super::*;
+    use alloc::string::ToString;
+    use proptest::prelude::*;
+
+    /// The bytes of frames on a stream of their own.
+    fn encoded(frames: &[Frame]) -> Bytes {
+        let (mut encoder, mut buffer) = (Encoder::new(), FrameBuffer::default());
+        for frame in frames {
+            encoder.encode(frame, &mut buffer);
+        }
+        let length = buffer.len();
+        let bytes: Vec<Bytes> = core::iter::from_fn(|| buffer.pop()).collect();
+        let bytes = Bytes::from(bytes.concat());
+        assert_eq!((bytes.len() as u64, buffer.len()), (length, 0));
+        bytes
+    }
+
+    fn decoded(bytes: Bytes) -> Result<Vec<Frame>, DecodeError> {
+        let (mut deframer, mut decoder, mut frames) = (Deframer::new(u32::MAX), Decoder::new(), Vec::new());
+        deframer.push(bytes);
+        while let Some(bytes) = deframer.poll_frame()? {
+            frames.extend(decoder.decode(&bytes)?);
+        }
+        Ok(frames)
+    }
+
+    fn message(producer: u64, sequence: u64, body: Body) -> Arc<Message> {
+        Arc::new(Message {
+            id: MessageId { producer: ProducerId { broker: BrokerId(0xab), number: producer }, sequence },
+            destination: Destination::topic(&format!("t{producer}")).expect("valid"),
+            path: Path::default(),
+            timestamp: Timestamp::from_millis(1000),
+            body,
+        })
+    }
+
+    fn forward(message: Arc<Message>) -> Frame {
+        Frame::Forward { demand: 1, tag: message.id.sequence, redeliveries: 0, message }
+    }
+
+    /// The wire format of version 1, byte for byte. A change here is a new version.
+    #[test]
+    fn frames_keep_their_bytes() {
+        let hello = Frame::Hello(Hello {
+            version_min: 1,
+            version_max: 1,
+            broker: BrokerId(0x01),
+            name: "b".into(),
+            group: "g".into(),
+            services: alloc::vec![Service("tcp://h:1".into())],
+            frame_max: 300,
+            silence_max_millis: 5,
+        });
+        let more = Body {
+            correlation_id: Some("c".into()),
+            reply_to: Some(Destination::queue("r").expect("valid")),
+            ..Body::text("hi")
+        };
+        let cases: [(Frame, &[u8]); 13] = [
+            (hello, b"\0\0\0\x16\x00\x01\x01\x01\x01b\x01g\x01\x09tcp://h:1\xac\x02\x05"),
+            (Frame::Propose { ended: 3 }, b"\0\0\0\x02\x01\x03"),
+            (Frame::Open { generation: 4 }, b"\0\0\0\x02\x02\x04"),
+            (Frame::Goodbye(Farewell::Duplicate), b"\0\0\0\x02\x03\x00"),
+            (Frame::Goodbye(Farewell::Refused("no".into())), b"\0\0\0\x05\x03\x02\x02no"),
+            (Frame::KeepAlive, b"\0\0\0\x01\x04"),
+            (
+                Frame::Demand {
+                    number: 1,
+                    demand: Demand { destination: Destination::queue("q").expect("valid"), path: Path::default() },
+                },
+                b"\0\0\0\x06\x05\x01\x00\x01q\x00",
+            ),
+            (Frame::Undemand { number: 1 }, b"\0\0\0\x02\x06\x01"),
+            (Frame::Synced, b"\0\0\0\x01\x07"),
+            (Frame::SyncedHeard, b"\0\0\0\x01\x08"),
+            (Frame::Forwarded { demand: 1, up_to: 300 }, b"\0\0\0\x04\x09\x01\xac\x02"),
+            (
+                forward(message(2, 9, Body::bytes("hi"))),
+                b"\0\0\0\x0a\x0a\x00\xab\x01\x02\x01\x02t2\x00\0\0\0\x0c\x0b\x00\x01\x09\x00\x09\xe8\x07\x00\x00hi",
+            ),
+            (
+                forward(message(2, 9, more)),
+                b"\0\0\0\x0a\x0a\x00\xab\x01\x02\x01\x02t2\x00\0\0\0\x14\x0c\x00\x01\x09\x00\x09\xe8\x07\x01\x00\x01\x01c\x01\x00\x01r\x00hi",
+            ),
+        ];
+        for (frame, bytes) in cases {
+            assert_eq!(encoded(core::slice::from_ref(&frame)), bytes, "{frame:?}");
+            assert_eq!(decoded(Bytes::from_static(bytes)), Ok(alloc::vec![frame]));
+        }
+    }
+
+    #[test]
+    fn a_route_is_told_once() {
+        let frames: Vec<Frame> = (1..=3).map(|n| forward(message(1, n, Body::bytes("x")))).collect();
+        let alone = encoded(&frames[..1]).len();
+        let all = encoded(&frames).len();
+        assert_eq!(all - alone, 2 * 15, "each further message of one byte takes 15");
+        assert_eq!(decoded(encoded(&frames)), Ok(frames));
+    }
+
+    #[test]
+    fn more_routes_than_are_remembered_are_told_anew() {
+        let producers = (0..u64::from(ROUTES_MAX) + 10).chain(0..20);
+        let frames: Vec<Frame> = producers.map(|n| forward(message(n, 1, Body::bytes("x")))).collect();
+        assert_eq!(decoded(encoded(&frames)), Ok(frames));
+    }
+
+    #[test]
+    fn the_sender_is_the_last_on_the_path() {
+        let bytes = encoded(&[forward(message(1, 1, Body::default()))]);
+        let (mut deframer, mut decoder) = (Deframer::new(1000), Decoder::new());
+        decoder.set_sender(BrokerId(5));
+        deframer.push(bytes);
+        assert_eq!(decoder.decode(&deframer.poll_frame().expect("whole").expect("a route")), Ok(None));
+        let frame = decoder.decode(&deframer.poll_frame().expect("whole").expect("a message"));
+        let Ok(Some(Frame::Forward { message, .. })) = frame else { panic!("{frame:?}") };
+        assert_eq!(message.path.brokers(), [BrokerId(5)]);
+    }
+
+    #[test]
+    fn what_is_no_frame_says_why() {
+        let cases: [(&[u8], &str); 5] = [
+            (b"\0\0\0\x00", "0 bytes are no frame"),
+            (b"\0\0\0\x01\x63", "1 bytes are no frame"),
+            (b"\0\0\0\x03\x07ab", "2 bytes too many in a frame"),
+            (b"\0\0\0\x0a\x0b\x05\x01\x09\x00\x09\xe8\x07\x00\x00", "route 5 was never told"),
+            (b"\0\0\0\x0b\x0a\xff\xff\x03\xab\x01\x02\x01\x01t\x00", "route 65535 is beyond the limit of 1024"),
+        ];
+        for (bytes, expected) in cases {
+            let error = decoded(Bytes::from_static(bytes)).expect_err("no frame").to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_be_as_long_as_the_limit_and_no_longer() {
+        let demand = |hops: usize| Frame::Demand {
+            number: 1,
+            demand: Demand {
+                destination: Destination::queue("q").expect("valid"),
+                path: alloc::vec![BrokerId(1); hops].into(),
+            },
+        };
+        assert!(decoded(encoded(&[demand(Path::HOPS_MAX)])).is_ok());
+        assert!(decoded(encoded(&[demand(Path::HOPS_MAX + 1)])).is_err());
+    }
+
+    fn any_message() -> impl Strategy<Value = Arc<Message>> {
+        let body = (any::<bool>(), any::<bool>(), proptest::option::of("\\PC{0,5}"), 0_usize..20_000, any::<bool>());
+        (0_u64..5, any::<u64>(), body, proptest::collection::vec(("\\PC{1,5}", any::<i64>()), 0..4)).prop_map(
+            |(producer, sequence, (is_text, persistent, correlation_id, length, has_reply), properties)| {
+                let mut body = Body::bytes(alloc::vec![7; length]);
+                body.kind = if is_text { BodyKind::Text } else { BodyKind::Bytes };
+                body.persistent = persistent;
+                body.correlation_id = correlation_id;
+                body.reply_to = has_reply.then(|| Destination::queue("r").expect("valid"));
+                for (name, value) in properties {
+                    body.properties.set(&name, value).expect("few");
+                }
+                message(producer, sequence, body)
+            },
+        )
+    }
+
+    proptest! {
+        /// Invariant C2 for messages of any shape, several routes and long bodies among them.
+        #[test]
+        fn what_is_encoded_is_decoded(messages in proptest::collection::vec(any_message(), 1..10)) {
+            let frames: Vec<Frame> = messages.into_iter().map(forward).collect();
+            prop_assert_eq!(decoded(encoded(&frames)), Ok(frames));
+        }
+
+        /// Invariant C1: any bytes are frames or an error.
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let mut decoder = Decoder::new();
+            let _ = decoder.decode(&bytes.clone().into());
+            let _ = decoded(bytes.into());
+        }
+    }
+}
