@@ -56,4 +56,6 @@ pub use model::{
     MessageId, Path, ProducerId, Properties, PropertiesError, Refusal, RequestId, Service, Subscription, Tag, Value,
     What,
 };
-pub use node::{Command, Config, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats};
+pub use node::{
+    Command, Config, ConfigError, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats,
+};

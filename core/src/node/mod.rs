@@ -12,7 +12,7 @@ mod roles;
 mod stats;
 
 pub use command::Command;
-pub use config::{Config, MulticastConfig};
+pub use config::{Config, ConfigError, MulticastConfig};
 pub use event::Event;
 pub use input::{Input, MulticastSocket, Output};
 pub use stats::Stats;

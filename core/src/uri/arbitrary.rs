@@ -1,0 +1,153 @@
+//! Values of every kind of location, for properties.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+
+use super::{BrokerOptions, Connector, Discovery, Location, Multicast, Peer, Static, Tcp, Vm, WireFormat};
+use crate::model::{Address, Host};
+
+pub(super) fn location() -> impl Strategy<Value = Location> {
+    prop_oneof![
+        multicast().prop_map(Location::Multicast),
+        peer().prop_map(Location::Peer),
+        fixed().prop_map(Location::Static),
+        tcp().prop_map(Location::Tcp),
+        vm().prop_map(Location::Vm),
+    ]
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[ -~]{1,12}", "[^\\p{Cc}]{1,12}"]
+}
+
+fn millis(min: u64, max: u64) -> impl Strategy<Value = Duration> {
+    (min..=max).prop_map(Duration::from_millis)
+}
+
+fn address(port_min: u16) -> impl Strategy<Value = Address> {
+    let host = prop_oneof![
+        any::<Ipv4Addr>().prop_map(|ip| Host::Ip(IpAddr::V4(ip))),
+        any::<Ipv6Addr>().prop_map(|ip| Host::Ip(IpAddr::V6(ip))),
+        "[a-zA-Z][a-zA-Z0-9._-]{0,20}".prop_map(Host::Name),
+    ];
+    (host, port_min..).prop_map(|(host, port)| Address { host, port })
+}
+
+fn multicast_ip() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        (224_u8..=239, any::<[u8; 3]>()).prop_map(|(a, [b, c, d])| IpAddr::from([a, b, c, d])),
+        any::<[u8; 15]>().prop_map(|rest| {
+            let mut bytes = [0xff; 16];
+            bytes[1..].copy_from_slice(&rest);
+            IpAddr::from(bytes)
+        }),
+    ]
+}
+
+fn wire_format() -> impl Strategy<Value = WireFormat> {
+    (of(65_536_u32..=1 << 30), of(millis(100, 3_600_000)))
+        .prop_map(|(max_frame_size, max_inactivity_duration)| WireFormat { max_frame_size, max_inactivity_duration })
+}
+
+fn broker() -> impl Strategy<Value = BrokerOptions> {
+    (any::<Option<bool>>(), of(1_u16..), of(1_u16..), of(65_536_u64..=1 << 40)).prop_map(
+        |(persistent, queue_prefetch, topic_prefetch, memory_limit)| BrokerOptions {
+            persistent,
+            queue_prefetch,
+            topic_prefetch,
+            memory_limit,
+        },
+    )
+}
+
+fn discovery() -> impl Strategy<Value = Discovery> {
+    let (heard, sent) = ((of(multicast_ip()), of(1_u16..)), (any::<Option<u8>>(), of(millis(10, 60_000))));
+    (heard, sent, of(text()), any::<Option<bool>>()).prop_map(
+        |((address, port), (time_to_live, keep_alive_interval), interface, loop_back_mode)| Discovery {
+            address,
+            port,
+            time_to_live,
+            keep_alive_interval,
+            interface,
+            loop_back_mode,
+        },
+    )
+}
+
+fn tcp() -> impl Strategy<Value = Tcp> {
+    (address(1), of(millis(1, 3_600_000)), wire_format()).prop_map(|(address, connection_timeout, wire_format)| Tcp {
+        address,
+        connection_timeout,
+        wire_format,
+    })
+}
+
+fn multicast() -> impl Strategy<Value = Multicast> {
+    (of(text()), discovery()).prop_map(|(group, discovery)| Multicast { group, discovery })
+}
+
+fn fixed() -> impl Strategy<Value = Static> {
+    let delays = (of(millis(1, 3_600_000)), of(millis(1, 3_600_000)));
+    let growth = (any::<Option<bool>>(), of(1_u32..=100), of(0_u32..=1_000_000));
+    (vec(tcp(), 1..4), delays, growth).prop_map(
+        |(
+            peers,
+            (initial_reconnect_delay, max_reconnect_delay),
+            (use_exponential_back_off, back_off_multiplier, max_reconnect_attempts),
+        )| {
+            Static {
+                peers,
+                initial_reconnect_delay,
+                max_reconnect_delay,
+                use_exponential_back_off,
+                back_off_multiplier,
+                max_reconnect_attempts,
+            }
+        },
+    )
+}
+
+fn vm() -> impl Strategy<Value = Vm> {
+    (text(), any::<Option<bool>>(), of(millis(1, 3_600_000)), broker())
+        .prop_map(|(name, create, wait_for_start, broker)| Vm { name, create, wait_for_start, broker })
+}
+
+fn peer() -> impl Strategy<Value = Peer> {
+    let named = (text(), of(text()), broker(), wire_format());
+    let found = (discovery(), vec(fixed(), 0..3), of(discovery()), any::<bool>());
+    let hops = || of(1_u8..=16);
+    let bridged = (of(address(0)), hops(), hops(), hops(), of(1_u16..));
+    (named, found, bridged).prop_map(
+        |(
+            (group, name, broker, wire_format),
+            (discovery, peers, replaced, repeats),
+            (transport_connector, network_ttl, message_ttl, consumer_ttl, prefetch_size),
+        )| {
+            let mut network_connectors: Vec<_> = peers.into_iter().map(Connector::Static).collect();
+            let is_replaced = replaced.is_some();
+            network_connectors.extend(replaced.map(|discovery| {
+                Connector::Multicast(Multicast { group: Some(group.clone()).filter(|_| repeats), discovery })
+            }));
+            let discovery = if is_replaced { Discovery::default() } else { discovery };
+            Peer {
+                group,
+                name,
+                broker,
+                discovery,
+                network_connectors,
+                transport_connector,
+                network_ttl,
+                message_ttl,
+                consumer_ttl,
+                prefetch_size,
+                wire_format,
+            }
+        },
+    )
+}
