@@ -32,7 +32,7 @@ impl Default for DialConfig {
         Self {
             backoff: BackoffConfig::default(),
             settled_after: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(30),
             addresses_max: 256,
             courtesy: Duration::from_millis(200),
         }

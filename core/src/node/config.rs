@@ -97,9 +97,8 @@ impl Config {
         config.apply_wire_format(&peer.wire_format);
         config.listen = peer.transport_connector.clone().or(config.listen);
         let bridge = &mut config.bridge;
-        let hops = |own: Option<u8>| own.or(peer.network_ttl).map(u32::from);
-        bridge.message_hops_max = hops(peer.message_ttl).unwrap_or(bridge.message_hops_max);
-        bridge.demand_hops_max = hops(peer.consumer_ttl).unwrap_or(bridge.demand_hops_max);
+        bridge.message_hops_max = peer.message_hops().map_or(bridge.message_hops_max, u32::from);
+        bridge.demand_hops_max = peer.consumer_hops().map_or(bridge.demand_hops_max, u32::from);
         bridge.prefetch = peer.prefetch_size.map_or(bridge.prefetch, u32::from);
         Ok(config)
     }
@@ -135,7 +134,7 @@ impl Config {
 
     fn apply_static(&mut self, fixed: &Static) {
         let backoff = &mut self.dial.backoff;
-        backoff.first = fixed.initial_reconnect_delay.unwrap_or(backoff.first);
+        backoff.first = fixed.initial_reconnect_delay.unwrap_or(Duration::from_secs(1)); // As `static:` documents it.
         backoff.max = fixed.max_reconnect_delay.unwrap_or(backoff.max);
         backoff.factor = fixed.back_off_multiplier.unwrap_or(backoff.factor);
         if fixed.use_exponential_back_off == Some(false) {
