@@ -30,7 +30,7 @@ fn main() {
             let (mut decoder, mut deframer, mut count) = (Decoder::new(), Deframer::new(u32::MAX), 0);
             deframer.push(bytes.clone());
             while let Some(frame) = deframer.poll_frame().expect("whole frames") {
-                count += u64::from(decoder.decode(&frame).expect("our own frames").is_some());
+                count += u64::from(decoder.decode(frame).expect("our own frames").is_some());
             }
             assert_eq!(count, BATCH);
         });

@@ -43,7 +43,7 @@ impl Pair {
                         }
                     }
                 } else {
-                    pair.perform_later(side, output);
+                    pair.dial(side, &output);
                 }
             }
         }
@@ -51,10 +51,10 @@ impl Pair {
         pair
     }
 
-    fn perform_later(&mut self, side: usize, output: Output) {
+    fn dial(&mut self, side: usize, output: &Output) {
         if let Output::Connect { link, .. } = output {
             let mut ends = [LinkId(0); 2];
-            ends[side] = link;
+            ends[side] = *link;
             self.pipes.push(Pipe { ends, inputs: Default::default(), closed: [false; 2] });
         }
     }

@@ -210,7 +210,7 @@ impl Link {
 
     fn poll_frame(&mut self) -> Result<Option<Frame>, CloseReason> {
         while let Some(bytes) = self.deframer.poll_frame()? {
-            let Some(frame) = self.decoder.decode(&bytes)? else {
+            let Some(frame) = self.decoder.decode(bytes)? else {
                 continue;
             };
             self.check_moment(&frame)?;

@@ -10,7 +10,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Farewell, Frame, Hello};
@@ -302,9 +302,16 @@ impl Decoder {
     }
 
     /// Reads one frame; none if it was for the decoder itself.
-    pub fn decode(&mut self, bytes: &Bytes) -> Result<Option<Frame>, DecodeError> {
-        let (head, rest) = postcard::take_from_bytes::<Head<'_>>(bytes)
-            .map_err(|error| malformed(format!("{} bytes are no frame ({error})", bytes.len())))?;
+    pub fn decode(&mut self, mut bytes: Bytes) -> Result<Option<Frame>, DecodeError> {
+        if bytes.first() == Some(&MESSAGE) {
+            // The way nearly all frames go: nothing but the note is read, and the body is what is left.
+            let (note, rest) =
+                postcard::take_from_bytes::<Note>(&bytes[1..]).map_err(|error| no_frame(&bytes, &error))?;
+            let body_at = bytes.len() - rest.len();
+            bytes.advance(body_at);
+            return self.message(&note, None, bytes).map(Some);
+        }
+        let (head, rest) = postcard::take_from_bytes::<Head<'_>>(&bytes).map_err(|error| no_frame(&bytes, &error))?;
         let frame = match head {
             Head::Message { note } => return self.message(&note, None, bytes.slice_ref(rest)).map(Some),
             Head::MessageWithMore { note, more } => {
@@ -397,6 +404,13 @@ fn check_path(path: &Path) -> Result<(), DecodeError> {
 /// How many services one `Hello` may name.
 pub(super) const SERVICES_MAX: usize = 64;
 
+/// How postcard writes [`Head::Message`].
+const MESSAGE: u8 = 11;
+
+fn no_frame(bytes: &Bytes, error: &postcard::Error) -> DecodeError {
+    malformed(format!("{} bytes are no frame ({error})", bytes.len()))
+}
+
 fn malformed(what: String) -> DecodeError {
     DecodeError::Malformed(what)
 }
@@ -426,7 +440,7 @@ mod tests {
         let (mut deframer, mut decoder, mut frames) = (Deframer::new(u32::MAX), Decoder::new(), Vec::new());
         deframer.push(bytes);
         while let Some(bytes) = deframer.poll_frame()? {
-            frames.extend(decoder.decode(&bytes)?);
+            frames.extend(decoder.decode(bytes)?);
         }
         Ok(frames)
     }
@@ -518,8 +532,8 @@ mod tests {
         let (mut deframer, mut decoder) = (Deframer::new(1000), Decoder::new());
         decoder.set_sender(BrokerId(5));
         deframer.push(bytes);
-        assert_eq!(decoder.decode(&deframer.poll_frame().expect("whole").expect("a route")), Ok(None));
-        let frame = decoder.decode(&deframer.poll_frame().expect("whole").expect("a message"));
+        assert_eq!(decoder.decode(deframer.poll_frame().expect("whole").expect("a route")), Ok(None));
+        let frame = decoder.decode(deframer.poll_frame().expect("whole").expect("a message"));
         let Ok(Some(Frame::Forward { message, .. })) = frame else { panic!("{frame:?}") };
         assert_eq!(message.path.brokers(), [BrokerId(5)]);
     }
@@ -581,7 +595,7 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
             let mut decoder = Decoder::new();
-            let _ = decoder.decode(&bytes.clone().into());
+            let _ = decoder.decode(bytes.clone().into());
             let _ = decoded(bytes.into());
         }
     }
