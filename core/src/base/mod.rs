@@ -2,6 +2,7 @@
 
 mod arena;
 mod backoff;
+mod deadline;
 mod outbox;
 mod rng;
 mod time;
@@ -9,6 +10,7 @@ mod window;
 
 pub(crate) use arena::{Arena, Key};
 pub use backoff::{Backoff, BackoffConfig};
+pub(crate) use deadline::Deadlines;
 pub(crate) use outbox::Outbox;
 pub use rng::{Rng, Seed};
 pub use time::{Instant, Timestamp};

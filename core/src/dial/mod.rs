@@ -63,12 +63,13 @@ pub(crate) struct Dialer {
     config: DialConfig,
     rng: Rng,
     slots: BTreeMap<Address, Slot>,
+    due: Option<Instant>, // When the first of the slots is.
 }
 
 impl Dialer {
     /// A dialler that wants nothing yet.
     pub(crate) fn new(config: DialConfig, rng: Rng) -> Self {
-        Self { config, rng, slots: BTreeMap::new() }
+        Self { config, rng, slots: BTreeMap::new(), due: None }
     }
 
     /// Wants a link to `address`; false if no more addresses can be wanted.
@@ -84,6 +85,7 @@ impl Dialer {
             Urgency::AfterYou => now + self.config.courtesy,
         };
         self.slots.insert(address, Slot::new(at));
+        self.settle();
         true
     }
 
@@ -92,10 +94,14 @@ impl Dialer {
         if let Some(Slot { state: State::Dialling { link, .. }, .. }) = self.slots.remove(address) {
             out.push(Output::GiveUp(link));
         }
+        self.settle();
     }
 
     /// Dials what is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        if self.due.is_none_or(|due| due > now) {
+            return;
+        }
         for (address, slot) in &mut self.slots {
             match slot.state {
                 State::Waiting { until } if until <= now => {
@@ -109,6 +115,7 @@ impl Dialer {
                 _ => (), // Not due, or nothing to wait for.
             }
         }
+        self.settle();
     }
 
     /// The dial asked for is under way under this name.
@@ -116,6 +123,7 @@ impl Dialer {
         if let Some(slot) = self.slots.get_mut(address) {
             slot.state = State::Dialling { link, until: Some(now + self.config.connect_timeout) };
         }
+        self.settle();
     }
 
     /// The dial asked for could not be made: there are too many links. It is tried again later.
@@ -123,6 +131,7 @@ impl Dialer {
         if let Some(slot) = self.slots.get_mut(address) {
             slot.fail(now, &self.config.backoff, &mut self.rng);
         }
+        self.settle();
     }
 
     /// The dialled link has connected; the handshake has a deadline of its own.
@@ -130,6 +139,7 @@ impl Dialer {
         if let Some((_, slot)) = self.dialling(link) {
             slot.state = State::Dialling { link, until: None };
         }
+        self.settle();
     }
 
     /// There is a link to `broker`, which can be reached at these addresses and was perhaps dialled by `link`: none
@@ -145,6 +155,7 @@ impl Dialer {
                 slot.state = State::Met { broker, since: now };
             }
         }
+        self.settle();
     }
 
     /// The link to `broker` has ended: its addresses are dialled again.
@@ -159,6 +170,7 @@ impl Dialer {
                 slot.fail(now, &self.config.backoff, &mut self.rng);
             }
         }
+        self.settle();
     }
 
     /// A link ended before there was anybody to meet. Tells the address and whether this is its first failure in a
@@ -171,6 +183,7 @@ impl Dialer {
         slot.fail(now, &config, &mut rng);
         let address = address.clone();
         self.rng = rng;
+        self.settle();
         Some((address, is_first))
     }
 
@@ -179,11 +192,17 @@ impl Dialer {
         if let Some((_, slot)) = self.dialling(link) {
             slot.state = State::GivenUp;
         }
+        self.settle();
     }
 
     /// When there is something to do next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.slots.values().filter_map(Slot::poll_timeout).min()
+        self.due
+    }
+
+    /// Notes when the first slot is due: asked after every input, changed by few.
+    fn settle(&mut self) {
+        self.due = self.slots.values().filter_map(Slot::poll_timeout).min();
     }
 
     fn dialling(&mut self, link: LinkId) -> Option<(&Address, &mut Slot)> {

@@ -115,6 +115,6 @@ pub enum Event {
         /// The service.
         service: Service,
     },
-    /// Everything has ended; nothing follows.
+    /// Everything has ended; nothing follows but refusals of what is asked after it.
     Stopped,
 }

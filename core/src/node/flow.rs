@@ -17,7 +17,7 @@ use crate::client;
 use crate::dial::{self, Urgency};
 use crate::discovery;
 use crate::link;
-use crate::model::{Address, BrokerId, CloseReason, ConnectionId, ConsumerId, Demand, LinkId, Origin, Service};
+use crate::model::{Address, BrokerId, CloseReason, ConnectionId, ConsumerId, Demand, Host, LinkId, Origin, Service};
 use crate::wire::{Farewell, Frame, Hello};
 
 /// What machines have said and the next has not heard.
@@ -68,11 +68,10 @@ impl Node {
         let Some(pipe) = self.pipes.get_mut(link) else {
             return;
         };
-        let stage = core::mem::replace(&mut pipe.stage, Stage::Closing);
-        match stage {
+        match &mut pipe.stage {
             Stage::Closing => return,
             Stage::Coming => (),
-            Stage::Up(mut found) => {
+            Stage::Up(found) => {
                 found.close(farewell);
                 while let Some(data) = found.poll_send(now) {
                     self.outbox.push(Output::Send { link, data });
@@ -80,6 +79,18 @@ impl Node {
             }
         }
         self.outbox.push(Output::Close { link });
+        self.bury(now, link, reason);
+    }
+
+    /// Ends everything that hung on a link which is ending or has ended.
+    pub(super) fn bury(&mut self, now: Instant, link: LinkId, reason: CloseReason) {
+        let Some(pipe) = self.pipes.get_mut(link) else {
+            return;
+        };
+        self.deadlines.set(link, None);
+        if matches!(core::mem::replace(&mut pipe.stage, Stage::Closing), Stage::Closing) {
+            return; // Its end was told before.
+        }
         let hello = pipe.hello.take();
         let is_slot = pipe.dialled.is_none() && pipe.remote.is_none();
         let was_kept = hello.as_ref().is_some_and(|hello| self.peers.part(hello.broker, link));
@@ -279,11 +290,14 @@ impl Node {
         }
     }
 
-    /// Where both sides hear of each other, the lower port dials first: it saves a link.
+    /// Where both sides hear of each other, the one with the lower address dials first: it saves a link.
     fn urgency(&self, address: &Address) -> Urgency {
-        let own = self.listener.as_ref().and_then(|listener| listener.addresses.first());
-        match own {
-            Some(own) if own.port() > address.port => Urgency::AfterYou,
+        let Host::Ip(other) = address.host else {
+            return Urgency::AtOnce;
+        };
+        let mut own = self.listener.iter().flat_map(|listener| &listener.addresses);
+        match own.find(|own| own.ip().is_loopback() == other.is_loopback()) {
+            Some(own) if (own.port(), own.ip()) > (address.port, other) => Urgency::AfterYou,
             Some(_) | None => Urgency::AtOnce,
         }
     }
@@ -495,6 +509,7 @@ impl Node {
             while let Some(data) = found.poll_send(now) {
                 self.outbox.push(Output::Send { link, data });
             }
+            self.deadlines.set(link, found.poll_timeout());
             if let Err(reason) = found.check_backlog() {
                 self.end(now, link, reason, None);
                 self.broker_lane(now);

@@ -23,6 +23,7 @@ impl Node {
                 if let Some(found) = self.pipes.get_mut(link).and_then(Pipe::link_mut) {
                     found.handle_bytes(now, data, &mut self.lanes.link);
                     self.lanes.from = Some(link);
+                    self.mark(link);
                 }
             }
             Input::Closed { link, reason } => self.link_closed(now, link, reason),
@@ -178,7 +179,7 @@ impl Node {
     }
 
     fn link_closed(&mut self, now: Instant, link: LinkId, reason: CloseReason) {
-        self.end(now, link, reason, None);
+        self.bury(now, link, reason);
         self.pipes.remove(link);
         match self.phase {
             Phase::Running => self.top_up(),
@@ -206,7 +207,7 @@ impl Node {
         if let Some(multicast) = &mut self.multicast {
             multicast.handle_timeout(now, &mut self.lanes.discovery);
         }
-        for link in self.pipes.keys() {
+        for link in self.deadlines.due(now).collect::<Vec<_>>() {
             let Some(found) = self.pipes.get_mut(link).and_then(Pipe::link_mut) else {
                 continue;
             };
@@ -226,11 +227,11 @@ impl Node {
             self.discovery_lane(now);
             self.outbox.push(Output::Leave { group: GROUP });
         }
-        if let Some(listener) = self.listener.take() {
-            self.outbox.push(Output::Unlisten { listener: listener.id });
-        }
         for link in self.pipes.keys() {
             self.end(now, link, CloseReason::Stopping, farewell(&CloseReason::Stopping));
+        }
+        if let Some(listener) = self.listener.take() {
+            self.outbox.push(Output::Unlisten { listener: listener.id });
         }
         self.stop_when_empty();
     }

@@ -26,7 +26,7 @@ use flow::Lanes;
 use pipe::Pipe;
 use roles::Peers;
 
-use crate::base::{Arena, Instant, Outbox, Rng, Seed, Timestamp};
+use crate::base::{Arena, Deadlines, Instant, Outbox, Rng, Seed, Timestamp};
 use crate::bridge::Bridge;
 use crate::broker::Broker;
 use crate::client::Client;
@@ -70,6 +70,7 @@ pub struct Node {
     lanes: Lanes,
     wall: (Timestamp, Instant), // What the wall clock read, and when.
     pipes: Arena<LinkId, Pipe>,
+    deadlines: Deadlines<LinkId>, // Of links that are up.
     listener: Option<Listener>,
     multicast: Option<Multicast>,
     dialer: Dialer,
@@ -105,6 +106,7 @@ impl Node {
             lanes: Lanes::default(),
             wall: (Timestamp::default(), now),
             pipes: Arena::new(),
+            deadlines: Deadlines::new(),
             listener: None,
             multicast: config
                 .multicast
@@ -141,9 +143,11 @@ impl Node {
         if self.phase != Phase::Running {
             return None;
         }
-        let links = self.pipes.iter().filter_map(|(_, pipe)| pipe.link()?.poll_timeout()).min();
         let multicast = self.multicast.as_ref().and_then(Multicast::poll_timeout);
-        [links, multicast, self.dialer.poll_timeout(), self.broker.poll_timeout()].into_iter().flatten().min()
+        [self.deadlines.first(), multicast, self.dialer.poll_timeout(), self.broker.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The broker's identity.
