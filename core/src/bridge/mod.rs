@@ -43,7 +43,7 @@ impl Default for BridgeConfig {
             demand_hops_max: 1,
             prefetch: 1_000,
             topic_prefetch: 32_767,
-            window: 8 * 1024 * 1024,
+            window: 1024 * 1024,
             demands_max: 10_000,
         }
     }
@@ -180,11 +180,12 @@ impl Bridge {
         }
     }
 
-    /// Our broker hands out a message for the peer.
-    pub(crate) fn handle_delivery(consumer: ConsumerId, delivery: Delivery, out: &mut Outbox<Frame>) {
+    /// What the peer is told when our broker hands out a message for it.
+    #[inline]
+    pub(crate) fn forward(consumer: ConsumerId, delivery: Delivery) -> Frame {
         let demand = u32::try_from(consumer.0).expect("a bridge's consumers are named after demands");
         let Delivery { tag, redeliveries, message } = delivery;
-        out.push(Frame::Forward { demand, tag, redeliveries, message });
+        Frame::Forward { demand, tag, redeliveries, message }
     }
 
     /// Our broker has accepted a message of the peer.

@@ -75,7 +75,7 @@ impl Default for BrokerConfig {
             topic_prefetch: 32_767,
             prefetch_max: 65_535,
             queue_bytes_max: 64 * 1024 * 1024,
-            topic_bytes_max: 16 * 1024 * 1024,
+            topic_bytes_max: 1024 * 1024,
             stalled_after: Duration::from_secs(1),
             message_max: 8 * 1024 * 1024,
             audit_producers_max: 1_024,
@@ -258,10 +258,9 @@ impl Broker {
         connection.outstanding_bytes -= subscription.outstanding.bytes();
         let returned = subscription.outstanding.take_all();
         for (tag, held) in returned {
-            if let Held::Queued { slot, mut entry } = held {
-                entry.redeliveries += u32::from(tag <= seen);
-                self.give_back(slot, entry);
-            }
+            let Held { slot, mut entry } = held;
+            entry.redeliveries += u32::from(tag <= seen);
+            self.give_back(slot, entry);
         }
         let demand = Demand { destination: subscription.destination, path: subscription.path };
         if let Some(count) = self.wanted.get_mut(&demand) {
@@ -320,28 +319,24 @@ impl Broker {
         let subscription = self.subscriptions.get_mut(id).expect("a connection's consumer has a subscription");
         let not_outstanding = Refusal::NotOutstanding { consumer: ack.consumer, tag: ack.tag };
         let before = subscription.outstanding.bytes();
-        let settled = match ack.extent {
-            AckExtent::Individual => subscription.outstanding.take(ack.tag).map(|held| alloc::vec![held]),
-            AckExtent::UpTo if ack.kind == AckKind::Accepted => {
-                subscription.outstanding.drop_up_to(ack.tag).map(|count| {
-                    self.stats.acknowledged += count;
-                    Vec::new()
-                })
-            }
-            AckExtent::UpTo => subscription.outstanding.take_up_to(ack.tag),
+        let count = subscription.outstanding.count();
+        let released = match (ack.extent, ack.kind) {
+            (AckExtent::Individual, _) => subscription.outstanding.take(ack.tag).map(|held| held.into_iter().collect()),
+            (AckExtent::UpTo, AckKind::Accepted) => subscription.outstanding.drop_up_to(ack.tag).map(|_| Vec::new()),
+            (AckExtent::UpTo, AckKind::Released) => subscription.outstanding.take_up_to(ack.tag),
         }
         .ok_or(not_outstanding)?;
         connection.outstanding_bytes -= before - subscription.outstanding.bytes();
         subscription.progressed(now);
         let mut returned = BTreeSet::new();
-        for held in settled {
-            match (ack.kind, held) {
-                (AckKind::Released, Held::Queued { slot, mut entry }) => {
+        match ack.kind {
+            AckKind::Accepted => self.stats.acknowledged += (count - subscription.outstanding.count()) as u64,
+            AckKind::Released => {
+                for Held { slot, mut entry } in released {
                     entry.redeliveries += 1;
                     self.give_back(slot, entry);
                     returned.insert(slot);
                 }
-                (AckKind::Accepted | AckKind::Released, _) => self.stats.acknowledged += 1,
             }
         }
         for slot in returned {
@@ -492,15 +487,15 @@ impl Broker {
         id: SubscriptionId,
         message: Arc<Message>,
         redeliveries: u32,
-        held: Held,
+        held: Option<Held>,
         out: &mut Outbox<Output>,
     ) {
         let subscription = self.subscriptions.get_mut(id).expect("whoever is delivered to is subscribed");
         let connection =
             self.connections.get_mut(&subscription.origin).expect("a subscription's connection is attached");
-        let size = message.size() as u64;
+        let size = u32::try_from(message.size()).unwrap_or(u32::MAX);
         let tag = subscription.outstanding.push(held, size);
-        connection.outstanding_bytes += size;
+        connection.outstanding_bytes += u64::from(size);
         self.stats.delivered += 1;
         out.push(Output::Deliver {
             to: subscription.origin,

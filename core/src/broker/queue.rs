@@ -111,7 +111,7 @@ impl Broker {
                 return;
             };
             let entry = self.queue(slot).take(order).expect("just found");
-            let held = Held::Queued { slot, entry: entry.clone() };
+            let held = Some(Held { slot, entry: entry.clone() });
             self.deliver(id, entry.message, entry.redeliveries, held, out);
         }
     }
@@ -130,7 +130,7 @@ impl Broker {
         // Whoever was served stands behind their equals.
         let equals = consumers[index..].iter().take_while(|other| other.priority == served.priority).count();
         consumers[index..index + equals].rotate_left(1);
-        let held = Held::Queued { slot, entry: entry.clone() };
+        let held = Some(Held { slot, entry: entry.clone() });
         self.deliver(served.id, entry.message, entry.redeliveries, held, out);
     }
 

@@ -2,7 +2,6 @@
 
 use alloc::sync::Arc;
 
-use super::outstanding::Held;
 use super::queue::unpin;
 use super::registry::Slot;
 use super::subscription::SubscriptionId;
@@ -21,7 +20,7 @@ impl Broker {
                 continue;
             }
             if has_credit && subscription.is_drained() {
-                self.deliver(id, Arc::clone(message), 0, Held::Published, out);
+                self.deliver(id, Arc::clone(message), 0, None, out);
             } else {
                 let mut kept = Arc::clone(message);
                 unpin(&mut kept);
@@ -37,7 +36,7 @@ impl Broker {
             let Some(message) = subscription.pop_pending() else {
                 return;
             };
-            self.deliver(id, message, 0, Held::Published, out);
+            self.deliver(id, message, 0, None, out);
         }
     }
 }

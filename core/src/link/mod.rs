@@ -4,6 +4,7 @@
 mod egress;
 mod keepalive;
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -99,7 +100,7 @@ impl Link {
             backlog_max: config.backlog_max,
         };
         link.egress.push_bytes(&PREFACE);
-        link.send(Frame::Hello(hello));
+        link.send(Frame::Hello(Box::new(hello)));
         link
     }
 
@@ -314,12 +315,15 @@ mod tests {
     fn pair() -> (Link, Link) {
         let (mut a, mut b) = (link(1), link(2));
         let from_b = bytes_of(&mut b, 0);
-        assert_eq!(feed(&mut a, 0, from_b), [Output::Frame(Frame::Hello(hello(2)))]);
+        assert_eq!(feed(&mut a, 0, from_b), [Output::Frame(Frame::Hello(Box::new(hello(2))))]);
         a.send(Frame::Open { generation: 1 });
         a.open();
         let from_a = bytes_of(&mut a, 0);
         let heard = feed(&mut b, 0, from_a);
-        assert_eq!(heard, [Output::Frame(Frame::Hello(hello(1))), Output::Frame(Frame::Open { generation: 1 })]);
+        assert_eq!(
+            heard,
+            [Output::Frame(Frame::Hello(Box::new(hello(1)))), Output::Frame(Frame::Open { generation: 1 })]
+        );
         (a, b)
     }
 

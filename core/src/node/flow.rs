@@ -156,7 +156,7 @@ impl Node {
                 self.end(now, link, reason, farewell);
             }
             link::Output::Frame(frame) => match frame {
-                Frame::Hello(hello) => self.greeted(now, link, hello),
+                Frame::Hello(hello) => self.greeted(now, link, *hello),
                 Frame::Open { generation } => self.opened(now, link, generation),
                 Frame::Propose { ended } => self.proposed(now, link, ended),
                 frame => {
@@ -433,8 +433,7 @@ impl Node {
     }
 
     fn hand_over(&mut self, link: LinkId, consumer: ConsumerId, delivery: crate::model::Delivery) {
-        Bridge::handle_delivery(consumer, delivery, &mut self.lanes.bridge_out);
-        self.bridge_out_lane(link);
+        self.say(link, Bridge::forward(consumer, delivery)); // The way of every message: no lane between.
     }
 
     fn serve(&mut self, origin: Origin) {

@@ -1,5 +1,6 @@
 //! Everything that two ends of a link can say.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -71,7 +72,7 @@ pub enum Frame {
     /// The sender closes the link after this.
     Goodbye(Farewell),
     /// Who the sender is.
-    Hello(Hello),
+    Hello(Box<Hello>), // Rare and large: a message's frame stays small.
     /// A sign of life.
     KeepAlive,
     /// The broker with the lower id keeps this link; both may use it from now on.

@@ -4,6 +4,7 @@
 //! so that a small message makes a small frame. Both ends keep [`ROUTES_MAX`] routes a direction; the oldest is
 //! told anew when it is needed again.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::String;
@@ -93,6 +94,41 @@ struct Note {
     kind: BodyKind,
     persistent: bool,
 }
+
+impl Note {
+    /// Writes [`Head::Message`] as postcard does, for nearly all frames go this way.
+    fn write(&self) -> ([u8; NOTE_MAX], usize) {
+        let mut head = [0; NOTE_MAX];
+        head[0] = MESSAGE;
+        let mut length = 1;
+        let numbers = [
+            self.route.into(),
+            self.demand.into(),
+            self.tag,
+            self.redeliveries.into(),
+            self.sequence,
+            self.timestamp.as_millis(),
+        ];
+        for mut number in numbers {
+            while number >= 0x80 {
+                head[length] = number.to_le_bytes()[0] | 0x80;
+                number >>= 7;
+                length += 1;
+            }
+            head[length] = number.to_le_bytes()[0];
+            length += 1;
+        }
+        head[length] = match self.kind {
+            BodyKind::Bytes => 0,
+            BodyKind::Text => 1,
+        };
+        head[length + 1] = self.persistent.into();
+        (head, length + 2)
+    }
+}
+
+/// The longest [`Head::Message`], in bytes: its number, a route, two counts of 32 bits, three of 64, and two bytes.
+const NOTE_MAX: usize = 1 + 3 + 2 * 5 + 3 * 10 + 2;
 
 /// What some messages say too.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -223,7 +259,8 @@ impl Encoder {
         };
         let body = &message.body;
         if body.correlation_id.is_none() && body.reply_to.is_none() && body.properties.is_empty() {
-            return push_head(&Head::Message { note }, &body.data, out);
+            let (head, length) = note.write();
+            return out.push(&head[..length], &body.data);
         }
         let more = More {
             correlation_id: body.correlation_id.clone(),
@@ -325,7 +362,7 @@ impl Decoder {
                 if services.len() > SERVICES_MAX {
                     return Err(malformed(format!("{} services in one Hello; at most {SERVICES_MAX}", services.len())));
                 }
-                Frame::Hello(Hello {
+                Frame::Hello(Box::new(Hello {
                     version_min,
                     version_max,
                     broker,
@@ -334,7 +371,7 @@ impl Decoder {
                     services: services.into_iter().map(|service| Service(service.into())).collect(),
                     frame_max,
                     silence_max_millis,
-                })
+                }))
             }
             Head::Propose { ended } => Frame::Propose { ended },
             Head::Open { generation } => Frame::Open { generation },
@@ -462,7 +499,7 @@ mod tests {
     /// The wire format of version 1, byte for byte. A change here is a new version.
     #[test]
     fn frames_keep_their_bytes() {
-        let hello = Frame::Hello(Hello {
+        let hello = Frame::Hello(Box::new(Hello {
             version_min: 1,
             version_max: 1,
             broker: BrokerId(0x01),
@@ -471,7 +508,7 @@ mod tests {
             services: alloc::vec![Service("tcp://h:1".into())],
             frame_max: 300,
             silence_max_millis: 5,
-        });
+        }));
         let more = Body {
             correlation_id: Some("c".into()),
             reply_to: Some(Destination::queue("r").expect("valid")),
