@@ -252,8 +252,18 @@ const SPECS: &[OptionSpec] = &[
         Some("1"),
         "How many brokers messages and demand may cross, unless messageTTL or consumerTTL say.",
     ),
-    OptionSpec::new("messageTTL", HOPS, Some("1"), "How many brokers a message may cross after its first."),
-    OptionSpec::new("consumerTTL", HOPS, Some("1"), "How many brokers the word of a consumer may cross."),
+    OptionSpec::new(
+        "messageTTL",
+        HOPS,
+        None,
+        "How many brokers a message may cross after its first; networkTTL if not given.",
+    ),
+    OptionSpec::new(
+        "consumerTTL",
+        HOPS,
+        None,
+        "How many brokers the word of a consumer may cross; networkTTL if not given.",
+    ),
     OptionSpec::new(
         "prefetchSize",
         OptionKind::Integer { min: 1, max: 65_535 },

@@ -125,7 +125,7 @@ impl BrokerOptions {
             name,
             OptionKind::Boolean,
             Some("false"),
-            "True keeps messages that were sent as persistent beyond the end of the process.",
+            "True would keep messages sent as persistent beyond the end of the process; refused, since there is no store yet.",
         )
     }
 
