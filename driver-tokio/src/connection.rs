@@ -1,0 +1,248 @@
+//! Connections: an application's attachment to an embedded broker.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use flockmq_core::{BrokerId, Command, Config, ConnectionId, Destination, Peer, Stats};
+use tokio::sync::{oneshot, watch};
+
+use crate::consumer::{Consumer, SubscribeOptions};
+use crate::embedded::{self, Broker};
+use crate::error::{Error, within};
+use crate::events::Events;
+use crate::inbox::{Entry, Inbox};
+use crate::message::{Message, ToDestination};
+use crate::producer::Producer;
+use crate::ready::lock;
+
+/// A connection to the broker that this process embeds. Clones are the same connection.
+///
+/// The broker stops when the last of its connections is closed, or when nothing of any of them is left: neither
+/// the connections themselves nor consumers or producers made from them.
+///
+/// Every wait lasts as long as it takes, unless the connection was given a deadline by
+/// [`with_timeout`](Self::with_timeout).
+#[derive(Clone, Debug)]
+pub struct Connection {
+    attachment: Arc<Attachment>,
+    timeout: Option<Duration>,
+}
+
+impl Connection {
+    pub(crate) async fn attach(broker: Arc<Broker>, timeout: Option<Duration>) -> Result<Self, Error> {
+        let attachment = Arc::new(Attachment::new(broker));
+        let connection = attachment.id;
+        let attaching = attachment.inbox().ask(|request| Command::Attach { request, connection });
+        within(timeout, "connecting", attaching).await?;
+        Ok(Self { attachment, timeout })
+    }
+
+    /// The same connection, whose waits end with [`Error::TimedOut`] after this long, and so do those of producers
+    /// and consumers made from it.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Waits until `count` peers are up and know what is wanted here, and this broker knows what is wanted there:
+    /// what is sent from then on reaches their consumers.
+    pub async fn ready(&self, count: usize) -> Result<(), Error> {
+        let mut peers = self.attachment.broker.peers();
+        let mut closed = self.attachment.closed.subscribe();
+        let ready = async {
+            tokio::select! {
+                _ = closed.wait_for(|is_closed| *is_closed) => Err(Error::Closed),
+                found = peers.wait_for(|peers| peers.iter().filter(|peer| peer.is_ready).count() >= count) => {
+                    found.map(drop).map_err(|_| Error::Closed)
+                }
+            }
+        };
+        within(self.timeout, "waiting for peers", ready).await
+    }
+
+    /// The peers that are linked now.
+    pub fn peers(&self) -> Vec<Peer> {
+        self.attachment.broker.peers().borrow().clone()
+    }
+
+    /// What happens from now on around the broker.
+    pub fn events(&self) -> Events {
+        self.attachment.broker.events()
+    }
+
+    /// Takes messages of a destination, or of all that a pattern covers, acknowledging them automatically.
+    pub async fn subscribe(&self, destination: impl ToDestination) -> Result<Consumer, Error> {
+        self.subscribe_with(destination, SubscribeOptions::default()).await
+    }
+
+    /// Takes messages of a destination, or of all that a pattern covers.
+    pub async fn subscribe_with(
+        &self,
+        destination: impl ToDestination,
+        options: SubscribeOptions,
+    ) -> Result<Consumer, Error> {
+        self.attachment.check_open()?;
+        Consumer::open(&self.attachment, destination.to_destination()?, options, self.timeout).await
+    }
+
+    /// Makes a producer for one destination, which is the quickest way to send many messages.
+    pub async fn producer(&self, destination: impl ToDestination) -> Result<Producer, Error> {
+        self.attachment.check_open()?;
+        Producer::open(&self.attachment, destination.to_destination()?, self.timeout).await
+    }
+
+    /// Sends one message and waits until the broker has accepted it. Messages that are sent one after another to
+    /// one destination keep their order.
+    pub async fn send(&self, destination: impl ToDestination, message: impl Into<Message>) -> Result<(), Error> {
+        self.attachment.check_open()?;
+        let producer = self.attachment.producer(destination.to_destination()?, self.timeout).await?;
+        producer.send_within(self.timeout, message.into()).await
+    }
+
+    /// The name of the broker.
+    pub fn name(&self) -> &str {
+        &self.attachment.config().name
+    }
+
+    /// The group the broker belongs to; empty if it is alone.
+    pub fn group(&self) -> &str {
+        &self.attachment.config().group
+    }
+
+    /// The broker's identity, which is new at every start.
+    pub fn id(&self) -> BrokerId {
+        self.attachment.broker.id()
+    }
+
+    /// The broker's counts and gauges.
+    pub async fn stats(&self) -> Result<Stats, Error> {
+        self.attachment.check_open()?;
+        let (reply, answer) = oneshot::channel();
+        self.attachment.inbox().push(Entry::Stats(reply))?;
+        let asking = async { answer.await.map_err(|_| Error::Closed) };
+        within(self.timeout, "asking for counts", asking).await
+    }
+
+    /// Closes the connection with all its consumers and producers, in all its clones. If it was the last of its
+    /// broker, the group is told and everything ends: when this returns, sockets and tasks are gone.
+    ///
+    /// What consumers in automatic mode have taken counts as acknowledged. Closing twice is fine.
+    pub async fn close(&self) -> Result<(), Error> {
+        within(self.timeout, "closing the connection", self.attachment.close()).await
+    }
+
+    /// True once the connection was closed, or its broker has ended.
+    pub fn is_closed(&self) -> bool {
+        self.attachment.check_open().is_err()
+    }
+}
+
+/// What a connection, its clones, consumers and producers hold together.
+pub(crate) struct Attachment {
+    id: ConnectionId,
+    broker: Arc<Broker>,
+    closed: watch::Sender<bool>,
+    is_released: AtomicBool,
+    producers: Mutex<BTreeMap<Destination, Kept>>, // Those made by sending without one.
+    sends: AtomicU64,
+}
+
+/// A producer that is kept for the next send to its destination.
+struct Kept {
+    producer: Arc<Producer>,
+    used_at: u64,
+}
+
+impl Attachment {
+    fn new(broker: Arc<Broker>) -> Self {
+        Self {
+            id: ConnectionId(broker.inbox().number()),
+            broker,
+            closed: watch::Sender::new(false),
+            is_released: AtomicBool::new(false),
+            producers: Mutex::default(),
+            sends: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+        self.broker.inbox()
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        self.broker.config()
+    }
+
+    fn check_open(&self) -> Result<(), Error> {
+        if *self.closed.borrow() || self.inbox().is_closed() { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// The producer kept for this destination, or a new one.
+    async fn producer(&self, destination: Destination, timeout: Option<Duration>) -> Result<Arc<Producer>, Error> {
+        let used_at = self.sends.fetch_add(1, Ordering::Relaxed);
+        if let Some(kept) = lock(&self.producers).get_mut(&destination) {
+            kept.used_at = used_at;
+            return Ok(Arc::clone(&kept.producer));
+        }
+        let made = Arc::new(Producer::open_within(self, destination.clone(), timeout).await?);
+        let mut producers = lock(&self.producers);
+        let kept = producers.entry(destination).or_insert(Kept { producer: made, used_at });
+        let producer = Arc::clone(&kept.producer);
+        let mut dropped = None;
+        if producers.len() > PRODUCERS_MAX {
+            // The one unused for longest; if it still has something on its way, it stays until the next time.
+            let idle = producers.iter().filter(|(_, kept)| kept.producer.is_idle() && kept.used_at != used_at);
+            let oldest = idle.min_by_key(|(_, kept)| kept.used_at).map(|(destination, _)| destination.clone());
+            dropped = oldest.and_then(|destination| producers.remove(&destination));
+        }
+        drop(producers);
+        drop(dropped);
+        Ok(producer)
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        if self.closed.send_replace(true) {
+            return Ok(());
+        }
+        lock(&self.producers).clear();
+        let (reply, answer) = oneshot::channel();
+        if self.inbox().push(Entry::Detach { connection: self.id, reply: Some(reply) }).is_ok() {
+            _ = answer.await; // Refused or not, the connection is no more.
+        }
+        if self.release() {
+            self.broker.ended().await;
+        }
+        Ok(())
+    }
+
+    /// Gives the broker back, once; true if that was the last of it.
+    fn release(&self) -> bool {
+        !self.is_released.swap(true, Ordering::AcqRel) && embedded::release(&self.broker)
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        if !*self.closed.borrow() {
+            // A driver that has gone has ended everything there was to be told.
+            _ = self.inbox().push(Entry::Detach { connection: self.id, reply: None });
+        }
+        self.release();
+    }
+}
+
+impl std::fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attachment").field("id", &self.id).field("broker", &self.config().name).finish_non_exhaustive()
+    }
+}
+
+/// How many producers are kept for sends without one.
+const PRODUCERS_MAX: usize = 64;

@@ -1,0 +1,352 @@
+//! Consumers: deliveries come as batches under a short lock and are handed to the application one by one without.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use flockmq_core::{Ack, AckExtent, AckKind, Command, ConnectionId, ConsumerId, Destination, DestinationKind};
+use flockmq_core::{Subscription, Tag};
+
+use crate::connection::Attachment;
+use crate::delivery::Delivery;
+use crate::error::{Error, within};
+use crate::inbox::{Entry, Inbox};
+use crate::ready::{attach, lock};
+
+/// When deliveries count as done with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AckMode {
+    /// A delivery is done with when the next is asked for, or when it is acknowledged, or when the consumer is
+    /// closed (JMS `AUTO_ACKNOWLEDGE`).
+    #[default]
+    Auto,
+    /// Acknowledging a delivery is acknowledging all before it too (JMS `CLIENT_ACKNOWLEDGE`).
+    Client,
+    /// Each delivery is acknowledged for itself.
+    Individual,
+}
+
+/// How a consumer takes its messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SubscribeOptions {
+    /// When deliveries count as done with.
+    pub ack: AckMode,
+    /// How many deliveries may be unacknowledged at a time; `None` takes the broker's default for queues or topics.
+    pub prefetch: Option<u32>,
+}
+
+/// Takes messages of one destination, or of all that a pattern covers.
+///
+/// ```
+/// use flockmq::{AckMode, SubscribeOptions};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flockmq::Error> {
+/// let connection = flockmq::connect("vm://consumer-example").await?;
+/// let options = SubscribeOptions { ack: AckMode::Individual, ..SubscribeOptions::default() };
+/// let mut orders = connection.subscribe_with("queue://orders", options).await?;
+/// connection.send("queue://orders", "42").await?;
+/// let delivery = orders.next().await.expect("the consumer is open");
+/// assert_eq!(delivery.text()?, "42");
+/// delivery.ack().await?;
+/// orders.close().await?;
+/// connection.close().await
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Consumer {
+    shared: Arc<Shared>,
+    batch: std::vec::IntoIter<flockmq_core::Delivery>,
+    unacknowledged: Unacknowledged,
+    timeout: Option<Duration>,
+    is_open: bool,
+    _attachment: Arc<Attachment>,
+}
+
+/// How much was taken since the last automatic acknowledgement, and how much may be.
+#[derive(Debug)]
+struct Unacknowledged {
+    count: u32,
+    bytes: usize,
+    count_max: u32,
+}
+
+impl Consumer {
+    /// Creates a consumer at the broker.
+    pub(crate) async fn open(
+        attachment: &Arc<Attachment>,
+        destination: Destination,
+        options: SubscribeOptions,
+        timeout: Option<Duration>,
+    ) -> Result<Self, Error> {
+        let (inbox, broker) = (attachment.inbox(), &attachment.config().broker);
+        let prefetch = options.prefetch.unwrap_or(match destination.kind() {
+            DestinationKind::Queue => broker.queue_prefetch,
+            DestinationKind::Topic => broker.topic_prefetch,
+        });
+        let (connection, consumer) = (attachment.id(), ConsumerId(inbox.number()));
+        let shared = Arc::new(Shared::new(connection, consumer, options.ack, Arc::clone(inbox)));
+        inbox.push(Entry::Consumer(Arc::clone(&shared)))?;
+        // Made before the answer is known, so that a wait that is given up closes it again.
+        let mut opened = Self {
+            shared,
+            batch: Vec::new().into_iter(),
+            unacknowledged: Unacknowledged { count: 0, bytes: 0, count_max: (prefetch / 2).max(1) },
+            timeout,
+            is_open: true,
+            _attachment: Arc::clone(attachment),
+        };
+        let subscription = Subscription { destination, prefetch: options.prefetch };
+        let opening = inbox.ask(|request| Command::Subscribe { request, connection, consumer, subscription });
+        let outcome = within(timeout, "subscribing", opening).await;
+        opened.is_open = !matches!(outcome, Err(Error::Refused(_) | Error::Closed));
+        outcome.map(|()| opened)
+    }
+
+    /// The same consumer, whose [`close`](Self::close) ends with [`Error::TimedOut`] after this long.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The next message; none after the consumer or its connection was closed. A call that is given up loses none.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// The next message if it is there already.
+    pub fn try_next(&mut self) -> Option<Delivery> {
+        self.finish_last();
+        loop {
+            if let Some(taken) = self.take() {
+                return Some(taken);
+            }
+            self.acknowledge();
+            self.batch = lock(&self.shared.state).batches.pop_front()?.into_iter();
+        }
+    }
+
+    /// The next message, or [`Error::TimedOut`] if none comes for this long; none after closing.
+    pub async fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Delivery>, Error> {
+        within(Some(timeout), "waiting for a message", async { Ok(self.next().await) }).await
+    }
+
+    /// Polls for the next message; what [`next`](Self::next) awaits.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        self.finish_last();
+        loop {
+            if let Some(taken) = self.take() {
+                return Poll::Ready(Some(taken));
+            }
+            if self.shared.has_ended() {
+                return Poll::Ready(None);
+            }
+            self.acknowledge(); // Before waiting, so that nothing taken is held back.
+            // One unit of the task's budget a batch: a consumer that never has to wait still lets others run.
+            let budget = std::task::ready!(tokio::task::coop::poll_proceed(context));
+            let mut state = lock(&self.shared.state);
+            let Some(batch) = state.batches.pop_front() else {
+                if self.shared.has_ended() {
+                    return Poll::Ready(None);
+                }
+                attach(&mut state.waker, context.waker());
+                return Poll::Pending;
+            };
+            drop(state);
+            budget.made_progress();
+            self.batch = batch.into_iter();
+        }
+    }
+
+    /// True once nothing can come any more.
+    pub fn is_closed(&self) -> bool {
+        self.shared.has_ended()
+    }
+
+    /// Ends the consumer. In automatic mode what was taken counts as acknowledged; otherwise what was not
+    /// acknowledged goes back to its queue.
+    pub async fn close(mut self) -> Result<(), Error> {
+        self.is_open = false;
+        self.shared.finish();
+        let closing = self.shared.inbox.ask(|request| self.shared.closing(request));
+        within(self.timeout, "closing a consumer", closing).await
+    }
+
+    /// In automatic mode, asking for the next is being done with the last.
+    #[inline]
+    fn finish_last(&mut self) {
+        let unacknowledged = &self.unacknowledged;
+        if unacknowledged.count >= unacknowledged.count_max || unacknowledged.bytes >= BYTES_MAX {
+            self.acknowledge();
+        }
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<Delivery> {
+        if self.shared.has_ended() {
+            return None;
+        }
+        let delivery = self.batch.next()?;
+        self.shared.taken.store(delivery.tag, Ordering::Release);
+        self.unacknowledged.count += 1;
+        self.unacknowledged.bytes += delivery.message.body.data.len();
+        Some(Delivery::new(delivery, Arc::clone(&self.shared)))
+    }
+
+    fn acknowledge(&mut self) {
+        self.unacknowledged.count = 0;
+        self.unacknowledged.bytes = 0;
+        self.shared.finish();
+    }
+}
+
+impl Drop for Consumer {
+    /// Closes the consumer; what was not acknowledged, the last message taken included, goes back to its queue.
+    fn drop(&mut self) {
+        if self.is_open {
+            self.shared.finish_all_but_last();
+            self.shared.inbox.tell(|request| self.shared.closing(request));
+        }
+    }
+}
+
+/// How many bytes are taken before they are acknowledged, though the batch may not be used up.
+const BYTES_MAX: usize = 1024 * 1024;
+
+/// What a consumer's handle, its deliveries and the driver hold.
+pub(crate) struct Shared {
+    pub(crate) connection: ConnectionId,
+    pub(crate) consumer: ConsumerId,
+    mode: AckMode,
+    inbox: Arc<Inbox>,
+    taken: AtomicU64,        // The last delivery the application was given.
+    acknowledged: AtomicU64, // The last one acknowledged with all before it.
+    has_ended: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    batches: VecDeque<Vec<flockmq_core::Delivery>>,
+    waker: Option<Waker>,
+}
+
+impl Shared {
+    fn new(connection: ConnectionId, consumer: ConsumerId, mode: AckMode, inbox: Arc<Inbox>) -> Self {
+        Self {
+            connection,
+            consumer,
+            mode,
+            inbox,
+            taken: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
+            has_ended: AtomicBool::new(false),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Hands a batch to the application.
+    pub(crate) fn deliver(&self, deliveries: Vec<flockmq_core::Delivery>) {
+        let mut state = lock(&self.state);
+        state.batches.push_back(deliveries);
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Nothing follows.
+    pub(crate) fn end(&self) {
+        self.has_ended.store(true, Ordering::Release);
+        let mut state = lock(&self.state);
+        let (batches, waker) = (std::mem::take(&mut state.batches), state.waker.take());
+        drop(state);
+        drop(batches);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The last delivery that the application was given.
+    pub(crate) fn seen(&self) -> Tag {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    /// The automatic acknowledgement of all that was taken, if one is due.
+    pub(crate) fn final_ack(&self) -> Option<Command> {
+        if self.mode == AckMode::Auto { self.up_to(self.seen()) } else { None }
+    }
+
+    /// The command that closes the consumer.
+    pub(crate) fn closing(&self, request: flockmq_core::RequestId) -> Command {
+        Command::CloseConsumer { request, connection: self.connection, consumer: self.consumer, seen: self.seen() }
+    }
+
+    /// Acknowledges one delivery as the consumer's mode has it.
+    pub(crate) fn acknowledge(&self, tag: Tag) -> Result<(), Error> {
+        if self.has_ended() {
+            return Err(Error::Closed);
+        }
+        let command = match self.mode {
+            AckMode::Auto | AckMode::Client => self.up_to(tag),
+            AckMode::Individual => Some(self.ack(tag, AckExtent::Individual, AckKind::Accepted)),
+        };
+        command.map_or(Ok(()), |command| self.inbox.push(Entry::Command(command)))
+    }
+
+    /// Gives one delivery back, to be handed out again.
+    pub(crate) fn release(&self, tag: Tag) -> Result<(), Error> {
+        if self.has_ended() {
+            return Err(Error::Closed);
+        }
+        if self.mode == AckMode::Auto {
+            // The ones before are done with, and this one must not be acknowledged along with later ones.
+            if let Some(before) = self.up_to(tag.saturating_sub(1)) {
+                self.inbox.push(Entry::Command(before))?;
+            }
+            self.acknowledged.fetch_max(tag, Ordering::AcqRel);
+        }
+        self.inbox.push(Entry::Command(self.ack(tag, AckExtent::Individual, AckKind::Released)))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+    }
+
+    /// Says the automatic acknowledgement, if one is due.
+    fn finish(&self) {
+        if let Some(command) = self.final_ack() {
+            // A driver that has gone has ended everything there was to be told.
+            _ = self.inbox.push(Entry::Command(command));
+        }
+    }
+
+    /// As [`Shared::finish`], sparing the delivery after which no other was asked for.
+    fn finish_all_but_last(&self) {
+        if self.mode == AckMode::Auto
+            && let Some(command) = self.up_to(self.seen().saturating_sub(1))
+        {
+            _ = self.inbox.push(Entry::Command(command));
+        }
+    }
+
+    fn up_to(&self, tag: Tag) -> Option<Command> {
+        let before = self.acknowledged.fetch_max(tag, Ordering::AcqRel);
+        (before < tag).then(|| self.ack(tag, AckExtent::UpTo, AckKind::Accepted))
+    }
+
+    fn ack(&self, tag: Tag, extent: AckExtent, kind: AckKind) -> Command {
+        Command::Ack { connection: self.connection, ack: Ack { consumer: self.consumer, tag, extent, kind } }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Consumer").field("consumer", &self.consumer).field("mode", &self.mode).finish_non_exhaustive()
+    }
+}

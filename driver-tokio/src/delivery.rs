@@ -1,0 +1,106 @@
+//! A message as an application gets it.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flockmq_core::{Destination, Message, MessageError, MessageId, Properties, Tag, Value};
+
+use crate::consumer::Shared;
+use crate::error::Error;
+
+/// A message that was delivered, and the means to say what became of it. Dereferences to the
+/// [`Message`] itself.
+#[derive(Debug)]
+pub struct Delivery {
+    inner: flockmq_core::Delivery,
+    consumer: Arc<Shared>,
+}
+
+impl Delivery {
+    pub(crate) fn new(inner: flockmq_core::Delivery, consumer: Arc<Shared>) -> Self {
+        Self { inner, consumer }
+    }
+
+    /// The content as text; an error if it is bytes.
+    pub fn text(&self) -> Result<&str, MessageError> {
+        self.body.as_text()
+    }
+
+    /// The content as bytes, whatever it is.
+    pub fn data(&self) -> &Bytes {
+        &self.body.data
+    }
+
+    /// The message's identity, the same at every broker and consumer.
+    pub fn id(&self) -> MessageId {
+        self.inner.message.id
+    }
+
+    /// Where the message was sent, which is one of those that a pattern covers.
+    pub fn destination(&self) -> &Destination {
+        &self.inner.message.destination
+    }
+
+    /// Its properties.
+    pub fn properties(&self) -> &Properties {
+        &self.body.properties
+    }
+
+    /// One of its properties.
+    pub fn property(&self, name: &str) -> Option<&Value> {
+        self.body.properties.get(name)
+    }
+
+    /// What it answers.
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.body.correlation_id.as_deref()
+    }
+
+    /// Where an answer is wanted.
+    pub fn reply_to(&self) -> Option<&Destination> {
+        self.body.reply_to.as_ref()
+    }
+
+    /// True if somebody may have seen the message before (JMS `JMSRedelivered`).
+    pub fn redelivered(&self) -> bool {
+        self.inner.redeliveries > 0
+    }
+
+    /// How often the message was handed out before.
+    pub fn redeliveries(&self) -> u32 {
+        self.inner.redeliveries
+    }
+
+    /// Its place among the consumer's deliveries, from 1.
+    pub fn tag(&self) -> Tag {
+        self.inner.tag
+    }
+
+    /// Acknowledges the delivery: with all before it in automatic and client mode, alone in individual mode. In
+    /// automatic mode this only says sooner what asking for the next message says anyway.
+    ///
+    /// Does not wait for the broker; that an acknowledgement was wrong is told by an event.
+    #[expect(clippy::unused_async, reason = "stores will make it wait, and callers should not have to change")]
+    pub async fn ack(&self) -> Result<(), Error> {
+        self.consumer.acknowledge(self.inner.tag)
+    }
+
+    /// Gives the delivery back, to be handed out again to whoever is next.
+    pub fn release(self) -> Result<(), Error> {
+        self.consumer.release(self.inner.tag)
+    }
+
+    /// The message without the means to acknowledge it.
+    pub fn into_message(self) -> Arc<Message> {
+        self.inner.message
+    }
+}
+
+impl Deref for Delivery {
+    type Target = Message;
+
+    fn deref(&self) -> &Message {
+        &self.inner.message
+    }
+}

@@ -1,0 +1,170 @@
+//! The application's side of a driver: who waits for which answer, and whose deliveries and acceptances come.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flockmq_core::{ConnectionId, ConsumerId, Event, Peer, Refusal, RequestId};
+use tokio::sync::{broadcast, oneshot, watch};
+use tracing::debug;
+
+use crate::{consumer, producer};
+
+/// Hands what the node tells to the handles it is for.
+pub(crate) struct Desk {
+    consumers: BTreeMap<ConsumerId, Arc<consumer::Shared>>,
+    producers: BTreeMap<u64, Arc<producer::Shared>>,
+    requests: BTreeMap<RequestId, Pending>,
+    events: broadcast::Sender<Event>,
+    peers: watch::Sender<Vec<Peer>>,
+    has_peer_news: bool,
+    delivered: usize,
+}
+
+/// A request that is not answered yet.
+pub(crate) struct Pending {
+    pub(crate) reply: Option<oneshot::Sender<Result<(), Refusal>>>,
+    pub(crate) opens: Opens,
+}
+
+/// What there is not, if a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opens {
+    Consumer(ConsumerId),
+    Nothing,
+    Producer(u64),
+}
+
+impl Desk {
+    pub(crate) fn new(events: broadcast::Sender<Event>, peers: watch::Sender<Vec<Peer>>) -> Self {
+        Self {
+            consumers: BTreeMap::new(),
+            producers: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            events,
+            peers,
+            has_peer_news: false,
+            delivered: 0,
+        }
+    }
+
+    pub(crate) fn add_consumer(&mut self, consumer: Arc<consumer::Shared>) {
+        self.consumers.insert(consumer.consumer, consumer);
+    }
+
+    pub(crate) fn add_producer(&mut self, producer: Arc<producer::Shared>) {
+        self.producers.insert(producer.number, producer);
+    }
+
+    pub(crate) fn add_request(&mut self, request: RequestId, pending: Pending) {
+        self.requests.insert(request, pending);
+    }
+
+    /// Nothing is handed to this consumer any more.
+    pub(crate) fn end_consumer(&mut self, consumer: ConsumerId) {
+        if let Some(shared) = self.consumers.remove(&consumer) {
+            shared.end();
+        }
+    }
+
+    /// Nothing is told to this producer any more.
+    pub(crate) fn end_producer(&mut self, producer: u64) {
+        if let Some(shared) = self.producers.remove(&producer) {
+            shared.end();
+        }
+    }
+
+    /// Ends the consumers and producers of a connection, and answers with the consumers.
+    pub(crate) fn end_connection(&mut self, connection: ConnectionId) -> Vec<Arc<consumer::Shared>> {
+        let consumers: Vec<_> =
+            self.consumers.values().filter(|shared| shared.connection == connection).map(Arc::clone).collect();
+        for shared in &consumers {
+            self.end_consumer(shared.consumer);
+        }
+        let producers: Vec<u64> = self
+            .producers
+            .values()
+            .filter(|shared| shared.connection == connection)
+            .map(|shared| shared.number)
+            .collect();
+        for producer in producers {
+            self.end_producer(producer);
+        }
+        consumers
+    }
+
+    /// Hands on what the node tells.
+    pub(crate) fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::Accepted { producer, up_to } => {
+                if let Some(shared) = self.producers.get(&producer) {
+                    shared.accept(up_to);
+                }
+            }
+            Event::Delivered { consumer, deliveries } => {
+                // Deliveries for one that has gone meanwhile go back to their queue by its closing.
+                if let Some(shared) = self.consumers.get(&consumer) {
+                    self.delivered += deliveries.len();
+                    shared.deliver(deliveries);
+                }
+            }
+            Event::Refused { producer, sequence, refusal } => {
+                if let Some(shared) = self.producers.get(&producer) {
+                    shared.refuse(sequence, refusal);
+                }
+            }
+            Event::Replied { request, result } => self.answer(request, result),
+            event => {
+                debug!(?event, "the broker has news");
+                self.has_peer_news |=
+                    matches!(event, Event::PeerLost { .. } | Event::PeerReady { .. } | Event::PeerUp { .. });
+                _ = self.events.send(event); // Nobody may be listening.
+            }
+        }
+    }
+
+    /// How many messages were handed to consumers since [`Desk::forget_delivered`].
+    pub(crate) fn delivered(&self) -> usize {
+        self.delivered
+    }
+
+    /// Counts from none again.
+    pub(crate) fn forget_delivered(&mut self) {
+        self.delivered = 0;
+    }
+
+    /// True once after the peers have changed.
+    pub(crate) fn take_peer_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_peer_news)
+    }
+
+    pub(crate) fn publish_peers(&self, peers: Vec<Peer>) {
+        self.peers.send_replace(peers);
+    }
+
+    /// Nothing follows for anybody.
+    pub(crate) fn end(&mut self) {
+        for shared in std::mem::take(&mut self.consumers).into_values() {
+            shared.end();
+        }
+        for shared in std::mem::take(&mut self.producers).into_values() {
+            shared.end();
+        }
+        self.requests.clear();
+    }
+
+    fn answer(&mut self, request: RequestId, result: Result<(), Refusal>) {
+        let Some(pending) = self.requests.remove(&request) else {
+            return;
+        };
+        if result.is_err() {
+            match pending.opens {
+                Opens::Consumer(consumer) => self.end_consumer(consumer),
+                Opens::Nothing => (),
+                Opens::Producer(producer) => self.end_producer(producer),
+            }
+        }
+        if let Some(reply) = pending.reply {
+            _ = reply.send(result); // Whoever waited may have given up.
+        }
+    }
+}

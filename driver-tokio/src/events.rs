@@ -1,0 +1,67 @@
+//! What happens around a broker, as a stream.
+
+use std::time::Duration;
+
+use flockmq_core::Event;
+use tokio::sync::broadcast;
+
+use crate::error::{Error, within};
+
+/// What happens around a broker, from the moment the stream was asked for: peers that come and go, links refused
+/// and why, names that clash.
+///
+/// The stream is bounded. Who falls behind misses the oldest events, and [`missed`](Self::missed) counts them.
+#[derive(Debug)]
+pub struct Events {
+    receiver: broadcast::Receiver<Event>,
+    missed: u64,
+}
+
+impl Events {
+    pub(crate) fn new(receiver: broadcast::Receiver<Event>) -> Self {
+        Self { receiver, missed: 0 }
+    }
+
+    /// The next event; none once the broker has stopped. A call that is given up loses none.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            match self.receiver.recv().await {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::RecvError::Lagged(count)) => self.missed += count,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// The next event, or [`Error::TimedOut`] if none comes for this long; none once the broker has stopped.
+    pub async fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Event>, Error> {
+        within(Some(timeout), "waiting for an event", async { Ok(self.next().await) }).await
+    }
+
+    /// How many events were missed so far.
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+}
+
+/// How many events wait for a stream that does not take them.
+pub(crate) const CAPACITY: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn events_that_nobody_took_in_time_are_counted() {
+        let (sender, receiver) = broadcast::channel(2);
+        let mut events = Events::new(receiver);
+        for name in ["a", "b", "c", "d", "e"] {
+            sender.send(Event::ListenFailed { reason: name.into() }).expect("a listener");
+        }
+        drop(sender);
+        assert_eq!(events.next().await, Some(Event::ListenFailed { reason: "d".into() }));
+        assert_eq!(events.missed(), 3);
+        assert_eq!(events.next().await, Some(Event::ListenFailed { reason: "e".into() }));
+        assert_eq!(events.next().await, None);
+    }
+}
