@@ -1,0 +1,90 @@
+//! Why a command did not do what it was asked to, and what the shell is told.
+
+use std::io;
+use std::process::ExitCode;
+
+use flockmq::Error;
+use flockmq::core::uri::UriError;
+
+use crate::caret;
+use crate::paint::{Paint, Style};
+use crate::stop::Cause;
+
+/// Why a command ends otherwise than by being done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The library said no.
+    #[error(transparent)]
+    Driver(#[from] Error),
+    /// Something did not come to be; a sentence says what.
+    #[error("{0}")]
+    Failed(String),
+    /// The system said no.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// Nobody reads our output any more, which is how pipes end: nothing to complain about.
+    #[error("the reader of the output has gone")]
+    OutputClosed,
+    /// Ended from outside before it was done.
+    #[error("{0} before all was done")]
+    Stopped(Cause),
+    /// A deadline passed; a sentence says what was still wanted.
+    #[error("{0}")]
+    TimedOut(String),
+    /// The arguments make no sense; a sentence quotes the part at fault.
+    #[error("{0}")]
+    Usage(String),
+    /// The URI makes no sense.
+    #[error("{error}")]
+    Uri {
+        /// The whole of it.
+        text: String,
+        /// What is wrong, and where.
+        error: UriError,
+    },
+}
+
+impl Failure {
+    /// Says what was wrong, on standard error.
+    pub(crate) fn report(&self) {
+        if matches!(self, Self::OutputClosed) {
+            return;
+        }
+        let paint = Paint::stderr();
+        eprintln!("{} {self}", paint.paint(Style::Bad, "error:"));
+        if let Self::Uri { text, error } = self {
+            let (line, carets) = caret::point(text, error.span());
+            eprintln!("  {line}\n  {}", paint.paint(Style::Bad, &carets));
+        }
+    }
+
+    /// What the shell is told.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Driver(Error::Config(_) | Error::Destination(_) | Error::NotConnectable { .. } | Error::Uri(_)) => {
+                USAGE
+            }
+            Self::Driver(Error::TimedOut { .. }) | Self::TimedOut(_) => TIMED_OUT,
+            Self::Driver(_) | Self::Failed(_) | Self::Io { .. } => FAILED,
+            Self::OutputClosed => DONE,
+            Self::Stopped(cause) => cause.exit_code(),
+            Self::Uri { .. } | Self::Usage(_) => USAGE,
+        })
+    }
+}
+
+/// Says something worth knowing that is no failure, on standard error.
+pub(crate) fn warn(text: &str) {
+    eprintln!("{} {text}", Paint::stderr().paint(Style::Warning, "warning:"));
+}
+
+pub(crate) const TIMED_OUT: u8 = 124; // As `timeout` has it.
+
+const DONE: u8 = 0;
+const FAILED: u8 = 1;
+const USAGE: u8 = 2; // As clap has it.

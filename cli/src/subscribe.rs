@@ -1,0 +1,165 @@
+//! `flockmq subscribe`: takes messages, a line each.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use flockmq::{AckMode, Connection, Consumer, Delivery, SubscribeOptions};
+
+use crate::failure::{Failure, warn};
+use crate::out::{Out, Reader};
+use crate::stop::{Cause, Stop};
+use crate::{body, duration, network, paint, place};
+
+/// Take messages and write each body on a line of its own.
+///
+/// Text is written as it is. Content that is not UTF-8 is written with \xNN for the bytes that are none and with
+/// doubled backslashes. On a terminal, control characters are spelled out. A message is acknowledged only after
+/// its line was written.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  flockmq subscribe peer://groupA/b2 'topic://log.>' --count 1000
+  flockmq subscribe peer://groupA orders --ack individual --format json
+  flockmq subscribe peer://groupA 'topic://prices.*' --timeout 1m | grep EUR
+
+The exit code is 0 once --count messages are written; without --count, when interrupted, terminated or --timeout has
+passed, and in any case when the reader of the output has gone. With --count unfulfilled it is 124 after --timeout, 130
+when interrupted and 143 when terminated. 1 is a failure, 2 bad usage. The group is told of every orderly end.")]
+pub(crate) struct Subscribe {
+    #[arg(value_name = "URI", help = "peer://GROUP[/NAME][?OPTIONS]; see 'flockmq uri'")]
+    uri: String,
+    #[arg(
+        value_name = "DEST",
+        help = "queue://NAME or topic://NAME, with wildcards '*' and '>'; a bare NAME is a queue"
+    )]
+    destination: String,
+    /// End after this many messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// How to write a message; json: body, destination, id, properties, redeliveries and timestamp (milliseconds
+    /// since 1970), and "escaped" if the body is not UTF-8
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// How to acknowledge: by asking for the next message, each with all before it, or each for itself
+    #[arg(long, value_enum, default_value_t)]
+    ack: Ack,
+    /// End after this long, however many messages came: 500ms, 5s, 2m
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    timeout: Option<Duration>,
+}
+
+/// How messages or peers are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One object a line
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Ack {
+    /// A message is done with when the next one is asked for
+    #[default]
+    Auto,
+    /// Each acknowledges all before it too
+    Client,
+    /// Each is acknowledged for itself
+    Individual,
+}
+
+impl Subscribe {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let builder = place::builder(&self.uri)?;
+        let destination = place::destination(&self.destination)?;
+        let mut stop = Stop::listen(self.timeout)?;
+        let options = SubscribeOptions { ack: self.ack.mode(), ..SubscribeOptions::default() };
+        let (connection, consumer) = network::open(&mut stop, async move {
+            let connection = builder.connect().await?;
+            let consumer = connection.subscribe_with(destination, options).await?;
+            Ok((connection, consumer))
+        })
+        .await?;
+        let outcome = self.take(&connection, consumer, &mut stop).await;
+        place::leave(&connection).await;
+        outcome
+    }
+
+    /// Writes messages until there were enough.
+    async fn take(&self, connection: &Connection, mut consumer: Consumer, stop: &mut Stop) -> Result<(), Failure> {
+        let (mut out, reader, is_terminal) = (Out::new(), Reader::new(), std::io::stdout().is_terminal());
+        let mut taken = 0;
+        let outcome = loop {
+            if self.count.is_some_and(|count| taken >= count) {
+                break Ok(());
+            }
+            if let Some(cause) = stop.cause() {
+                break self.stopped(cause, taken);
+            }
+            let mut next = consumer.try_next();
+            if next.is_none() {
+                next = tokio::select! {
+                    biased;
+                    _ = stop.wait() => continue,
+                    () = reader.gone() => break Err(Failure::OutputClosed),
+                    next = consumer.next() => next,
+                };
+            }
+            let Some(delivery) = next else {
+                break Err(flockmq::Error::Closed.into());
+            };
+            if let Err(failure) = out.line(self.shown(&delivery, is_terminal)) {
+                // Else closing, in automatic mode, would acknowledge what was taken and not written.
+                _ = delivery.release();
+                break Err(failure);
+            }
+            if self.ack != Ack::Auto {
+                delivery.ack().await?;
+            }
+            taken += 1;
+        };
+        consumer.close().await?;
+        self.warn_of_rest(connection).await;
+        outcome
+    }
+
+    fn shown(&self, delivery: &Delivery, is_terminal: bool) -> Vec<u8> {
+        match self.format {
+            Format::Json => body::json(delivery).into_bytes(),
+            Format::Text if is_terminal => paint::harmless(&body::readable(delivery.data()).0).into_bytes(),
+            Format::Text => body::readable(delivery.data()).0.into_bytes(),
+        }
+    }
+
+    fn stopped(&self, cause: Cause, taken: u64) -> Result<(), Failure> {
+        match (self.count, cause) {
+            (None, _) => Ok(()), // There was no end to reach: this is how it ends.
+            (Some(count), Cause::Deadline(_)) => {
+                Err(Failure::TimedOut(format!("{cause}: {taken} of {count} messages came")))
+            }
+            (Some(_), Cause::Interrupted | Cause::Terminated) => Err(Failure::Stopped(cause)),
+        }
+    }
+
+    /// What has come to this broker for a queue and was not taken has nobody else to go to.
+    async fn warn_of_rest(&self, connection: &Connection) {
+        if let Ok(stats) = connection.stats().await
+            && stats.broker.queued > 0
+        {
+            let queued = stats.broker.queued;
+            warn(&format!("{queued} messages that were sent here and not taken end with this process"));
+        }
+    }
+}
+
+impl Ack {
+    fn mode(self) -> AckMode {
+        match self {
+            Self::Auto => AckMode::Auto,
+            Self::Client => AckMode::Client,
+            Self::Individual => AckMode::Individual,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The real binary, in real processes over real multicast and TCP on loopback. Every test has a group and a port of
+//! its own and waits for what it expects, with a deadline.
+
+mod bodies;
+mod demo;
+mod endings;
+mod group;
+mod groups;
+mod log;
+mod peers;
+mod running;
+mod usage;
