@@ -27,7 +27,8 @@ impl Interface {
         self.ips.iter().copied().find(|ip| ip.is_ipv4() == like.is_ipv4())
     }
 
-    fn is_loopback(&self) -> bool {
+    /// True for the host's way to itself.
+    pub(crate) fn is_loopback(&self) -> bool {
         self.ips.iter().any(IpAddr::is_loopback)
     }
 

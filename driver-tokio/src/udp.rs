@@ -142,6 +142,7 @@ impl Group {
     fn is_usable(&self, interface: &Interface) -> bool {
         interface.ip_like(self.config.address).is_some()
             && self.config.interface.as_ref().is_none_or(|wanted| interface.is_called(wanted))
+            && (self.config.loopback || !interface.is_loopback()) // A loopback interface loops back whatever is asked.
     }
 }
 

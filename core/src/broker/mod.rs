@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use audit::Audit;
-use outstanding::Held;
+use outstanding::{Held, NotOutstanding};
 use queue::Entry;
 use registry::{Registry, Room, Slot};
 use subscription::{SubscriptionId, Subscriptions};
@@ -322,10 +322,10 @@ impl Broker {
         let count = subscription.outstanding.count();
         let released = match (ack.extent, ack.kind) {
             (AckExtent::Individual, _) => subscription.outstanding.take(ack.tag).map(|held| held.into_iter().collect()),
-            (AckExtent::UpTo, AckKind::Accepted) => subscription.outstanding.drop_up_to(ack.tag).map(|_| Vec::new()),
+            (AckExtent::UpTo, AckKind::Accepted) => subscription.outstanding.drop_up_to(ack.tag).map(|()| Vec::new()),
             (AckExtent::UpTo, AckKind::Released) => subscription.outstanding.take_up_to(ack.tag),
         }
-        .ok_or(not_outstanding)?;
+        .map_err(|NotOutstanding| not_outstanding)?;
         connection.outstanding_bytes -= before - subscription.outstanding.bytes();
         subscription.progressed(now);
         let mut returned = BTreeSet::new();

@@ -14,6 +14,10 @@ pub(super) struct Held {
     pub(super) entry: Entry,
 }
 
+/// A tag that was never handed out, or is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotOutstanding;
+
 /// Deliveries by tag; tags count up from 1.
 #[derive(Debug, Default)]
 pub(super) struct Outstanding {
@@ -37,29 +41,27 @@ impl Outstanding {
         self.settled + self.sizes.len() as u64
     }
 
-    /// Settles one delivery; none if it is not outstanding. Gives back what it held.
-    pub(super) fn take(&mut self, tag: Tag) -> Option<Option<Held>> {
-        let index = usize::try_from(tag.checked_sub(self.settled + 1)?).ok()?;
-        let size = self.sizes.get_mut(index)?.take()?;
+    /// Settles one delivery and gives back what it held.
+    pub(super) fn take(&mut self, tag: Tag) -> Result<Option<Held>, NotOutstanding> {
+        let index = tag.checked_sub(self.settled + 1).and_then(|index| usize::try_from(index).ok());
+        let index = index.ok_or(NotOutstanding)?;
+        let size = self.sizes.get_mut(index).and_then(Option::take).ok_or(NotOutstanding)?;
         let held = self.held.get_mut(index).and_then(Option::take);
         self.forget(size);
         self.trim();
-        Some(held)
+        Ok(held)
     }
 
-    /// Settles all deliveries up to `tag` and lets them go; tells how many. None if `tag` was never handed out or
-    /// was settled with all before it.
-    pub(super) fn drop_up_to(&mut self, tag: Tag) -> Option<u64> {
-        let before = self.count;
-        self.pop_up_to(tag, drop)?;
-        Some((before - self.count) as u64)
+    /// Settles all deliveries up to `tag` and lets them go.
+    pub(super) fn drop_up_to(&mut self, tag: Tag) -> Result<(), NotOutstanding> {
+        self.pop_up_to(tag, drop)
     }
 
-    /// Settles all deliveries up to `tag`, as [`Outstanding::drop_up_to`] does, and gives back what they held.
-    pub(super) fn take_up_to(&mut self, tag: Tag) -> Option<Vec<Held>> {
+    /// Settles all deliveries up to `tag` and gives back what they held.
+    pub(super) fn take_up_to(&mut self, tag: Tag) -> Result<Vec<Held>, NotOutstanding> {
         let mut taken = Vec::new();
         self.pop_up_to(tag, |held| taken.push(held))?;
-        Some(taken)
+        Ok(taken)
     }
 
     /// All that is held, first handed out first.
@@ -79,11 +81,9 @@ impl Outstanding {
         self.bytes
     }
 
-    fn pop_up_to(&mut self, tag: Tag, take: impl FnMut(Held)) -> Option<()> {
-        let covered = usize::try_from(tag.checked_sub(self.settled)?).ok()?;
-        if covered == 0 || covered > self.sizes.len() {
-            return None;
-        }
+    fn pop_up_to(&mut self, tag: Tag, take: impl FnMut(Held)) -> Result<(), NotOutstanding> {
+        let covered = tag.checked_sub(self.settled).and_then(|covered| usize::try_from(covered).ok());
+        let covered = covered.filter(|covered| (1..=self.sizes.len()).contains(covered)).ok_or(NotOutstanding)?;
         for index in 0..covered {
             if let Some(size) = self.sizes[index] {
                 self.forget(size);
@@ -93,7 +93,7 @@ impl Outstanding {
         self.held.drain(..covered.min(self.held.len())).flatten().for_each(take);
         self.settled = tag;
         self.trim();
-        Some(())
+        Ok(())
     }
 
     fn forget(&mut self, size: u32) {
@@ -119,7 +119,7 @@ mod tests {
     use alloc::sync::Arc;
     use proptest::prelude::*;
 
-    fn held(order: u64) -> Option<Held> {
+    fn held(order: u64) -> Held {
         let message = Message {
             id: MessageId { producer: ProducerId { broker: BrokerId(1), number: 1 }, sequence: order },
             destination: Destination::queue("q").expect("valid"),
@@ -127,7 +127,7 @@ mod tests {
             timestamp: Timestamp::default(),
             body: Body::default(),
         };
-        Some(Held { slot: Slot::from_number(1), entry: Entry { order, redeliveries: 0, message: Arc::new(message) } })
+        Held { slot: Slot::from_number(1), entry: Entry { order, redeliveries: 0, message: Arc::new(message) } }
     }
 
     proptest! {
@@ -140,16 +140,16 @@ mod tests {
                     0 | 1 => {
                         last += 1;
                         model.insert(last);
-                        prop_assert_eq!(outstanding.push(held(last), 10), last);
+                        prop_assert_eq!(outstanding.push(Some(held(last)), 10), last);
                     }
                     2 => {
-                        let taken = outstanding.take(tag).map(|held| held.expect("a queue's").entry.order);
+                        let taken = outstanding.take(tag).map(|held| held.expect("a queue's").entry.order).ok();
                         prop_assert_eq!(taken, model.remove(&tag).then_some(tag));
                     }
                     _ => {
                         let is_due = model.first().is_some_and(|first| *first <= tag) && tag <= last;
                         let covered: Vec<u64> = model.range(..=tag).copied().collect();
-                        if let Some(taken) = outstanding.take_up_to(tag) {
+                        if let Ok(taken) = outstanding.take_up_to(tag) {
                             prop_assert_eq!(taken.iter().map(|held| held.entry.order).collect::<Vec<_>>(), covered);
                             model.retain(|found| *found > tag);
                         } else {
