@@ -1,0 +1,69 @@
+//! The native twin of `tests/node.mjs`: the same run for each seed, one line a seed with its trace hash and how many
+//! messages were delivered.
+//!
+//! ```text
+//! cargo run -p flockmq-wasm --example parity -- 1 2a ffff
+//! ```
+
+use std::env;
+use std::process::ExitCode;
+
+use flockmq_wasm::{Fault, World};
+
+fn main() -> ExitCode {
+    for seed in env::args().skip(1) {
+        match run(&seed) {
+            Ok((hash, delivered)) => println!("{seed} {hash} {delivered}"),
+            Err(fault) => {
+                eprintln!("seed {seed}: {fault}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Two peers find each other and link up, are cut off from each other for a while, and one crashes and comes back;
+/// messages flow throughout. Call by call the same as `run` in `tests/node.mjs`.
+fn run(seed: &str) -> Result<(String, usize), Fault> {
+    let mut world = World::new(seed)?;
+    let a = world.add_peer("peer://flock/a")?;
+    let b = world.add_peer("peer://flock/b")?;
+    world.subscribe(b, "topic://prices.>")?;
+    world.subscribe(b, "queue://orders")?;
+    world.subscribe(a, "queue://answers")?;
+    world.run_for(5000.0)?;
+    let mut delivered = 0;
+    for part in ["before", "during", "after"] {
+        if part == "during" {
+            world.cut(a, b)?;
+        }
+        for number in 0..20 {
+            world.send(a, "topic://prices.gold", &format!("{part} {number}"))?;
+            world.send(a, "queue://orders", &format!("{part} {number}"))?;
+            world.send(b, "queue://answers", &format!("{part} {number}"))?;
+            world.run_for(50.0)?;
+            delivered += take(&mut world, a)? + take(&mut world, b)?;
+        }
+        world.run_for(60_000.0)?;
+        if part == "during" {
+            world.heal(a, b)?;
+            world.run_for(60_000.0)?;
+        }
+        delivered += take(&mut world, a)? + take(&mut world, b)?;
+    }
+    world.crash(a)?;
+    world.run_for(5000.0)?;
+    world.restart(a)?;
+    world.run_for(5000.0)?;
+    world.send(a, "queue://orders", "reborn")?;
+    world.run_for(1000.0)?;
+    delivered += take(&mut world, a)? + take(&mut world, b)?;
+    Ok((world.trace_hash(), delivered))
+}
+
+/// Takes a host's events and counts the messages among them.
+fn take(world: &mut World, host: u32) -> Result<usize, Fault> {
+    let events = world.events(host)?;
+    Ok(events.iter().filter_map(|event| event["deliveries"].as_array()).map(Vec::len).sum())
+}

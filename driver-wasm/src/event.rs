@@ -1,0 +1,78 @@
+//! Events as JSON: an object with `type`, the event's name, `at`, its virtual time in milliseconds, and its fields.
+//! Identities are text, since JavaScript's numbers can't hold them; so are addresses, reasons and refusals.
+
+use flockmq_core::{BodyKind, Delivery, Event, Instant};
+use serde_json::{Value, json};
+
+/// An event as JavaScript is told it.
+pub(crate) fn to_json(at: Instant, event: &Event) -> Value {
+    let mut value = fields(event);
+    let object = value.as_object_mut().expect("events are objects");
+    object.insert("at".to_owned(), json!(at.since_origin().as_secs_f64() * 1000.0));
+    value
+}
+
+fn fields(event: &Event) -> Value {
+    match event {
+        Event::Accepted { producer, up_to } => json!({ "type": "Accepted", "producer": producer, "upTo": up_to }),
+        Event::AckRefused { ack, refusal } => {
+            json!({ "type": "AckRefused", "consumer": ack.consumer.0, "tag": ack.tag, "refusal": refusal.to_string() })
+        }
+        Event::Delivered { consumer, deliveries } => {
+            let deliveries: Vec<Value> = deliveries.iter().map(delivery).collect();
+            json!({ "type": "Delivered", "consumer": consumer.0, "deliveries": deliveries })
+        }
+        Event::DiscoveryFailed { reason } => json!({ "type": "DiscoveryFailed", "reason": reason }),
+        Event::LinkRefused { address, reason } => json!({
+            "type": "LinkRefused",
+            "address": address.as_ref().map(ToString::to_string),
+            "reason": reason.to_string(),
+        }),
+        Event::ListenFailed { reason } => json!({ "type": "ListenFailed", "reason": reason }),
+        Event::Listening { addresses } => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            json!({ "type": "Listening", "addresses": addresses })
+        }
+        Event::NameClash { name, broker } => {
+            json!({ "type": "NameClash", "name": name, "broker": broker.to_string() })
+        }
+        Event::PeerLost { broker, name, reason } => {
+            json!({ "type": "PeerLost", "broker": broker.to_string(), "name": name, "reason": reason.to_string() })
+        }
+        Event::PeerReady { broker, name } => {
+            json!({ "type": "PeerReady", "broker": broker.to_string(), "name": name })
+        }
+        Event::PeerUp { broker, name, link, remote } => json!({
+            "type": "PeerUp",
+            "broker": broker.to_string(),
+            "name": name,
+            "link": link.0,
+            "remote": remote.to_string(),
+        }),
+        Event::Refused { producer, sequence, refusal } => {
+            json!({ "type": "Refused", "producer": producer, "sequence": sequence, "refusal": refusal.to_string() })
+        }
+        Event::Replied { request, result } => {
+            let refusal = result.as_ref().err().map(ToString::to_string);
+            json!({ "type": "Replied", "request": request.0, "refusal": refusal })
+        }
+        Event::ServiceFound { service } => json!({ "type": "ServiceFound", "service": service.to_string() }),
+        Event::ServiceLost { service } => json!({ "type": "ServiceLost", "service": service.to_string() }),
+        Event::Stopped => json!({ "type": "Stopped" }),
+    }
+}
+
+fn delivery(delivery: &Delivery) -> Value {
+    let message = &delivery.message;
+    let mut value = json!({
+        "tag": delivery.tag,
+        "redeliveries": delivery.redeliveries,
+        "id": message.id.to_string(),
+        "destination": message.destination.to_string(),
+    });
+    match (message.body.kind, message.body.as_text()) {
+        (BodyKind::Text, Ok(text)) => value["text"] = json!(text),
+        (BodyKind::Bytes, _) | (BodyKind::Text, Err(_)) => value["bytes"] = json!(message.body.data.as_ref()),
+    }
+    value
+}

@@ -1,0 +1,124 @@
+//! What JavaScript sees: the class `World`, whose calls are those of [`World`](crate::World) in JavaScript's types.
+//! Whatever fails throws an `Error` with the core's message and leaves the world as it was.
+
+use serde_json::Value;
+use wasm_bindgen::prelude::*;
+
+use crate::world::World;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** Something a peer's application was told: its name, its virtual time in milliseconds, and what goes with it. */
+export interface Told {
+  type: "Accepted" | "AckRefused" | "Delivered" | "DiscoveryFailed" | "LinkRefused" | "ListenFailed" | "Listening"
+    | "NameClash" | "PeerLost" | "PeerReady" | "PeerUp" | "Refused" | "Replied" | "ServiceFound" | "ServiceLost"
+    | "Stopped";
+  at: number;
+  /** Of `Delivered`: the messages, in order. */
+  deliveries?: Delivery[];
+  [field: string]: unknown;
+}
+
+/** A message handed to a consumer: `text`, or `bytes` if it holds none. */
+export interface Delivery {
+  tag: number;
+  redeliveries: number;
+  id: string;
+  destination: string;
+  text?: string;
+  bytes?: number[];
+}
+"#;
+
+/// Simulated peers, the network between them, and one application at each. Equal seeds and equal calls give equal runs.
+#[wasm_bindgen(js_name = World)]
+#[derive(Debug)]
+pub struct Page(World);
+
+#[wasm_bindgen(js_class = World)]
+impl Page {
+    /// A world without peers; the seed is a number, or text in hexadecimal.
+    #[wasm_bindgen(constructor)]
+    pub fn new(#[wasm_bindgen(unchecked_param_type = "bigint | string")] seed: JsValue) -> Result<Self, JsError> {
+        let text = if let Some(text) = seed.as_string() {
+            text
+        } else {
+            let number = u128::try_from(seed).map_err(|_| JsError::new(SEED_EXPECTED))?;
+            format!("{number:x}")
+        };
+        Ok(Self(World::new(&text)?))
+    }
+
+    /// Starts a peer from its URI, `peer://GROUP/NAME?OPTIONS`, and returns the number of its host. Without a name it is
+    /// called after that.
+    #[wasm_bindgen(js_name = addPeer)]
+    pub fn add_peer(&mut self, uri: &str) -> Result<u32, JsError> {
+        Ok(self.0.add_peer(uri)?)
+    }
+
+    /// Has a host's application take what arrives at a destination or pattern; returns the consumer's number.
+    pub fn subscribe(&mut self, host: u32, destination: &str) -> Result<u32, JsError> {
+        Ok(self.0.subscribe(host, destination)?)
+    }
+
+    /// Has a host's application send a text message.
+    pub fn send(&mut self, host: u32, destination: &str, text: &str) -> Result<(), JsError> {
+        Ok(self.0.send(host, destination, text)?)
+    }
+
+    /// Lets this many milliseconds of virtual time pass.
+    #[wasm_bindgen(js_name = runFor)]
+    pub fn run_for(&mut self, milliseconds: f64) -> Result<(), JsError> {
+        Ok(self.0.run_for(milliseconds)?)
+    }
+
+    /// Takes what a host's application was told since the last call, oldest first. Deliveries are acknowledged by
+    /// being taken.
+    #[wasm_bindgen(unchecked_return_type = "Told[]")]
+    pub fn events(&mut self, host: u32) -> Result<JsValue, JsError> {
+        Ok(parse_json(&Value::from(self.0.events(host)?).to_string()))
+    }
+
+    /// A hash over everything that has happened, as 16 hexadecimal digits.
+    #[wasm_bindgen(js_name = traceHash)]
+    pub fn trace_hash(&self) -> String {
+        self.0.trace_hash()
+    }
+
+    /// Lets nothing pass between two hosts, until they are healed.
+    pub fn cut(&mut self, a: u32, b: u32) -> Result<(), JsError> {
+        Ok(self.0.cut(a, b)?)
+    }
+
+    /// Undoes a cut between two hosts.
+    pub fn heal(&mut self, a: u32, b: u32) -> Result<(), JsError> {
+        Ok(self.0.heal(a, b)?)
+    }
+
+    /// Ends a host without notice, with all that its memory held.
+    pub fn crash(&mut self, host: u32) -> Result<(), JsError> {
+        Ok(self.0.crash(host)?)
+    }
+
+    /// Starts a crashed host again: same URI, new identity, no consumers.
+    pub fn restart(&mut self, host: u32) -> Result<(), JsError> {
+        Ok(self.0.restart(host)?)
+    }
+}
+
+/// A panic is our own fault and ends the module; its message would be lost otherwise.
+#[wasm_bindgen(start)]
+fn start() {
+    std::panic::set_hook(Box::new(|panic| report_error(&panic.to_string())));
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = JSON, js_name = parse)]
+    fn parse_json(text: &str) -> JsValue;
+
+    #[wasm_bindgen(js_namespace = console, js_name = error)]
+    fn report_error(text: &str);
+}
+
+const SEED_EXPECTED: &str = "the seed is no number; expected a BigInt from 0 to 2^128 - 1, or hexadecimal text";

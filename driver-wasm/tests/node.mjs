@@ -1,0 +1,117 @@
+// A run of two simulated peers, driven from JavaScript, against its native twin (`examples/parity.rs`): same seeds, same
+// trace hashes. Needs the module in `pkg`, as `./check wasm` builds it.
+//
+//     node driver-wasm/tests/node.mjs [SEED…]
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { World } from "../pkg/flockmq_wasm.js";
+
+const PARTS = ["before", "during", "after"];
+const ROUNDS = 20;
+
+/** Call by call the same as `run` in `examples/parity.rs`. */
+function run(seed) {
+  const world = new World(seed);
+  const a = world.addPeer("peer://flock/a");
+  const b = world.addPeer("peer://flock/b");
+  world.subscribe(b, "topic://prices.>");
+  world.subscribe(b, "queue://orders");
+  world.subscribe(a, "queue://answers");
+  world.runFor(5000);
+  const told = [];
+  const take = (host) => world.events(host).forEach((event) => told.push({ host, ...event }));
+  for (const part of PARTS) {
+    if (part === "during") world.cut(a, b);
+    for (let number = 0; number < ROUNDS; number++) {
+      world.send(a, "topic://prices.gold", `${part} ${number}`);
+      world.send(a, "queue://orders", `${part} ${number}`);
+      world.send(b, "queue://answers", `${part} ${number}`);
+      world.runFor(50);
+      take(a);
+      take(b);
+    }
+    world.runFor(60_000);
+    if (part === "during") {
+      world.heal(a, b);
+      world.runFor(60_000);
+    }
+    take(a);
+    take(b);
+  }
+  world.crash(a);
+  world.runFor(5000);
+  world.restart(a);
+  world.runFor(5000);
+  world.send(a, "queue://orders", "reborn");
+  world.runFor(1000);
+  take(a);
+  take(b);
+  const hash = world.traceHash();
+  world.free();
+  return { hash, told, a, b };
+}
+
+/** What a run owes to the applications whatever its seed. */
+function judge({ told, a, b }) {
+  const ofType = (host, type) => told.filter((event) => event.host === host && event.type === type);
+  for (const host of [a, b]) {
+    assert(ofType(host, "PeerReady").length >= 2, `host ${host} had a peer, and again after the partition`);
+    assert(ofType(host, "PeerLost").length >= 1, `host ${host} lost its peer to the partition`);
+  }
+  assert.equal(new Set(ofType(b, "PeerReady").map((event) => event.broker)).size, 2, "who comes back is somebody new");
+  const refused = told.filter((event) => event.refusal);
+  assert.deepEqual(refused, [], "a command was refused");
+  const texts = (destination) =>
+    told.flatMap((event) => event.deliveries ?? [])
+      .filter((delivery) => delivery.destination === destination)
+      .map((delivery) => delivery.text);
+  const sent = (parts) => parts.flatMap((part) => Array.from({ length: ROUNDS }, (_, number) => `${part} ${number}`));
+  assert.deepEqual(texts("queue://orders"), [...sent(PARTS), "reborn"], "orders, each once and in order");
+  assert.deepEqual(texts("queue://answers"), sent(PARTS), "answers, each once and in order");
+  const prices = texts("topic://prices.gold");
+  const calm = prices.filter((text) => !text.startsWith("during"));
+  assert.deepEqual(calm, sent(["before", "after"]), "prices while the network was whole");
+  assert.equal(new Set(prices).size, prices.length, "no price twice");
+}
+
+/** What is wrong is thrown, with the core's words, and harms nothing. */
+function misuse() {
+  assert.throws(() => new World("no number"), /no number/);
+  assert.throws(() => new World(-1n), Error);
+  const world = new World(1n);
+  assert.equal(new World("1").traceHash(), world.traceHash(), "1n and '1' are one seed");
+  assert.throws(() => world.addPeer("peer:nowhere"), Error);
+  const host = world.addPeer("peer://flock/a");
+  assert.throws(() => world.subscribe(host, "topic://a..b"), /a\.\.b/);
+  assert.throws(() => world.send(7, "orders", "x"), /no host 7/);
+  assert.throws(() => world.runFor(NaN), /NaN/);
+  assert.throws(() => world.runFor(-1), /-1/);
+  world.runFor(1);
+  world.free();
+}
+
+/** Seed → "hash delivered", from the native program. */
+function native(seeds) {
+  const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+  const cargo = process.env.CARGO ?? "cargo";
+  const build = ["run", "--quiet", "--locked", "--package", "flockmq-wasm", "--example", "parity", "--", ...seeds];
+  const { status, stdout, error } = spawnSync(cargo, build, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+  if (error) throw error;
+  assert.equal(status, 0, "the native program failed");
+  return new Map(stdout.trim().split("\n").map((line) => [line.split(" ")[0], line.slice(line.indexOf(" ") + 1)]));
+}
+
+const seeds = process.argv.length > 2 ? process.argv.slice(2) : ["1", "2", "3", "5eed", "ffffffffffffffffffffffffffffffff"];
+misuse();
+const expected = native(seeds);
+for (const seed of seeds) {
+  const result = run(seed);
+  const delivered = result.told.reduce((sum, event) => sum + (event.deliveries?.length ?? 0), 0);
+  assert.equal(`${result.hash} ${delivered}`, expected.get(seed), `seed ${seed}: JavaScript (left) and native (right)`);
+  judge(result);
+  console.log(`seed ${seed}: trace ${result.hash}, ${delivered} messages, as natively`);
+}

@@ -1,0 +1,177 @@
+//! Bodies of the fuzz targets: each takes any bytes at all and panics if a promise is broken.
+//!
+//! libFuzzer calls them through `fuzz_targets/`, `cargo test` with every file of `corpus/`: small inputs that reach far,
+//! most of them written by `examples/seeds.rs`, and those that once failed.
+
+mod world;
+
+use bytes::Bytes;
+use flockmq_core::uri::Location;
+use flockmq_core::wire::{Advert, DecodeError, Decoder, Deframer, Encoder, Frame, FrameBuffer};
+
+pub use world::world;
+
+/// A group's name, a line feed, and a datagram that a member of the group hears: what is an advert is still the same
+/// when it was written and read again.
+///
+/// # Panics
+///
+/// If it is not.
+pub fn advert(data: &[u8]) {
+    let Some(end) = data.iter().position(|byte| *byte == b'\n') else { return };
+    let (group, datagram) = (&data[..end], &data[end + 1..]);
+    let Ok(group) = std::str::from_utf8(group) else { return };
+    let Ok(advert) = Advert::decode(group, datagram) else { return };
+    let written = advert.encode(group);
+    if written.len() <= Advert::LENGTH_MAX {
+        assert_eq!(Advert::decode(group, &written), Ok(advert), "from {group:?} and {datagram:?}");
+    }
+}
+
+/// A count of cuts, their distances, and a stream of native frames: however it is cut, the same frames come out, and
+/// the same error.
+///
+/// # Panics
+///
+/// If others do.
+pub fn chunking(data: &[u8]) {
+    let Some((count, rest)) = data.split_first() else { return };
+    let (cuts, stream) = rest.split_at(usize::from(*count).min(rest.len()));
+    let mut pieces = Vec::new();
+    let mut uncut = stream;
+    for distance in cuts {
+        let (piece, rest) = uncut.split_at(usize::from(*distance).min(uncut.len()));
+        pieces.push(piece);
+        uncut = rest;
+    }
+    pieces.push(uncut);
+    let (whole, cut) = (read(&[stream], FRAME_MAX), read(&pieces, FRAME_MAX));
+    assert_eq!(whole.1, cut.1, "the error does not depend on the cuts");
+    assert_eq!(format!("{:?}", whole.0), format!("{:?}", cut.0), "the frames do not depend on the cuts");
+}
+
+/// A stream of native frames: what was read is still the same when it was written and read again.
+///
+/// # Panics
+///
+/// If it is not.
+pub fn native(data: &[u8]) {
+    let (frames, _) = read(&[data], FRAME_MAX);
+    let (mut encoder, mut out) = (Encoder::new(), FrameBuffer::default());
+    for frame in &frames {
+        encoder.encode(frame, &mut out);
+    }
+    let announced = out.len();
+    let written: Vec<Bytes> = std::iter::from_fn(|| out.pop()).collect();
+    assert_eq!(announced, written.iter().map(|piece| piece.len() as u64).sum::<u64>(), "bytes are counted");
+    let pieces: Vec<&[u8]> = written.iter().map(AsRef::as_ref).collect();
+    let (again, error) = read(&pieces, u32::MAX);
+    assert_eq!(error, None, "what was written can be read: {frames:?}");
+    // As text, because a property may hold a number that does not equal itself.
+    assert_eq!(format!("{frames:?}"), format!("{again:?}"));
+}
+
+/// Text: what it means as a URI is still the same when it was printed and read again, and what is wrong with it stands
+/// where the error says.
+///
+/// # Panics
+///
+/// If it is not, or does not.
+pub fn uri(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match text.parse::<Location>() {
+        Ok(location) => {
+            let printed = location.to_string();
+            assert_eq!(printed.parse().as_ref(), Ok(&location), "{text:?} prints as {printed:?}");
+            assert!(!location.explain().levels.is_empty(), "{text:?} can be explained");
+        }
+        Err(error) => {
+            assert!(text.get(error.span()).is_some(), "'{error}' at {:?} of {text:?}", error.span());
+            assert!(!error.to_string().is_empty(), "{text:?} is told what is wrong");
+        }
+    }
+}
+
+/// Reads a stream that comes in pieces, up to the first error.
+fn read(pieces: &[&[u8]], frame_max: u32) -> (Vec<Frame>, Option<DecodeError>) {
+    let (mut deframer, mut decoder, mut frames) = (Deframer::new(frame_max), Decoder::new(), Vec::new());
+    for piece in pieces {
+        deframer.push(Bytes::copy_from_slice(piece));
+        loop {
+            let frame = match deframer.poll_frame() {
+                Ok(None) => break,
+                Ok(Some(bytes)) => decoder.decode(bytes),
+                Err(error) => return (frames, Some(error)),
+            };
+            match frame {
+                Ok(frame) => frames.extend(frame),
+                Err(error) => return (frames, Some(error)),
+            }
+        }
+    }
+    (frames, None)
+}
+
+/// Longer frames than libFuzzer's inputs hold, short enough for a limit to be met.
+const FRAME_MAX: u32 = 2048;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::{fs, panic};
+
+    /// Gives a target each file of its corpus, and names the one that fails.
+    fn replay(target: &str, body: fn(&[u8])) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+        let mut files: Vec<_> = fs::read_dir(&folder)
+            .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+            .map(|entry| entry.expect("a readable folder").path())
+            .collect();
+        files.sort();
+        assert!(!files.is_empty(), "{} is empty", folder.display());
+        for file in files {
+            let data = fs::read(&file).expect("a readable file");
+            assert!(panic::catch_unwind(|| body(&data)).is_ok(), "{} fails", file.display());
+        }
+    }
+
+    #[test]
+    fn adverts_of_the_corpus_hold() {
+        replay("advert", super::advert);
+    }
+
+    #[test]
+    fn cut_streams_of_the_corpus_hold() {
+        replay("chunking", super::chunking);
+    }
+
+    #[test]
+    fn native_streams_of_the_corpus_hold() {
+        replay("native", super::native);
+    }
+
+    /// If not, `examples/seeds.rs` wants running again.
+    #[test]
+    fn seeds_are_frames_of_today() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/native");
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let file = entry.expect("a readable folder").path();
+            let is_seed = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("seed-"));
+            if is_seed {
+                let (frames, error) = super::read(&[&fs::read(&file).expect("a readable file")], super::FRAME_MAX);
+                assert_eq!(error, None, "{}", file.display());
+                assert!(!frames.is_empty(), "{}", file.display());
+            }
+        }
+    }
+
+    #[test]
+    fn uris_of_the_corpus_hold() {
+        replay("uri", super::uri);
+    }
+
+    #[test]
+    fn worlds_of_the_corpus_hold() {
+        replay("world", super::world);
+    }
+}
