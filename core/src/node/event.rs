@@ -93,7 +93,7 @@ pub enum Event {
     Refused {
         /// The producer's number.
         producer: u64,
-        /// The number of the message.
+        /// The number of the message; 0 if there is no such producer, so that nothing numbers its messages.
         sequence: u64,
         /// Why.
         refusal: Refusal,

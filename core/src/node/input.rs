@@ -141,7 +141,8 @@ pub enum Output {
         /// The bytes.
         data: Bytes,
     },
-    /// Stop taking connections: open slots are gone, links stay; nothing answers.
+    /// Stop taking connections. Open slots have been closed before, each to be answered; links stay. Nothing answers
+    /// this.
     Unlisten {
         /// The listener.
         listener: ListenerId,
