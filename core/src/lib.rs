@@ -52,9 +52,9 @@ pub use discovery::MulticastStats;
 pub use link::LinkConfig;
 pub use model::{
     Ack, AckExtent, AckKind, Address, AddressError, Body, BodyKind, BrokerId, CloseReason, ConnectionId, ConsumerId,
-    Delivery, Destination, DestinationError, DestinationKind, GroupId, Host, LinkId, ListenerId, Message, MessageError,
-    MessageId, Path, ProducerId, Properties, PropertiesError, Refusal, RequestId, Service, Subscription, Tag, Value,
-    What,
+    Delivery, Demand, Destination, DestinationError, DestinationKind, GroupId, Host, LinkId, ListenerId, Message,
+    MessageError, MessageId, Path, ProducerId, Properties, PropertiesError, Refusal, RequestId, Service, Subscription,
+    Tag, Value, What,
 };
 pub use node::{
     Command, Config, ConfigError, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats,

@@ -86,7 +86,7 @@ impl Default for BrokerConfig {
 /// What a broker says.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Output {
-    /// A message has its place in a queue, or is on its way to every subscriber there was.
+    /// A message that had to wait has its place now, as [`Taken::Accepted`] says of one that had not.
     Accepted {
         /// Who sent it.
         to: Origin,
@@ -108,6 +108,15 @@ pub(crate) enum Output {
     Unwanted(Demand),
 }
 
+/// What became of a message that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It has its place in its queue, or is on its way to every subscriber there was.
+    Accepted,
+    /// It waits for room; [`Output::Accepted`] follows when there is some.
+    Parked,
+}
+
 /// Counts since the broker's start, and how much it holds now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BrokerStats {
@@ -127,6 +136,10 @@ pub struct BrokerStats {
     pub queued: u64,
     /// Messages that wait for room now, not accepted yet.
     pub parked: u64,
+    /// Deliveries that are not acknowledged now, those to peers included.
+    pub outstanding: u64,
+    /// As many of them as are queues' messages, which go back to their queue if they are not accepted.
+    pub outstanding_queued: u64,
 }
 
 /// An embedded broker.
@@ -277,7 +290,7 @@ impl Broker {
         Ok(())
     }
 
-    /// Takes a message, or keeps it until its destination has room; answered by [`Output::Accepted`] when it is taken.
+    /// Takes a message, or keeps it until its destination has room.
     pub(crate) fn send(
         &mut self,
         now: Instant,
@@ -285,7 +298,7 @@ impl Broker {
         ticket: Ticket,
         message: Arc<Message>,
         out: &mut Outbox<Output>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Taken, Refusal> {
         let size = message.body.size() as u64;
         if size > u64::from(self.config.message_max) {
             return Err(Refusal::TooLarge { size, max: self.config.message_max.into() });
@@ -295,10 +308,10 @@ impl Broker {
             self.stats.parked += 1;
             self.congested.insert(slot);
             self.registry.get_mut(slot).parked.push_back(Parked { from, ticket, message });
-            return Ok(());
+            return Ok(Taken::Parked);
         }
-        self.accept(now, slot, Parked { from, ticket, message }, out);
-        Ok(())
+        self.accept(now, slot, from, message, out);
+        Ok(Taken::Accepted)
     }
 
     /// Forgets what was sent on a stream and not accepted yet.
@@ -385,13 +398,15 @@ impl Broker {
                 stats.queued_bytes += queue.bytes();
             }
         }
+        for subscription in self.subscriptions.iter() {
+            stats.outstanding += subscription.outstanding.count() as u64;
+            stats.outstanding_queued += subscription.outstanding.held() as u64;
+        }
         stats
     }
 
-    fn accept(&mut self, now: Instant, slot: Slot, parked: Parked, out: &mut Outbox<Output>) {
-        let Parked { from, ticket, message } = parked;
+    fn accept(&mut self, now: Instant, slot: Slot, from: Origin, message: Arc<Message>, out: &mut Outbox<Output>) {
         self.stats.accepted += 1;
-        out.push(Output::Accepted { to: from, ticket });
         if matches!(from, Origin::Bridge(_)) && self.audit.is_duplicate(&message.id) {
             self.stats.duplicates += 1;
             return;
@@ -425,9 +440,10 @@ impl Broker {
     /// Takes parked messages as far as there is room again.
     fn unpark(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
         while !self.registry.get(slot).parked.is_empty() && !self.is_full(slot) {
-            let parked = self.registry.get_mut(slot).parked.pop_front().expect("not empty");
+            let Parked { from, ticket, message } = self.registry.get_mut(slot).parked.pop_front().expect("not empty");
             self.stats.parked -= 1;
-            self.accept(now, slot, parked, out);
+            out.push(Output::Accepted { to: from, ticket });
+            self.accept(now, slot, from, message, out);
         }
         if self.registry.get(slot).parked.is_empty() {
             self.congested.remove(&slot);

@@ -76,6 +76,11 @@ impl Outstanding {
         self.count
     }
 
+    /// How many queues' messages are outstanding.
+    pub(super) fn held(&self) -> usize {
+        if self.held.is_empty() { 0 } else { self.count }
+    }
+
     /// How many bytes are outstanding.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes

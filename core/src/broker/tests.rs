@@ -91,8 +91,9 @@ impl Bench {
         };
         let mut out = Outbox::new();
         let ticket = Ticket { stream: 1, number: sequence };
-        self.broker.send(self.now, from, ticket, Arc::new(message), &mut out).expect("accepted");
-        short(&mut out)
+        let taken = self.broker.send(self.now, from, ticket, Arc::new(message), &mut out).expect("accepted");
+        let accepted = (taken == Taken::Accepted).then_some(Said::Accepted(sequence));
+        accepted.into_iter().chain(short(&mut out)).collect()
     }
 
     fn ack(&mut self, origin: Origin, ack: Ack) -> Result<Vec<Said>, Refusal> {
@@ -182,6 +183,7 @@ fn a_consumer_that_leaves_gives_back_what_it_did_not_acknowledge() {
     }
     bench.accept(APP, ONE, 1);
     bench.send(APP, "q");
+    assert_eq!((bench.broker.stats().outstanding_queued, bench.broker.stats().queued), (4, 0));
     assert_eq!(bench.subscribe(OTHER, TWO, "q", 10), []);
     // Two was looked at, three to five were not.
     let back = [again(TWO, 1, 2), deliver(TWO, 2, 3), deliver(TWO, 3, 4), deliver(TWO, 4, 5)];

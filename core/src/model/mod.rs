@@ -13,7 +13,7 @@ mod value;
 
 pub use close::CloseReason;
 pub use delivery::{Ack, AckExtent, AckKind, Delivery};
-pub(crate) use demand::Demand;
+pub use demand::Demand;
 pub use destination::{Destination, DestinationError, DestinationKind};
 pub use id::{BrokerId, ConnectionId, ConsumerId, GroupId, LinkId, ListenerId, MessageId, ProducerId, RequestId, Tag};
 pub(crate) use id::{Origin, Ticket};

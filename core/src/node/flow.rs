@@ -17,7 +17,9 @@ use crate::client;
 use crate::dial::{self, Urgency};
 use crate::discovery;
 use crate::link;
-use crate::model::{Address, BrokerId, CloseReason, ConnectionId, ConsumerId, Demand, Host, LinkId, Origin, Service};
+use crate::model::{
+    Address, BrokerId, CloseReason, ConnectionId, ConsumerId, Demand, Host, LinkId, Origin, Service, Ticket,
+};
 use crate::wire::{Farewell, Frame, Hello};
 
 /// What machines have said and the next has not heard.
@@ -347,7 +349,13 @@ impl Node {
                     }
                     Ok(())
                 }
-                bridge::Inward::Send { ticket, message } => self.broker.send(now, origin, ticket, message, out),
+                bridge::Inward::Send { ticket, message } => {
+                    let taken = self.broker.send(now, origin, ticket, message, out);
+                    if taken == Ok(broker::Taken::Accepted) {
+                        self.accepted(origin, ticket);
+                    }
+                    taken.map(|_| ())
+                }
                 bridge::Inward::Subscribe { consumer, demand: Demand { destination, path }, prefetch } => {
                     let subscriber = Subscriber { destination, prefetch: Some(prefetch), path };
                     self.broker.subscribe(now, origin, consumer, subscriber, out)
@@ -373,10 +381,14 @@ impl Node {
         };
         let origin = Origin::Application(connection);
         while let Some(client::Inward { ticket, message }) = self.lanes.client_in.pop() {
-            if let Err(refusal) = self.broker.send(now, origin, ticket, message, &mut self.lanes.broker)
-                && let Some(client) = self.clients.get_mut(&connection)
-            {
-                client.handle_refused(ticket, refusal, &mut self.lanes.client_out);
+            match self.broker.send(now, origin, ticket, message, &mut self.lanes.broker) {
+                Ok(broker::Taken::Accepted) => self.accepted(origin, ticket),
+                Ok(broker::Taken::Parked) => (),
+                Err(refusal) => {
+                    if let Some(client) = self.clients.get_mut(&connection) {
+                        client.handle_refused(ticket, refusal, &mut self.lanes.client_out);
+                    }
+                }
             }
         }
         self.client_out_lane();
@@ -385,21 +397,7 @@ impl Node {
     fn broker_lane(&mut self, now: Instant) {
         while let Some(output) = self.lanes.broker.pop() {
             match output {
-                broker::Output::Accepted { to, ticket } => {
-                    self.serve(to);
-                    match to {
-                        Origin::Application(connection) => {
-                            if let Some(client) = self.clients.get_mut(&connection) {
-                                client.handle_accepted(ticket);
-                            }
-                        }
-                        Origin::Bridge(link) => {
-                            if let Some(bridge) = self.bridges.get_mut(&link) {
-                                bridge.handle_accepted(ticket);
-                            }
-                        }
-                    }
-                }
+                broker::Output::Accepted { to, ticket } => self.accepted(to, ticket),
                 broker::Output::Deliver { to, consumer, delivery } => {
                     self.serve(to);
                     match to {
@@ -434,6 +432,23 @@ impl Node {
 
     fn hand_over(&mut self, link: LinkId, consumer: ConsumerId, delivery: crate::model::Delivery) {
         self.say(link, Bridge::forward(consumer, delivery)); // The way of every message: no lane between.
+    }
+
+    /// The broker has accepted a message: whoever sent it is told at the end of the pass.
+    fn accepted(&mut self, to: Origin, ticket: Ticket) {
+        self.serve(to);
+        match to {
+            Origin::Application(connection) => {
+                if let Some(client) = self.clients.get_mut(&connection) {
+                    client.handle_accepted(ticket);
+                }
+            }
+            Origin::Bridge(link) => {
+                if let Some(bridge) = self.bridges.get_mut(&link) {
+                    bridge.handle_accepted(ticket);
+                }
+            }
+        }
     }
 
     fn serve(&mut self, origin: Origin) {
@@ -488,9 +503,14 @@ impl Node {
     }
 
     fn say(&mut self, link: LinkId, frame: Frame) {
-        if let Some(found) = self.pipes.get_mut(link).and_then(Pipe::link_mut) {
+        let Some(pipe) = self.pipes.get_mut(link) else {
+            return;
+        };
+        if let Some(found) = pipe.link_mut() {
             found.send(frame);
-            self.mark(link);
+            if !core::mem::replace(&mut pipe.is_dirty, true) {
+                self.lanes.dirty.push(link);
+            }
         }
     }
 
