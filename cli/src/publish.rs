@@ -153,11 +153,11 @@ impl Publish {
         }
         let (mut last, mut moved_at) = (None, Instant::now());
         while let Ok(stats) = connection.stats().await {
-            let is_settled = stats.broker.acknowledged >= stats.broker.delivered && stats.waiting_bytes == 0;
+            let is_settled = stats.broker.outstanding == 0 && stats.waiting_bytes == 0;
             if is_settled || moved_at.elapsed() >= STILL_MAX {
                 return;
             }
-            let found = Some((stats.broker.delivered, stats.broker.acknowledged, stats.waiting_bytes));
+            let found = Some((stats.broker.outstanding, stats.broker.acknowledged, stats.waiting_bytes));
             if found != last {
                 (last, moved_at) = (found, Instant::now());
             }
@@ -173,10 +173,12 @@ impl Publish {
 /// A topic keeps nothing, but what was accepted for a queue is owed to somebody.
 async fn check_taken(connection: &Connection, destination: &Destination) -> Result<(), Failure> {
     let broker = connection.stats().await?.broker;
+    let left = broker.queued + broker.outstanding_queued;
     match destination.kind() {
-        DestinationKind::Queue if broker.queued > 0 => Err(Failure::Failed(format!(
-            "{} of {} messages were taken by nobody and end with this process; --linger gives consumers time to come",
-            broker.queued, broker.accepted
+        DestinationKind::Queue if left > 0 => Err(Failure::Failed(format!(
+            "{left} of {} messages were taken by nobody, as far as is known, and end with this process; --linger gives \
+             consumers time to come",
+            broker.accepted
         ))),
         DestinationKind::Topic if broker.delivered == 0 && broker.accepted > 0 => {
             warn("nobody was subscribed; --wait-peers waits for those who are");
