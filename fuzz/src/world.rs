@@ -1,4 +1,4 @@
-//! A simulated world driven by choices: some peers of one group, each with an application that takes everything, and
+//! A simulated world driven by choices: some peers of one group, each with an application that takes what is sent, and
 //! whatever may happen to them. What is checked is what holds however it goes: nothing is invented, a topic's
 //! subscriber hears nothing twice and each sender in order, and once the faults are over everybody is linked to
 //! everybody else again; if nobody crashed, each message of a queue was then taken exactly once.
@@ -9,7 +9,7 @@ use std::time::Duration;
 use flockmq_core::sim::{Faults, HostId, World};
 use flockmq_core::{
     Ack, AckExtent, AckKind, Body, BrokerId, Command, Config, ConnectionId, ConsumerId, Delivery, Destination,
-    DestinationKind, Event, RequestId, Rng, Seed, Subscription,
+    DestinationKind, Event, Instant, RequestId, Rng, Seed, Subscription,
 };
 
 /// Choices: whatever happens to a few peers, no promise of theirs is broken.
@@ -25,7 +25,7 @@ pub fn world(data: &[u8]) {
         run.world.set_faults(Faults::draw(&mut Rng::new(seed)));
     }
     for _ in 0..STEPS_MAX {
-        if choices.0.is_empty() {
+        if choices.0.is_empty() || run.world.now() > LATEST {
             break;
         }
         run.step(&mut choices);
@@ -45,6 +45,11 @@ impl Choices<'_> {
 
     fn below(&mut self, bound: usize) -> usize {
         usize::from(self.next()) % bound
+    }
+
+    /// From one that ends while bytes are on their way, to one in which a silent peer is given up.
+    fn span(&mut self) -> Duration {
+        Duration::from_micros(32 << self.below(21))
     }
 }
 
@@ -84,8 +89,13 @@ impl Run {
     fn step(&mut self, choices: &mut Choices<'_>) {
         let count = self.applications.len();
         match choices.below(10) {
-            0..3 => self.send(choices.below(count), DESTINATIONS[choices.below(DESTINATIONS.len())]),
-            3 | 4 => self.run_for(Duration::from_millis(1 << choices.below(16))),
+            0..3 => {
+                let (number, destination) = (choices.below(count), DESTINATIONS[choices.below(DESTINATIONS.len())]);
+                for _ in 0..=choices.below(8) {
+                    self.send(number, destination);
+                }
+            }
+            3 | 4 => self.run_for(choices.span()),
             5 => {
                 let (a, b) = (choices.below(count), choices.below(count));
                 if a != b && !self.cuts.remove(&(a.min(b), a.max(b))) {
@@ -115,7 +125,7 @@ impl Run {
             8 => {
                 let host = self.applications[choices.below(count)].host;
                 self.world.pause(host);
-                self.world.run_for(Duration::from_millis(1 << choices.below(16)));
+                self.world.run_for(choices.span());
                 self.world.resume(host);
             }
             _ => self.take(choices.below(count)),
@@ -173,7 +183,9 @@ impl Run {
     fn attach(&mut self, number: usize) {
         let application = &mut self.applications[number];
         let mut commands = vec![Command::Attach { request: application.request(), connection: CONNECTION }];
-        for (consumer, destination) in (1..).zip(DESTINATIONS) {
+        // The queue has one consumer, so that its messages have a way to go.
+        let wanted = if number == 0 { &DESTINATIONS[..] } else { &DESTINATIONS[1..] };
+        for (consumer, destination) in (1..).zip(wanted) {
             let destination = destination.parse().expect("a valid destination");
             commands.push(Command::Subscribe {
                 request: application.request(),
@@ -274,3 +286,5 @@ fn text(delivery: &Delivery) -> &str {
 const CONNECTION: ConnectionId = ConnectionId(1);
 const DESTINATIONS: [&str; 3] = ["queue://orders", "topic://prices.gold", "topic://prices.silver"];
 const STEPS_MAX: usize = 256;
+/// No new faults after so much virtual time.
+const LATEST: Instant = Instant::from_millis(600_000);
