@@ -1,1 +1,24 @@
-//! What whole-system tests share.
+//! What whole-system tests share: worlds with applications on their hosts, an oracle that knows what is owed to whom,
+//! and scenarios in which anything may happen. `docs/simulation.md` tells how to read, replay and extend a run.
+
+mod application;
+mod checks;
+mod choice;
+mod fuzz;
+mod oracle;
+mod puppet;
+mod scenario;
+mod stage;
+mod step;
+mod swarm;
+
+pub use application::{Acking, Received};
+pub use choice::Choice;
+pub use flockmq_core::sim::HostId;
+pub use fuzz::fuzz_world;
+pub use oracle::Oracle;
+pub use puppet::Puppet;
+pub use scenario::{Report, Scenario};
+pub use stage::{Stage, text_of};
+pub use step::{Limits, Step};
+pub use swarm::Campaign;

@@ -29,10 +29,12 @@ impl Arrivals {
         self.streams.insert(demand, Stream::default());
     }
 
-    /// No more messages are taken for a demand; tells how far the peer has to be told still.
+    /// No more messages are taken for a demand. Tells how far they have been, up to the last that was accepted, also
+    /// where some before it wait for room; none if the peer knows.
     pub(super) fn end(&mut self, demand: u32) -> Option<Tag> {
         let stream = self.streams.remove(&demand)?;
-        stream.is_dirty.then_some(stream.accepted)
+        let ahead = stream.ahead.last().copied();
+        ahead.or_else(|| stream.is_dirty.then_some(stream.accepted))
     }
 
     /// A message has come: the next of its demand, or the peer is at fault.

@@ -47,6 +47,11 @@ impl Interest {
         self.numbers.contains(&number)
     }
 
+    /// True if `number` names a demand that the peer was told at some time.
+    pub(super) fn was_told(&self, number: u32) -> bool {
+        (1..=self.last).contains(&number)
+    }
+
     /// Makes what is told agree with what is wanted. A better path is told by the same destination anew, the old
     /// number ending after the new one has begun, so that no message falls between them.
     fn settle(&mut self, destination: &Destination) -> Vec<Change> {

@@ -58,6 +58,8 @@ pub(crate) enum Inward {
     Cancel {
         /// The stream of its messages.
         stream: u64,
+        /// The last message that was taken. Those before it are ours, also where they have no room yet.
+        taken: Tag,
     },
     /// The peer did what no peer may.
     Close(CloseReason),
@@ -67,6 +69,8 @@ pub(crate) enum Inward {
     Send {
         /// What the message is called when it is accepted.
         ticket: Ticket,
+        /// How often others have handed it out before.
+        redeliveries: u32,
         /// The message.
         message: Arc<Message>,
     },
@@ -129,7 +133,10 @@ impl Bridge {
     pub(crate) fn handle_frame(&mut self, frame: Frame, inward: &mut Outbox<Inward>, outward: &mut Outbox<Frame>) {
         match frame {
             Frame::Demand { number, demand } => self.hear_demand(number, demand, inward),
-            Frame::Forward { demand, tag, message, .. } => self.hear_message(demand, tag, message, inward),
+            Frame::Forward { demand, tag, redeliveries, message } => {
+                let delivery = Delivery { tag, redeliveries, message };
+                self.hear_message(demand, delivery, inward);
+            }
             Frame::Forwarded { demand, up_to } => {
                 if self.theirs.contains(&demand) {
                     let consumer = ConsumerId(demand.into());
@@ -170,10 +177,14 @@ impl Bridge {
             for change in &changes {
                 if let Change::Ended { number } = change {
                     // What was accepted is said before the end, and what comes after it is not ours.
-                    if let Some(up_to) = self.arrivals.end(*number) {
+                    let taken = self.arrivals.end(*number);
+                    if let Some(up_to) = taken {
                         out.push(Frame::Forwarded { demand: *number, up_to });
                     }
-                    inward.push(Inward::Cancel { stream: (*number).into() });
+                    // A queue's message that is not accepted stays the peer's; nobody keeps a topic's.
+                    if demand.destination.kind() == DestinationKind::Queue {
+                        inward.push(Inward::Cancel { stream: (*number).into(), taken: taken.unwrap_or(0) });
+                    }
                 }
             }
             self.tell(changes, out);
@@ -226,9 +237,16 @@ impl Bridge {
         inward.push(Inward::Subscribe { consumer, demand: Demand { path, ..demand }, prefetch });
     }
 
-    fn hear_message(&mut self, demand: u32, tag: Tag, message: Arc<Message>, inward: &mut Outbox<Inward>) {
+    fn hear_message(&mut self, demand: u32, delivery: Delivery, inward: &mut Outbox<Inward>) {
+        let Delivery { tag, redeliveries, message } = delivery;
         if !self.ours.is_told(demand) {
-            return; // It crossed the end of the demand: the peer keeps it.
+            // It crossed the end of the demand. The peer keeps a queue's; a topic's may be wanted by others here.
+            let is_topic = message.destination.kind() == DestinationKind::Topic;
+            if is_topic && self.ours.was_told(demand) && !message.path.contains(self.local) {
+                let ticket = Ticket { stream: demand.into(), number: tag };
+                inward.push(Inward::Send { ticket, redeliveries, message });
+            }
+            return;
         }
         if let Err(reason) = self.arrivals.arrive(demand, tag) {
             return inward.push(Inward::Close(reason));
@@ -237,7 +255,7 @@ impl Bridge {
         if message.path.contains(self.local) {
             return self.arrivals.accept(ticket); // It was here before: taken, and let go.
         }
-        inward.push(Inward::Send { ticket, message });
+        inward.push(Inward::Send { ticket, redeliveries, message });
     }
 
     fn may_be_told(&self, demand: &Demand) -> bool {

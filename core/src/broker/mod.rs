@@ -168,6 +168,7 @@ struct Connection {
 struct Parked {
     from: Origin,
     ticket: Ticket,
+    redeliveries: u32,
     message: Arc<Message>,
 }
 
@@ -275,6 +276,10 @@ impl Broker {
             entry.redeliveries += u32::from(tag <= seen);
             self.give_back(slot, entry);
         }
+        let mut pending = Vec::new();
+        if subscription.is_bridge() {
+            pending.extend(core::iter::from_fn(|| subscription.pop_pending()));
+        }
         let demand = Demand { destination: subscription.destination, path: subscription.path };
         if let Some(count) = self.wanted.get_mut(&demand) {
             *count -= 1;
@@ -286,16 +291,18 @@ impl Broker {
         for slot in slots {
             self.dispatch(slot, out);
         }
+        self.pass_on(now, origin, pending, out);
         self.unpark_all(now, out);
         Ok(())
     }
 
-    /// Takes a message, or keeps it until its destination has room.
+    /// Takes a message that others have handed out so often before, or keeps it until its destination has room.
     pub(crate) fn send(
         &mut self,
         now: Instant,
         from: Origin,
         ticket: Ticket,
+        redeliveries: u32,
         message: Arc<Message>,
         out: &mut Outbox<Output>,
     ) -> Result<Taken, Refusal> {
@@ -307,15 +314,27 @@ impl Broker {
         if self.is_congested(slot) {
             self.stats.parked += 1;
             self.congested.insert(slot);
-            self.registry.get_mut(slot).parked.push_back(Parked { from, ticket, message });
+            self.registry.get_mut(slot).parked.push_back(Parked { from, ticket, redeliveries, message });
             return Ok(Taken::Parked);
         }
-        self.accept(now, slot, from, message, out);
+        self.accept(now, slot, from, redeliveries, message, out);
         Ok(Taken::Accepted)
     }
 
-    /// Forgets what was sent on a stream and not accepted yet.
-    pub(crate) fn cancel(&mut self, now: Instant, origin: Origin, stream: u64, out: &mut Outbox<Output>) {
+    /// Forgets what was sent on a stream and not accepted yet; but what is `taken`, up to that number, is accepted at
+    /// once, whether or not there is room.
+    pub(crate) fn cancel(&mut self, now: Instant, origin: Origin, stream: u64, taken: u64, out: &mut Outbox<Output>) {
+        for slot in self.congested.iter().copied().collect::<Vec<_>>() {
+            let parked = &mut self.registry.get_mut(slot).parked;
+            let (mine, others) = core::mem::take(parked).into_iter().partition::<Vec<_>, _>(|found| {
+                found.from == origin && found.ticket.stream == stream && found.ticket.number <= taken
+            });
+            parked.extend(others);
+            self.stats.parked -= mine.len() as u64;
+            for parked in mine {
+                self.accept_parked(now, slot, parked, out);
+            }
+        }
         self.forget_parked(now, |parked| parked.from == origin && parked.ticket.stream == stream, out);
     }
 
@@ -366,11 +385,15 @@ impl Broker {
         }
         let stalled_after = self.config.stalled_after;
         let bytes_max = self.config.topic_bytes_max;
-        let mut any = false;
-        for subscription in self.subscriptions.iter_mut() {
-            any |= subscription.stall(now, stalled_after, bytes_max);
-        }
-        if any {
+        loop {
+            let mut any = false;
+            for subscription in self.subscriptions.iter_mut() {
+                any |= subscription.stall(now, stalled_after, bytes_max);
+            }
+            if !any {
+                return;
+            }
+            // What is let go fills others, which may have taken nothing for as long. Each round gives up on one.
             self.unpark_all(now, out);
         }
     }
@@ -405,7 +428,21 @@ impl Broker {
         stats
     }
 
-    fn accept(&mut self, now: Instant, slot: Slot, from: Origin, message: Arc<Message>, out: &mut Outbox<Output>) {
+    fn accept_parked(&mut self, now: Instant, slot: Slot, parked: Parked, out: &mut Outbox<Output>) {
+        let Parked { from, ticket, redeliveries, message } = parked;
+        out.push(Output::Accepted { to: from, ticket });
+        self.accept(now, slot, from, redeliveries, message, out);
+    }
+
+    fn accept(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        from: Origin,
+        redeliveries: u32,
+        message: Arc<Message>,
+        out: &mut Outbox<Output>,
+    ) {
         self.stats.accepted += 1;
         if matches!(from, Origin::Bridge(_)) && self.audit.is_duplicate(&message.id) {
             self.stats.duplicates += 1;
@@ -413,7 +450,7 @@ impl Broker {
         }
         match &mut self.registry.get_mut(slot).room {
             Room::Queue(queue) => {
-                let entry = queue.entry(message);
+                let entry = queue.entry(message, redeliveries);
                 self.offer(slot, entry, out);
             }
             Room::Topic => self.publish(now, slot, &message, out),
@@ -440,10 +477,9 @@ impl Broker {
     /// Takes parked messages as far as there is room again.
     fn unpark(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
         while !self.registry.get(slot).parked.is_empty() && !self.is_full(slot) {
-            let Parked { from, ticket, message } = self.registry.get_mut(slot).parked.pop_front().expect("not empty");
+            let parked = self.registry.get_mut(slot).parked.pop_front().expect("not empty");
             self.stats.parked -= 1;
-            out.push(Output::Accepted { to: from, ticket });
-            self.accept(now, slot, from, message, out);
+            self.accept_parked(now, slot, parked, out);
         }
         if self.registry.get(slot).parked.is_empty() {
             self.congested.remove(&slot);

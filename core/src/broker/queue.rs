@@ -30,9 +30,9 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Gives a message the next place.
-    pub(super) fn entry(&mut self, message: Arc<Message>) -> Entry {
+    pub(super) fn entry(&mut self, message: Arc<Message>, redeliveries: u32) -> Entry {
         self.born += 1;
-        Entry { order: self.born, redeliveries: 0, message }
+        Entry { order: self.born, redeliveries, message }
     }
 
     pub(super) fn len(&self) -> usize {

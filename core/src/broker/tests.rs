@@ -91,7 +91,7 @@ impl Bench {
         };
         let mut out = Outbox::new();
         let ticket = Ticket { stream: 1, number: sequence };
-        let taken = self.broker.send(self.now, from, ticket, Arc::new(message), &mut out).expect("accepted");
+        let taken = self.broker.send(self.now, from, ticket, 0, Arc::new(message), &mut out).expect("accepted");
         let accepted = (taken == Taken::Accepted).then_some(Said::Accepted(sequence));
         accepted.into_iter().chain(short(&mut out)).collect()
     }
@@ -324,7 +324,7 @@ fn counts_are_bounded() {
         timestamp: Timestamp::default(),
         body: Body::bytes(alloc::vec![0; 101]),
     };
-    let sent = bench.broker.send(Instant::ZERO, APP, Ticket { stream: 1, number: 2 }, Arc::new(message), &mut out);
+    let sent = bench.broker.send(Instant::ZERO, APP, Ticket { stream: 1, number: 2 }, 0, Arc::new(message), &mut out);
     assert_eq!(sent, Err(Refusal::TooLarge { size: 101, max: 100 }));
 }
 

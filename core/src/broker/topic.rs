@@ -1,13 +1,14 @@
 //! Messages that go to everybody who is subscribed at the moment.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::queue::unpin;
 use super::registry::Slot;
 use super::subscription::SubscriptionId;
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
-use crate::model::Message;
+use crate::model::{Message, Origin};
 
 impl Broker {
     /// Hands a message to every subscriber, or lets it wait for those without credit.
@@ -25,6 +26,31 @@ impl Broker {
                 let mut kept = Arc::clone(message);
                 unpin(&mut kept);
                 self.stats.dropped += subscription.pend(now, kept, self.config.topic_bytes_max);
+            }
+        }
+    }
+
+    /// Gives what waited for a bridge's subscription that has ended to its others that cover it: a message crosses a
+    /// bridge for one of them only, and now for that one no more.
+    pub(super) fn pass_on(
+        &mut self,
+        now: Instant,
+        origin: Origin,
+        pending: Vec<Arc<Message>>,
+        out: &mut Outbox<Output>,
+    ) {
+        for message in pending {
+            let others = self.connections.get(&origin).into_iter().flat_map(|connection| connection.consumers.values());
+            let mut others = others.copied();
+            let heir = others.find(|id| {
+                let found = self.subscriptions.get(*id);
+                found.is_some_and(|found| found.destination.matches(&message.destination) && found.admits(&message))
+            });
+            if let Some(heir) = heir
+                && let Some(subscription) = self.subscriptions.get_mut(heir)
+            {
+                self.stats.dropped += subscription.pend(now, message, self.config.topic_bytes_max);
+                self.drain_pending(heir, out);
             }
         }
     }

@@ -334,8 +334,8 @@ impl Node {
             let out = &mut self.lanes.broker;
             let result = match said {
                 bridge::Inward::Ack(ack) => self.broker.acknowledge(now, origin, ack, out),
-                bridge::Inward::Cancel { stream } => {
-                    self.broker.cancel(now, origin, stream, out);
+                bridge::Inward::Cancel { stream, taken } => {
+                    self.broker.cancel(now, origin, stream, taken, out);
                     Ok(())
                 }
                 bridge::Inward::Close(reason) => {
@@ -349,8 +349,8 @@ impl Node {
                     }
                     Ok(())
                 }
-                bridge::Inward::Send { ticket, message } => {
-                    let taken = self.broker.send(now, origin, ticket, message, out);
+                bridge::Inward::Send { ticket, redeliveries, message } => {
+                    let taken = self.broker.send(now, origin, ticket, redeliveries, message, out);
                     if taken == Ok(broker::Taken::Accepted) {
                         self.accepted(origin, ticket);
                     }
@@ -381,7 +381,7 @@ impl Node {
         };
         let origin = Origin::Application(connection);
         while let Some(client::Inward { ticket, message }) = self.lanes.client_in.pop() {
-            match self.broker.send(now, origin, ticket, message, &mut self.lanes.broker) {
+            match self.broker.send(now, origin, ticket, 0, message, &mut self.lanes.broker) {
                 Ok(broker::Taken::Accepted) => self.accepted(origin, ticket),
                 Ok(broker::Taken::Parked) => (),
                 Err(refusal) => {

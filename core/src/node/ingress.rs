@@ -98,7 +98,7 @@ impl Node {
             Command::CloseProducer { request, connection, producer } => {
                 let result = self.client(connection).and_then(|client| client.close_producer(producer));
                 if result.is_ok() {
-                    self.broker.cancel(now, Origin::Application(connection), producer, &mut self.lanes.broker);
+                    self.broker.cancel(now, Origin::Application(connection), producer, 0, &mut self.lanes.broker);
                 }
                 self.reply(request, result);
             }

@@ -1,0 +1,107 @@
+//! The application on one host: its connection, producers and consumers, and everything it was told. It outlives the
+//! host's process, as the test's own memory of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flockmq_core::{Config, Destination, Event, Instant, MessageId, ProducerId, RequestId, Subscription, Tag};
+
+/// How a consumer answers what it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acking {
+    /// All at once, as it comes.
+    Automatic,
+    /// When the test says so; never, if it does not.
+    Manual,
+}
+
+/// A message that a consumer was given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    /// When.
+    pub at: Instant,
+    /// What it says.
+    pub body: String,
+    /// Its identity.
+    pub id: MessageId,
+    /// How often it was handed out before.
+    pub redeliveries: u32,
+    /// Its place among the consumer's deliveries.
+    pub tag: Tag,
+}
+
+#[derive(Debug)]
+pub(crate) struct Application {
+    pub(crate) config: Config,
+    pub(crate) is_up: bool,
+    pub(crate) is_paused: bool,
+    pub(crate) producers: BTreeMap<Destination, Producer>,
+    pub(crate) notices: Vec<(Instant, Event)>,
+    requests: u64,
+    pub(crate) asked: BTreeMap<RequestId, &'static str>,
+}
+
+/// A consumer, open or not.
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    pub(crate) subscription: Subscription,
+    pub(crate) acking: Acking,
+    pub(crate) is_open: bool,
+    pub(crate) received: Vec<Received>,
+}
+
+/// A producer of the present process.
+#[derive(Debug)]
+pub(crate) struct Producer {
+    pub(crate) id: ProducerId,
+    pub(crate) sent: u64,
+    /// The last message that was accepted.
+    pub(crate) accepted: u64,
+    pub(crate) refused: BTreeSet<u64>,
+}
+
+impl Producer {
+    /// How many messages were accepted.
+    pub(crate) fn count_accepted(&self) -> u64 {
+        self.accepted - self.refused.range(..self.accepted).count() as u64
+    }
+
+    /// How many messages were neither accepted nor refused.
+    pub(crate) fn count_unanswered(&self) -> u64 {
+        self.sent - self.count_accepted() - self.refused.len() as u64
+    }
+}
+
+impl Application {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            config,
+            is_up: true,
+            is_paused: false,
+            producers: BTreeMap::new(),
+            notices: Vec::new(),
+            requests: 0,
+            asked: BTreeMap::new(),
+        }
+    }
+
+    /// A new name for a request; `what` is asked.
+    pub(crate) fn ask(&mut self, what: &'static str) -> RequestId {
+        self.requests += 1;
+        let request = RequestId(self.requests);
+        self.asked.insert(request, what);
+        request
+    }
+
+    /// Whether the process is there and runs.
+    pub(crate) fn is_running(&self) -> bool {
+        self.is_up && !self.is_paused
+    }
+
+    /// The process is gone.
+    pub(crate) fn crash(&mut self) {
+        self.is_up = false;
+        self.is_paused = false;
+        self.producers.clear();
+        self.asked.clear();
+    }
+}

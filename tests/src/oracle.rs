@@ -1,0 +1,449 @@
+//! Knows what was sent, who subscribed and what failed; is told everything that applications do and hear; panics as
+//! soon as something happens that was promised not to, and says in the end what is still owed to whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flockmq_core::sim::HostId;
+use flockmq_core::{
+    Ack, AckExtent, AckKind, BrokerId, CloseReason, Config, ConsumerId, Delivery, Destination, DestinationKind, Event,
+    Instant, MessageId, ProducerId, Service, Tag,
+};
+
+use crate::stage::text_of;
+
+/// One run of a host's program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) host: HostId,
+    pub(crate) incarnation: u32,
+    pub(crate) broker: Option<BrokerId>,
+}
+
+/// What must hold, and all it takes to know whether it does.
+#[derive(Debug, Default)]
+pub struct Oracle {
+    hosts: BTreeMap<HostId, Host>,
+    sent: BTreeMap<MessageId, Sent>,
+    subscribers: BTreeMap<ConsumerId, Subscriber>,
+    /// Topic messages that somebody must still get.
+    owed: BTreeSet<(ConsumerId, MessageId)>,
+    failed_at: Option<Instant>,
+    /// What consumers that were closed had subscribed to.
+    left: BTreeSet<Destination>,
+    deliveries: u64,
+}
+
+/// What is known of a host's present process.
+#[derive(Debug)]
+struct Host {
+    group: String,
+    hops_max: u32,
+    brokers: BTreeSet<BrokerId>, // All it ever was.
+    up: BTreeMap<BrokerId, Up>,
+    found: BTreeSet<Service>,
+    wanted: Vec<Destination>, // All it ever had consumers for.
+}
+
+/// A peer that a link is up to.
+#[derive(Clone, Copy, Debug)]
+struct Up {
+    since: Instant,
+    is_ready: bool,
+}
+
+/// A message and what became of it.
+#[derive(Debug)]
+struct Sent {
+    at: Instant,
+    host: HostId,
+    destination: Destination,
+    text: String,
+    state: State,
+    /// True if a process that may have held it has crashed.
+    is_forgiven: bool,
+    copies: Vec<Copy>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Accepted,
+    Refused,
+    Unanswered,
+}
+
+/// One handing out of a queue's message.
+#[derive(Debug)]
+struct Copy {
+    at: Instant,
+    process: Process,
+    consumer: ConsumerId,
+    redeliveries: u32,
+    fate: Fate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Acknowledged,
+    /// Its process crashed.
+    Lost,
+    Outstanding,
+    /// It went back, looked at or not.
+    Returned {
+        seen: bool,
+    },
+}
+
+/// A consumer of the present process.
+#[derive(Debug)]
+struct Subscriber {
+    at: Instant,
+    process: Process,
+    destination: Destination,
+    is_open: bool,
+    outstanding: BTreeMap<Tag, MessageId>,
+    tag: Tag,
+    topics: BTreeSet<MessageId>,
+    last: BTreeMap<ProducerId, (u64, Instant)>,
+}
+
+/// What applications do.
+impl Oracle {
+    pub(crate) fn host_added(&mut self, host: HostId, config: &Config) {
+        let known = Host {
+            group: config.group.clone(),
+            hops_max: config.bridge.message_hops_max,
+            brokers: BTreeSet::new(),
+            up: BTreeMap::new(),
+            found: BTreeSet::new(),
+            wanted: Vec::new(),
+        };
+        self.hosts.insert(host, known);
+    }
+
+    pub(crate) fn sent(&mut self, at: Instant, host: HostId, id: MessageId, to: &Destination, text: &str) {
+        self.host(host).brokers.insert(id.producer.broker);
+        let sent = Sent {
+            at,
+            host,
+            destination: to.clone(),
+            text: text.to_owned(),
+            state: State::Unanswered,
+            is_forgiven: false,
+            copies: Vec::new(),
+        };
+        assert!(self.sent.insert(id, sent).is_none(), "{id} was sent before");
+        if to.kind() == DestinationKind::Topic {
+            let owed = self.subscribers.iter().filter(|(_, found)| found.destination.matches(to));
+            let owed = owed
+                .filter(|(_, found)| self.must_reach(host, id.producer.broker, found))
+                .map(|(consumer, _)| (*consumer, id));
+            let owed: Vec<_> = owed.collect();
+            self.owed.extend(owed);
+        }
+    }
+
+    pub(crate) fn subscribed(&mut self, at: Instant, process: Process, consumer: ConsumerId, to: &Destination) {
+        let found = Subscriber {
+            at,
+            process,
+            destination: to.clone(),
+            is_open: true,
+            outstanding: BTreeMap::new(),
+            tag: 0,
+            topics: BTreeSet::new(),
+            last: BTreeMap::new(),
+        };
+        self.subscribers.insert(consumer, found);
+        let host = self.host(process.host);
+        host.brokers.extend(process.broker);
+        host.wanted.push(to.clone());
+    }
+
+    pub(crate) fn unsubscribed(&mut self, _at: Instant, consumer: ConsumerId, seen: Tag) {
+        let found = self.subscribers.get_mut(&consumer).expect("it was subscribed");
+        found.is_open = false;
+        self.left.insert(found.destination.clone());
+        let process = found.process;
+        for (tag, id) in std::mem::take(&mut found.outstanding) {
+            self.settle(process, consumer, id, Fate::Returned { seen: tag <= seen });
+        }
+        self.owed.retain(|(other, _)| *other != consumer);
+    }
+
+    pub(crate) fn answered(&mut self, _at: Instant, ack: Ack) {
+        let found = self.subscribers.get_mut(&ack.consumer).expect("it was subscribed");
+        let process = found.process;
+        let settled: Vec<MessageId> = match ack.extent {
+            AckExtent::Individual => found.outstanding.remove(&ack.tag).into_iter().collect(),
+            AckExtent::UpTo => {
+                let rest = found.outstanding.split_off(&(ack.tag + 1));
+                std::mem::replace(&mut found.outstanding, rest).into_values().collect()
+            }
+        };
+        let fate = match ack.kind {
+            AckKind::Accepted => Fate::Acknowledged,
+            AckKind::Released => {
+                self.left.insert(found.destination.clone());
+                Fate::Returned { seen: true }
+            }
+        };
+        for id in settled {
+            self.settle(process, ack.consumer, id, fate);
+        }
+    }
+
+    pub(crate) fn crashed(&mut self, at: Instant, process: Process) {
+        self.failed(at);
+        let host = process.host;
+        for (consumer, found) in self.subscribers.iter_mut().filter(|(_, found)| found.process.host == host) {
+            found.is_open = false;
+            for id in std::mem::take(&mut found.outstanding).into_values() {
+                let copies = self.sent.get_mut(&id).into_iter().flat_map(|sent| &mut sent.copies);
+                let last = copies.rev().find(|copy| copy.process == process && copy.consumer == *consumer);
+                if let Some(copy) = last {
+                    copy.fate = Fate::Lost;
+                }
+            }
+        }
+        let (subscribers, sent) = (&self.subscribers, &self.sent);
+        self.owed.retain(|(consumer, id)| subscribers[consumer].process.host != host && sent[id].host != host);
+        let known = self.hosts.get_mut(&host).expect("a host of this world");
+        known.up.clear();
+        known.found.clear();
+        let wanted = std::mem::take(&mut known.wanted);
+        let hops_max = known.hops_max;
+        for sent in self.sent.values_mut().filter(|sent| sent.copies.is_empty()) {
+            // A message goes where it is wanted, and from there no further if it may cross one bridge only.
+            let may_be_there = wanted.iter().any(|wanted| wanted.matches(&sent.destination));
+            sent.is_forgiven |= sent.host == host || hops_max > 1 || may_be_there;
+        }
+    }
+
+    /// Streams were torn down by the test.
+    pub(crate) fn failed(&mut self, at: Instant) {
+        self.failed_at = Some(at);
+    }
+
+    /// How many deliveries of a consumer are unacknowledged.
+    pub(crate) fn outstanding(&self, consumer: ConsumerId) -> usize {
+        self.subscribers[&consumer].outstanding.len()
+    }
+}
+
+/// What applications hear.
+impl Oracle {
+    pub(crate) fn accepted(&mut self, process: Process, producer: u64, up_to: u64) {
+        let broker = process.broker.expect("who accepts is up");
+        let first = MessageId { producer: ProducerId { broker, number: producer }, sequence: 1 };
+        let last = MessageId { sequence: up_to, ..first };
+        for (_, sent) in self.sent.range_mut(first..=last).rev() {
+            match sent.state {
+                State::Accepted => break,
+                State::Refused => (),
+                State::Unanswered => sent.state = State::Accepted,
+            }
+        }
+    }
+
+    pub(crate) fn refused(&mut self, process: Process, producer: u64, sequence: u64) {
+        let broker = process.broker.expect("who refuses is up");
+        let id = MessageId { producer: ProducerId { broker, number: producer }, sequence };
+        let sent = self.sent.get_mut(&id).expect("what is refused was sent");
+        assert_eq!(sent.state, State::Unanswered, "{id} is refused after it was answered");
+        sent.state = State::Refused;
+        self.owed.retain(|(_, owed)| *owed != id);
+    }
+
+    pub(crate) fn delivered(&mut self, at: Instant, process: Process, consumer: ConsumerId, delivery: &Delivery) {
+        self.deliveries += 1;
+        let id = delivery.message.id;
+        let what = format!("'{}' ({id}, given to consumer {consumer} of {})", text_of(delivery), process.host);
+        let sent = self.sent.get(&id).unwrap_or_else(|| panic!("{what} was invented"));
+        assert_eq!(sent.text, text_of(delivery), "{what} was altered");
+        assert_eq!(sent.destination, delivery.message.destination, "{what} was sent elsewhere");
+        assert_ne!(sent.state, State::Refused, "{what} was refused");
+        let groups = [sent.host, process.host].map(|host| &self.hosts[&host].group);
+        assert_eq!(groups[0], groups[1], "{what} has crossed from one group to another");
+        let hops = delivery.message.path.len();
+        assert!(hops <= self.hosts[&process.host].hops_max as usize, "{what} has crossed {hops} bridges");
+        let path = delivery.message.path.brokers();
+        assert!(process.broker.is_none_or(|broker| !path.contains(&broker)), "{what} has come in a circle");
+
+        let subscriber = self.subscribers.get_mut(&consumer).expect("it was subscribed");
+        assert_eq!(subscriber.process, process, "{what} is for a consumer of another process");
+        assert!(subscriber.is_open, "{what} came after the consumer was closed");
+        assert!(subscriber.destination.matches(&sent.destination), "{what} was not subscribed to");
+        assert_eq!(delivery.tag, subscriber.tag + 1, "{what}: tags count");
+        subscriber.tag = delivery.tag;
+        subscriber.outstanding.insert(delivery.tag, id);
+        // Where messages cross one bridge at most, there is one path only.
+        let keeps_order = self.hosts[&process.host].hops_max <= 1 && delivery.redeliveries == 0;
+        if keeps_order && let Some((before, _)) = subscriber.last.get(&id.producer) {
+            // What was sent before the last failure may have gone back, and so may what a leaving consumer had.
+            let has_returned = self.left.iter().any(|pattern| pattern.matches(&sent.destination));
+            let is_steady = !has_returned && self.failed_at.is_none_or(|failed_at| failed_at < sent.at);
+            let is_topic = sent.destination.kind() == DestinationKind::Topic;
+            let is_ordered = id.sequence > *before || !(is_steady || is_topic);
+            assert!(is_ordered, "{what} came after number {before} of its producer");
+        }
+        let last = subscriber.last.entry(id.producer).or_insert((0, at));
+        *last = (last.0.max(id.sequence), at);
+        match sent.destination.kind() {
+            DestinationKind::Queue => self.check_copies(at, process, consumer, delivery, &what),
+            DestinationKind::Topic => {
+                assert!(subscriber.topics.insert(id), "{what} came twice");
+                self.owed.remove(&(consumer, id));
+            }
+        }
+    }
+
+    pub(crate) fn noticed(&mut self, at: Instant, process: Process, event: &Event) {
+        let host = process.host;
+        let is_ours = matches!(event, Event::PeerLost { broker, .. } if self.is_ours(*broker));
+        let known = self.hosts.get_mut(&host).expect("a host of this world");
+        known.brokers.extend(process.broker);
+        match event {
+            Event::PeerLost { broker, reason, .. } => {
+                assert!(is_fair(reason) || !is_ours, "{host} and {broker}, of ours both, part because {reason}");
+                assert!(known.up.remove(broker).is_some(), "{host} lost {broker}, which was not up");
+                self.failed(at);
+                self.forgive_between(host, *broker);
+            }
+            Event::PeerReady { broker, .. } => {
+                let ready = known.up.get_mut(broker);
+                let ready = ready.unwrap_or_else(|| panic!("{host} is ready for {broker}, which is not up"));
+                assert!(!std::mem::replace(&mut ready.is_ready, true), "{host} is ready for {broker} twice");
+            }
+            Event::PeerUp { broker, .. } => {
+                assert!(!known.up.contains_key(broker), "{host} has {broker} up twice");
+                assert_ne!(process.broker, Some(*broker), "{host} is its own peer");
+                known.up.insert(*broker, Up { since: at, is_ready: false });
+            }
+            Event::ServiceFound { service } => {
+                assert!(known.found.insert(service.clone()), "{host} found {service} twice");
+            }
+            Event::ServiceLost { service } => {
+                assert!(known.found.remove(service), "{host} lost {service}, which it had not found");
+            }
+            _ => (),
+        }
+    }
+}
+
+/// What is owed in the end.
+impl Oracle {
+    /// How many messages were handed out.
+    pub fn deliveries(&self) -> u64 {
+        self.deliveries
+    }
+
+    /// How many messages were sent.
+    pub fn sends(&self) -> usize {
+        self.sent.len()
+    }
+
+    /// Queue messages that were accepted, can't have been lost with a process, and were given to nobody so far.
+    pub fn undelivered(&self) -> Vec<MessageId> {
+        let queued = self.sent.iter().filter(|(_, sent)| sent.destination.kind() == DestinationKind::Queue);
+        let owed = queued.filter(|(_, sent)| sent.state == State::Accepted && !sent.is_forgiven);
+        owed.filter(|(_, sent)| sent.copies.is_empty()).map(|(id, _)| *id).collect()
+    }
+
+    /// Topic messages that did not reach a subscriber whom they had to reach.
+    pub fn owed(&self) -> impl Iterator<Item = (ConsumerId, MessageId)> + '_ {
+        self.owed.iter().copied()
+    }
+
+    /// Forgets what is owed by a host's subscribers and to them: it has dropped messages, and counted them.
+    pub(crate) fn forgive_dropped(&mut self, host: HostId) {
+        let (subscribers, sent) = (&self.subscribers, &self.sent);
+        self.owed.retain(|(consumer, id)| subscribers[consumer].process.host != host && sent[id].host != host);
+    }
+
+    /// A message in words.
+    pub fn describe(&self, id: MessageId) -> String {
+        let sent = &self.sent[&id];
+        format!("'{}' from {} to {} at {} ({id}, {:?})", sent.text, sent.host, sent.destination, sent.at, sent.state)
+    }
+}
+
+impl Oracle {
+    fn host(&mut self, host: HostId) -> &mut Host {
+        self.hosts.get_mut(&host).expect("a host of this world")
+    }
+
+    /// True if a topic's message that `broker`, on `host`, sends now must reach a subscriber: one of its own, or one of a
+    /// peer for which it is ready, and who had it already when it began to tell its demand.
+    fn must_reach(&self, host: HostId, broker: BrokerId, subscriber: &Subscriber) -> bool {
+        if !subscriber.is_open {
+            return false;
+        }
+        let Process { host: other, broker: other_broker, .. } = subscriber.process;
+        let there = other_broker.and_then(|broker| self.hosts[&host].up.get(&broker));
+        let back = self.hosts[&other].up.get(&broker);
+        let is_told = back.is_some_and(|back| subscriber.at <= back.since);
+        other == host || (is_told && there.is_some_and(|there| there.is_ready))
+    }
+
+    /// True for a broker that is a node of ours, and no puppet.
+    fn is_ours(&self, broker: BrokerId) -> bool {
+        self.hosts.values().any(|known| known.brokers.contains(&broker))
+    }
+
+    fn forgive_between(&mut self, host: HostId, broker: BrokerId) {
+        let (hosts, subscribers, sent) = (&self.hosts, &self.subscribers, &self.sent);
+        let other = hosts.iter().find(|(_, known)| known.brokers.contains(&broker)).map(|(host, _)| *host);
+        self.owed.retain(|(consumer, id)| {
+            let (from, to) = (sent[id].host, subscribers[consumer].process.host);
+            let is_between = |a, b| a == host && other.is_none_or(|other| other == b);
+            from == to || !(is_between(from, to) || is_between(to, from))
+        });
+    }
+
+    fn settle(&mut self, process: Process, consumer: ConsumerId, id: MessageId, fate: Fate) {
+        let copies = self.sent.get_mut(&id).into_iter().flat_map(|sent| &mut sent.copies);
+        if let Some(copy) = copies.rev().find(|copy| copy.process == process && copy.consumer == consumer) {
+            copy.fate = fate;
+        }
+    }
+
+    /// A queue's message is handed out again only where it went back, or where a failure left it in doubt; and then
+    /// it says so.
+    fn check_copies(&mut self, at: Instant, process: Process, consumer: ConsumerId, delivery: &Delivery, what: &str) {
+        let failed_at = self.failed_at;
+        let sent = self.sent.get_mut(&delivery.message.id).expect("just looked up");
+        for copy in &sent.copies {
+            let before = format!("consumer {} of {} had it at {}", copy.consumer, copy.process.host, copy.at);
+            let has_failed = failed_at.is_some_and(|failed_at| failed_at >= sent.at);
+            let is_marked = copy.redeliveries > 0 || delivery.redeliveries > 0;
+            if let Fate::Returned { seen } = copy.fate {
+                // The same copy, come back; or, after a failure, the other one.
+                let may_be_other = has_failed && copy.process != process && is_marked;
+                assert!(!seen || delivery.redeliveries > 0 || may_be_other, "{what} came unmarked after {before}");
+                continue;
+            }
+            assert_ne!(copy.process, process, "{what} came twice: {before}, {:?}", copy.fate);
+            assert!(has_failed, "{what} came twice though nothing failed: {before}");
+            assert!(is_marked, "{what} came twice and is not marked: {before}");
+        }
+        let fate = Fate::Outstanding;
+        sent.copies.push(Copy { at, process, consumer, redeliveries: delivery.redeliveries, fate });
+    }
+}
+
+/// Whether two nodes that keep to the protocol may part for this reason.
+fn is_fair(reason: &CloseReason) -> bool {
+    match reason {
+        CloseReason::FrameTooLong { .. }
+        | CloseReason::GroupMismatch { .. }
+        | CloseReason::Malformed(_)
+        | CloseReason::OpenWire
+        | CloseReason::VersionMismatch { .. } => false,
+        CloseReason::Refused(why) => {
+            // What the other end says of its own reason.
+            let fair = [CloseReason::HandshakeTimeout, CloseReason::Silent, CloseReason::Unwanted];
+            fair.iter().any(|fair| fair.to_string() == *why)
+        }
+        _ => true,
+    }
+}

@@ -1,0 +1,127 @@
+//! A host without a node, for what no node of ours would do: it says and sends whatever the test likes.
+
+use std::net::SocketAddr;
+
+use flockmq_core::sim::HostId;
+use flockmq_core::wire::{Advert, AdvertStatus, Encoder, Frame, FrameBuffer, Hello, PREFACE, VERSION_MAX, VERSION_MIN};
+use flockmq_core::{
+    Address, BrokerId, CloseReason, Event, GroupId, Input, LinkId, ListenerId, MulticastConfig, MulticastSocket,
+    Output, Service,
+};
+
+use crate::stage::Stage;
+
+/// A puppet in a stage's world.
+#[derive(Debug)]
+pub struct Puppet {
+    /// Its host.
+    pub host: HostId,
+    links: u64,
+    heard: Vec<Input>,
+}
+
+impl Puppet {
+    /// Adds a puppet to the world.
+    pub fn new(stage: &mut Stage, name: &str) -> Self {
+        Self { host: stage.world().add_puppet(name), links: 0, heard: Vec::new() }
+    }
+
+    /// Joins the default multicast address.
+    pub fn join(&self, stage: &mut Stage) {
+        let MulticastConfig { address, port, ttl, loopback, .. } = MulticastConfig::default();
+        let socket = MulticastSocket { address, port, ttl, interface: None, loopback };
+        stage.world().perform(self.host, Output::Join { group: GROUP, socket });
+    }
+
+    /// Sends a datagram to whoever joined.
+    pub fn announce(&self, stage: &mut Stage, data: impl Into<Vec<u8>>) {
+        let data = data.into().into();
+        stage.world().perform(self.host, Output::Announce { group: GROUP, via: None, data });
+    }
+
+    /// Sends the advert of a service.
+    pub fn advertise(&self, stage: &mut Stage, group: &str, service: &str, status: AdvertStatus) {
+        let data = Advert { status, service: Service(service.to_owned()) }.encode(group);
+        stage.world().perform(self.host, Output::Announce { group: GROUP, via: None, data });
+    }
+
+    /// Dials the address that a host's node listens at.
+    pub fn dial(&mut self, stage: &mut Stage, host: HostId) -> LinkId {
+        let listening = stage.notices(host).iter().rev().find_map(|(_, event)| match event {
+            Event::Listening { addresses } => addresses.first().copied(),
+            _ => None,
+        });
+        let address = Address::from(listening.unwrap_or_else(|| panic!("{host} does not listen")));
+        self.links += 1;
+        let link = LinkId(self.links);
+        stage.world().perform(self.host, Output::Connect { link, address });
+        link
+    }
+
+    /// Listens, and has so many links accepted, numbered from 1001.
+    pub fn listen(&mut self, stage: &mut Stage, slots: u64) -> SocketAddr {
+        let address = "tcp://0.0.0.0:0".parse().expect("an address");
+        stage.world().perform(self.host, Output::Listen { listener: ListenerId(1), address });
+        for slot in 0..slots {
+            let link = LinkId(1_001 + slot);
+            stage.world().perform(self.host, Output::Accept { listener: ListenerId(1), link });
+        }
+        stage.run_for(std::time::Duration::from_millis(1));
+        let heard = self.heard(stage).iter().find_map(|input| match input {
+            Input::Listening { addresses, .. } => addresses.first().copied(),
+            _ => None,
+        });
+        heard.expect("a listener has an address")
+    }
+
+    /// Sends bytes.
+    pub fn send(&self, stage: &mut Stage, link: LinkId, data: impl Into<Vec<u8>>) {
+        stage.world().perform(self.host, Output::Send { link, data: data.into().into() });
+    }
+
+    /// Sends frames, after the preface if `link` is new.
+    pub fn say(&self, stage: &mut Stage, link: LinkId, frames: &[Frame]) {
+        self.send(stage, link, frames_to_bytes(frames));
+    }
+
+    /// Sends the preface, and who the puppet says it is.
+    pub fn greet(&self, stage: &mut Stage, link: LinkId, group: &str, broker: BrokerId) {
+        let hello = Hello {
+            version_min: VERSION_MIN,
+            version_max: VERSION_MAX,
+            broker,
+            name: "puppet".into(),
+            group: group.into(),
+            services: Vec::new(),
+            frame_max: 1 << 20,
+            silence_max_millis: 30_000,
+        };
+        self.send(stage, link, PREFACE);
+        self.say(stage, link, &[Frame::Hello(hello.into())]);
+    }
+
+    /// Everything it was told so far.
+    pub fn heard(&mut self, stage: &mut Stage) -> &[Input] {
+        let told = stage.world().heard(self.host);
+        self.heard.extend(told.into_iter().map(|(_, input)| input));
+        &self.heard
+    }
+
+    /// Why a link of its was closed, if it was.
+    pub fn closed(&mut self, stage: &mut Stage, link: LinkId) -> Option<CloseReason> {
+        self.heard(stage).iter().find_map(|input| match input {
+            Input::Closed { link: found, reason } if *found == link => Some(reason.clone()),
+            _ => None,
+        })
+    }
+}
+
+fn frames_to_bytes(frames: &[Frame]) -> Vec<u8> {
+    let (mut encoder, mut out) = (Encoder::new(), FrameBuffer::default());
+    for frame in frames {
+        encoder.encode(frame, &mut out);
+    }
+    std::iter::from_fn(|| out.pop()).flatten().collect()
+}
+
+const GROUP: GroupId = GroupId(1);

@@ -1,0 +1,153 @@
+//! A run in which anything may happen: how it is drawn, played, judged, made smaller and written down as a test.
+
+use std::fmt;
+use std::time::Duration;
+
+use flockmq_core::sim::Counts;
+
+use crate::checks;
+use crate::choice::{Choice, widen};
+use crate::stage::Stage;
+use crate::step::{Limits, Play, Step};
+
+/// Who is there and what happens, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// Where the world's chance comes from.
+    pub seed: u64,
+    /// How many hosts there are at first.
+    pub hosts: u8,
+    /// How many bridges a message may cross.
+    pub hops_max: u32,
+    /// How much room there is.
+    pub limits: Limits,
+    /// What happens.
+    pub steps: Vec<Step>,
+}
+
+/// What a run was like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What went wrong.
+    pub counts: Counts,
+    /// How much time passed in the world.
+    pub time: Duration,
+    /// Time that passed, for each node.
+    pub node_time: Duration,
+    /// The fingerprint of the run.
+    pub trace: u64,
+    /// Messages that were sent.
+    pub sends: usize,
+    /// Messages that were handed out.
+    pub deliveries: u64,
+}
+
+impl Scenario {
+    /// Draws a scenario of up to `steps_max` steps.
+    pub fn draw(choice: &mut Choice<'_>, steps_max: usize) -> Self {
+        let seed = choice.below(1 << 32);
+        let hosts = 2 + choice.place(4);
+        let hops_max = choice.pick(&[1, 1, 1, 2, 3]);
+        let limits = choice.pick(&[Limits::Default, Limits::Default, Limits::Tight]);
+        let count = steps_max / 4 + usize::from(choice.place(steps_max - steps_max / 4 + 1));
+        let mut steps = Vec::new();
+        while steps.len() < count && !choice.is_exhausted() {
+            steps.push(Step::draw(choice, hosts.into()));
+        }
+        Self { seed, hosts, hops_max, limits, steps }
+    }
+
+    /// Plays it: what must never happen is checked all along; then the faults stop, and everything owed must arrive.
+    pub fn run(&self) -> Report {
+        self.play(checks::QUIET)
+    }
+
+    /// Plays it, watching how quiet it is in the end for no longer than `quiet`.
+    pub fn play(&self, quiet: Duration) -> Report {
+        let mut stage = Stage::new(widen(self.seed));
+        let mut play = Play::new(self.hops_max, self.limits);
+        for _ in 0..self.hosts {
+            play.add_host(&mut stage, 0);
+        }
+        for step in &self.steps {
+            step.perform(&mut stage, &mut play);
+            checks::within_limits(&stage);
+        }
+        checks::settle(&mut stage, &mut play, quiet);
+        let time = stage.now().since_origin();
+        Report {
+            counts: stage.world().counts().clone(),
+            time,
+            node_time: time * u32::try_from(stage.hosts().len()).expect("few hosts"),
+            trace: stage.world().trace_hash(),
+            sends: stage.oracle.sends(),
+            deliveries: stage.oracle.deliveries(),
+        }
+    }
+
+    /// Leaves out steps for as long as it still fails.
+    #[must_use]
+    pub fn shrink(&self, mut fails: impl FnMut(&Self) -> bool) -> Self {
+        let mut least = self.clone();
+        let mut width = least.steps.len().max(1);
+        loop {
+            let mut at = 0;
+            while at < least.steps.len() {
+                let mut fewer = least.clone();
+                fewer.steps.drain(at..(at + width).min(fewer.steps.len()));
+                if fails(&fewer) {
+                    least = fewer;
+                } else {
+                    at += width;
+                }
+            }
+            if width == 1 {
+                return least;
+            }
+            width = width.div_ceil(2);
+        }
+    }
+}
+
+/// The scenario as a test to paste, which `use flockmq_tests::{Limits, Scenario, Step}` makes complete.
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "#[test]\nfn found_by_seed_{}() {{\n    Scenario {{", self.seed)?;
+        writeln!(f, "        seed: {},\n        hosts: {},", self.seed, self.hosts)?;
+        writeln!(f, "        hops_max: {},\n        limits: Limits::{:?},", self.hops_max, self.limits)?;
+        writeln!(f, "        steps: vec![")?;
+        for step in &self.steps {
+            writeln!(f, "            Step::{step:?},")?;
+        }
+        write!(f, "        ],\n    }}\n    .run();\n}}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_that_do_not_matter_are_left_out() {
+        let scenario = Scenario::draw(&mut Choice::from_seed(1), 40);
+        assert!(scenario.steps.len() >= 10);
+        let mut scenario = Scenario { steps: scenario.steps, ..scenario };
+        scenario.steps.insert(3, Step::Crash(200));
+        scenario.steps.push(Step::Pause(201));
+        let fails = |found: &Scenario| {
+            let crash = found.steps.iter().position(|step| *step == Step::Crash(200));
+            crash.is_some_and(|at| found.steps[at..].contains(&Step::Pause(201)))
+        };
+        assert_eq!(scenario.shrink(fails).steps, [Step::Crash(200), Step::Pause(201)]);
+    }
+
+    #[test]
+    fn a_scenario_is_printed_as_a_test() {
+        let steps = vec![Step::Send(0, 1, 2), Step::Quiet];
+        let scenario = Scenario { seed: 7, hosts: 2, hops_max: 1, limits: Limits::Tight, steps };
+        let printed = scenario.to_string();
+        assert!(printed.starts_with("#[test]\nfn found_by_seed_7() {\n    Scenario {\n        seed: 7,"), "{printed}");
+        assert!(printed.contains("limits: Limits::Tight,\n"), "{printed}");
+        assert!(printed.contains("    Step::Send(0, 1, 2),\n            Step::Quiet,\n"), "{printed}");
+    }
+}

@@ -1,0 +1,500 @@
+//! A world with an application on each of its hosts, and an oracle that watches what they are told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use flockmq_core::sim::{HostId, World};
+use flockmq_core::{
+    Ack, AckExtent, AckKind, Body, BrokerId, Command, Config, ConnectionId, ConsumerId, Delivery, Destination, Event,
+    Instant, MessageId, Node, Peer, ProducerId, Seed, Stats, Subscription, Tag,
+};
+
+use crate::application::{Acking, Application, Consumer, Producer, Received};
+use crate::oracle::{Oracle, Process};
+
+/// A world and the applications on its hosts. Every application is attached as connection 1; consumers are numbered
+/// over all hosts, so that a [`ConsumerId`] alone says whose it is. What breaks a promise panics.
+#[derive(Debug)]
+pub struct Stage {
+    world: World,
+    applications: BTreeMap<HostId, Application>,
+    consumers: BTreeMap<ConsumerId, (HostId, Consumer)>,
+    pub(crate) oracle: Oracle,
+    seed: Seed,
+}
+
+/// Setting the stage.
+impl Stage {
+    /// A world without hosts and without faults. With `FLOCKMQ_LOG=N` in the environment, the last N lines of what
+    /// happened are printed if a promise is broken.
+    pub fn new(seed: impl Into<Seed>) -> Self {
+        let seed = seed.into();
+        let mut world = World::new(seed);
+        if let Some(lines) = log_lines() {
+            world.keep_log(lines);
+        }
+        Self { world, applications: BTreeMap::new(), consumers: BTreeMap::new(), oracle: Oracle::default(), seed }
+    }
+
+    /// Adds a member of a group, with an application attached.
+    pub fn peer(&mut self, group: &str, name: &str) -> HostId {
+        self.host(Config::peer(group, name))
+    }
+
+    /// Adds so many members of the group `flock`, and waits until all are ready for all.
+    pub fn flock(&mut self, count: usize) -> Vec<HostId> {
+        let hosts: Vec<HostId> = (0..count).map(|number| self.peer("flock", &format!("b{number}"))).collect();
+        assert!(self.run_until(Duration::from_secs(10), |stage| stage.is_linked(&hosts)), "{count} hosts link up");
+        hosts
+    }
+
+    /// Adds a host with a node of this config, with an application attached.
+    pub fn host(&mut self, config: Config) -> HostId {
+        let host = self.world.add_host(config.clone());
+        self.oracle.host_added(host, &config);
+        self.applications.insert(host, Application::new(config));
+        self.attach(host);
+        host
+    }
+
+    /// The world, for its verbs and counts. Crashes, restarts, pauses and resets are the stage's own: the
+    /// applications have to know of them.
+    pub fn world(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    /// The node on a host.
+    pub fn node(&self, host: HostId) -> &Node {
+        self.world.node(host).unwrap_or_else(|| panic!("no node runs on {host}"))
+    }
+
+    /// The present broker id of a host.
+    pub fn id(&self, host: HostId) -> BrokerId {
+        self.node(host).id()
+    }
+
+    /// The peers that a host has links to.
+    pub fn peers(&self, host: HostId) -> Vec<Peer> {
+        self.node(host).peers()
+    }
+
+    /// What the node on a host counts and holds.
+    pub fn stats(&self, host: HostId) -> Stats {
+        self.node(host).stats()
+    }
+
+    /// What it was made with.
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Instant {
+        self.world.now()
+    }
+
+    /// All hosts with applications.
+    pub fn hosts(&self) -> Vec<HostId> {
+        self.applications.keys().copied().collect()
+    }
+
+    /// What a host was configured with.
+    pub fn config(&self, host: HostId) -> &Config {
+        &self.applications[&host].config
+    }
+
+    /// True unless the host's process has crashed.
+    pub fn is_up(&self, host: HostId) -> bool {
+        self.applications[&host].is_up
+    }
+
+    /// True if the host's process is up and not paused.
+    pub fn is_running(&self, host: HostId) -> bool {
+        self.applications[&host].is_running()
+    }
+
+    /// True if each of these hosts is linked to each other one, and ready.
+    pub fn is_linked(&self, hosts: &[HostId]) -> bool {
+        hosts.iter().all(|host| {
+            let Some(node) = self.world.node(*host) else { return false };
+            let peers = node.peers();
+            let ready = |other: &HostId| {
+                let id = self.world.node(*other).map(Node::id);
+                other == host || peers.iter().any(|peer| peer.is_ready && Some(peer.broker) == id)
+            };
+            hosts.iter().all(ready)
+        })
+    }
+}
+
+/// What applications do.
+impl Stage {
+    /// Subscribes to a destination or pattern such as `topic://a.>`; deliveries are acknowledged as they come.
+    pub fn subscribe(&mut self, host: HostId, pattern: &str) -> ConsumerId {
+        self.subscribe_with(host, pattern, Acking::Automatic, None)
+    }
+
+    /// Subscribes, saying how deliveries are acknowledged and how many may be unacknowledged.
+    pub fn subscribe_with(&mut self, host: HostId, pattern: &str, acking: Acking, prefetch: Option<u32>) -> ConsumerId {
+        let consumer = ConsumerId(self.consumers.len() as u64 + 1);
+        let subscription = Subscription { destination: destination(pattern), prefetch };
+        let found = Consumer { subscription, acking, is_open: false, received: Vec::new() };
+        self.consumers.insert(consumer, (host, found));
+        self.open(consumer);
+        consumer
+    }
+
+    /// Ends a consumer, which has looked at all it was given.
+    pub fn unsubscribe(&mut self, consumer: ConsumerId) {
+        let seen = self.received(consumer).last().map_or(0, |last| last.tag);
+        self.unsubscribe_seen(consumer, seen);
+    }
+
+    /// Ends a consumer, which has looked at what it was given up to `seen`.
+    pub fn unsubscribe_seen(&mut self, consumer: ConsumerId, seen: Tag) {
+        let (host, found) = self.consumers.get_mut(&consumer).expect("a consumer of this stage");
+        let host = *host;
+        if !std::mem::replace(&mut found.is_open, false) {
+            return;
+        }
+        self.oracle.unsubscribed(self.world.now(), consumer, seen);
+        let request = self.application(host).ask("close a consumer");
+        self.command(host, Command::CloseConsumer { request, connection: CONNECTION, consumer, seen });
+    }
+
+    /// The consumers of a host that are open.
+    pub fn open_consumers(&self, host: HostId) -> Vec<ConsumerId> {
+        let open = self.consumers.iter().filter(|(_, (at, found))| *at == host && found.is_open);
+        open.map(|(consumer, _)| *consumer).collect()
+    }
+
+    /// What a consumer subscribed to.
+    pub fn pattern(&self, consumer: ConsumerId) -> &Destination {
+        &self.consumers[&consumer].1.subscription.destination
+    }
+
+    /// How a consumer acknowledges.
+    pub fn acking(&self, consumer: ConsumerId) -> Acking {
+        self.consumers[&consumer].1.acking
+    }
+
+    /// Sends a text, through a producer that is made at the first message to a destination.
+    pub fn send(&mut self, host: HostId, to: &str, text: &str) -> MessageId {
+        let ids = self.send_all(host, to, [text.to_owned()]);
+        ids[0]
+    }
+
+    /// Sends texts in one command.
+    pub fn send_all(&mut self, host: HostId, to: &str, texts: impl IntoIterator<Item = String>) -> Vec<MessageId> {
+        let to = destination(to);
+        let producer = self.produce(host, &to);
+        let mut messages = Vec::new();
+        let mut ids = Vec::new();
+        for text in texts {
+            let found = self.application(host).producers.get_mut(&to).expect("just made");
+            found.sent += 1;
+            let id = MessageId { producer, sequence: found.sent };
+            self.oracle.sent(self.world.now(), host, id, &to, &text);
+            messages.push(Body::text(text));
+            ids.push(id);
+        }
+        self.command(host, Command::Send { connection: CONNECTION, producer: producer.number, messages });
+        ids
+    }
+
+    /// How many of the messages that a host's present process sent to a destination were accepted.
+    pub fn accepted(&self, host: HostId, to: &str) -> u64 {
+        self.applications[&host].producers.get(&destination(to)).map_or(0, Producer::count_accepted)
+    }
+
+    /// How many messages of a host's present process were neither accepted nor refused so far.
+    pub fn unanswered(&self, host: HostId) -> u64 {
+        self.applications[&host].producers.values().map(Producer::count_unanswered).sum()
+    }
+
+    /// Acknowledges a delivery and all before it.
+    pub fn ack(&mut self, consumer: ConsumerId, tag: Tag) {
+        self.answer(Ack { consumer, tag, extent: AckExtent::UpTo, kind: AckKind::Accepted });
+    }
+
+    /// Answers deliveries.
+    pub fn answer(&mut self, ack: Ack) {
+        let host = self.consumers[&ack.consumer].0;
+        assert!(self.is_running(host), "an application that stands still acknowledges nothing");
+        self.oracle.answered(self.world.now(), ack);
+        self.command(host, Command::Ack { connection: CONNECTION, ack });
+    }
+
+    /// What a consumer was given, oldest first, over all processes that it was a consumer of.
+    pub fn received(&self, consumer: ConsumerId) -> &[Received] {
+        &self.consumers[&consumer].1.received
+    }
+
+    /// The texts a consumer was given, oldest first.
+    pub fn bodies(&self, consumer: ConsumerId) -> Vec<&str> {
+        self.received(consumer).iter().map(|received| received.body.as_str()).collect()
+    }
+
+    /// What a host's application was told, apart from deliveries, acceptances and replies.
+    pub fn notices(&self, host: HostId) -> &[(Instant, Event)] {
+        &self.applications[&host].notices
+    }
+
+    /// How often a host's application was told something of a kind.
+    pub fn count(&self, host: HostId, is_meant: impl Fn(&Event) -> bool) -> usize {
+        self.notices(host).iter().filter(|(_, event)| is_meant(event)).count()
+    }
+}
+
+/// Time and what befalls hosts.
+impl Stage {
+    /// Lets time pass.
+    pub fn run_for(&mut self, duration: Duration) {
+        self.run_until(duration, |_| false);
+    }
+
+    /// Lets time pass until `done`, which is asked now and after every step; false if it is not done within `limit`.
+    pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        let end = self.world.now() + limit;
+        loop {
+            if done(self) {
+                return true;
+            }
+            if !self.step(end) {
+                return done(self);
+            }
+        }
+    }
+
+    /// Ends a host's process.
+    pub fn crash(&mut self, host: HostId) {
+        self.pump();
+        if !self.is_up(host) {
+            return;
+        }
+        let process = self.process(host);
+        self.oracle.crashed(self.world.now(), process);
+        for (_, found) in self.consumers.values_mut().filter(|(at, _)| *at == host) {
+            found.is_open = false;
+        }
+        self.application(host).crash();
+        self.world.crash(host);
+        self.world.events(host);
+    }
+
+    /// Lets a host's node take its leave.
+    pub fn stop(&mut self, host: HostId) {
+        for consumer in self.open_consumers(host) {
+            self.unsubscribe(consumer);
+        }
+        self.command(host, Command::Stop);
+    }
+
+    /// Starts a host's process anew and attaches its application, which has neither producers nor consumers then.
+    pub fn restart(&mut self, host: HostId) {
+        self.crash(host);
+        self.world.restart(host);
+        self.application(host).is_up = true;
+        self.attach(host);
+    }
+
+    /// Opens a consumer that was closed, or whose process was restarted, under its old name.
+    pub fn reopen(&mut self, consumer: ConsumerId) {
+        assert!(!self.consumers[&consumer].1.is_open, "consumer {consumer} is open");
+        self.open(consumer);
+    }
+
+    /// Stops a host's process in its tracks.
+    pub fn pause(&mut self, host: HostId) {
+        if self.is_up(host) {
+            self.application(host).is_paused = true;
+            self.world.pause(host);
+        }
+    }
+
+    /// Lets a paused process go on.
+    pub fn resume(&mut self, host: HostId) {
+        if self.is_up(host) {
+            self.application(host).is_paused = false;
+            self.world.resume(host);
+        }
+    }
+}
+
+/// How it works.
+impl Stage {
+    /// One step of the world, if there is one before `end`; then the applications hear of it.
+    fn step(&mut self, end: Instant) -> bool {
+        let inputs = self.world.counts().inputs;
+        let mut asked = 0;
+        self.world.run_until(end - self.world.now(), |_| {
+            asked += 1;
+            asked > 1
+        });
+        self.pump();
+        self.world.now() < end || self.world.counts().inputs > inputs
+    }
+
+    /// Lets applications take what they were told and answer it, until nobody has anything to say.
+    fn pump(&mut self) {
+        let hosts = u32::try_from(self.world.hosts().count()).expect("few hosts");
+        for host in (0..hosts).map(HostId) {
+            loop {
+                let events = self.world.events(host);
+                if events.is_empty() {
+                    break;
+                }
+                for (at, event) in events {
+                    self.hear(at, host, event);
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, at: Instant, host: HostId, event: Event) {
+        let process = self.process(host);
+        match event {
+            Event::Accepted { producer, up_to } => {
+                self.oracle.accepted(process, producer, up_to);
+                let found = self.producer(host, producer);
+                assert!(up_to <= found.sent, "{host} was told that message {up_to} of {} is accepted", found.sent);
+                assert!(up_to > found.accepted, "{host} was told twice that message {up_to} is accepted");
+                found.accepted = up_to;
+            }
+            Event::Refused { producer, sequence, .. } => {
+                self.oracle.refused(process, producer, sequence);
+                assert!(self.producer(host, producer).refused.insert(sequence), "{host} was refused {sequence} twice");
+            }
+            Event::Delivered { consumer, deliveries } => self.take(at, process, consumer, &deliveries),
+            Event::Replied { request, result } => {
+                let what = self.application(host).asked.remove(&request).expect("a reply answers a request, once");
+                assert_eq!(result, Ok(()), "{host} asked to {what}");
+            }
+            Event::AckRefused { ack, refusal } => panic!("{host}: {ack:?} was refused: {refusal}"),
+            event => {
+                self.oracle.noticed(at, process, &event);
+                if matches!(event, Event::PeerUp { .. } | Event::PeerLost { .. }) {
+                    self.check_peers(host);
+                }
+                self.application(host).notices.push((at, event));
+            }
+        }
+    }
+
+    fn take(&mut self, at: Instant, process: Process, consumer: ConsumerId, deliveries: &[Delivery]) {
+        let prefetch = self.prefetch(consumer);
+        let (_, found) = self.consumers.get_mut(&consumer).expect("deliveries are for somebody");
+        for delivery in deliveries {
+            assert!(found.is_open, "consumer {consumer} is given '{}' but is closed", text_of(delivery));
+            self.oracle.delivered(at, process, consumer, delivery);
+            found.received.push(Received {
+                at,
+                body: text_of(delivery).to_owned(),
+                id: delivery.message.id,
+                redeliveries: delivery.redeliveries,
+                tag: delivery.tag,
+            });
+        }
+        let outstanding = self.oracle.outstanding(consumer);
+        assert!(outstanding <= prefetch as usize, "consumer {consumer} has {outstanding} of {prefetch} deliveries");
+        if let Some(last) = deliveries.last()
+            && self.consumers[&consumer].1.acking == Acking::Automatic
+        {
+            self.ack(consumer, last.tag);
+        }
+    }
+
+    /// At most one link for each peer, and no more links than are allowed.
+    fn check_peers(&self, host: HostId) {
+        let Some(node) = self.world.node(host) else { return };
+        let mut brokers: Vec<BrokerId> = node.peers().into_iter().map(|peer| peer.broker).collect();
+        let count = brokers.len();
+        brokers.sort();
+        brokers.dedup();
+        assert_eq!(brokers.len(), count, "{host} has two links to one peer");
+        assert!(node.stats().links <= node.config().link.links_max, "{host} has too many links");
+    }
+
+    fn open(&mut self, consumer: ConsumerId) {
+        let (host, found) = self.consumers.get_mut(&consumer).expect("a consumer of this stage");
+        found.is_open = true;
+        let (host, subscription) = (*host, found.subscription.clone());
+        let process = self.process(host);
+        self.oracle.subscribed(self.world.now(), process, consumer, &subscription.destination);
+        let request = self.application(host).ask("subscribe");
+        self.command(host, Command::Subscribe { request, connection: CONNECTION, consumer, subscription });
+    }
+
+    fn prefetch(&self, consumer: ConsumerId) -> u32 {
+        let (host, found) = &self.consumers[&consumer];
+        let broker = &self.applications[host].config.broker;
+        found.subscription.prefetch.unwrap_or(match found.subscription.destination.kind() {
+            flockmq_core::DestinationKind::Queue => broker.queue_prefetch,
+            flockmq_core::DestinationKind::Topic => broker.topic_prefetch,
+        })
+    }
+
+    fn produce(&mut self, host: HostId, to: &Destination) -> ProducerId {
+        let broker = self.id(host);
+        let application = self.application(host);
+        if let Some(found) = application.producers.get(to) {
+            return found.id;
+        }
+        let id = ProducerId { broker, number: application.producers.len() as u64 + 1 };
+        let request = application.ask("make a producer");
+        application.producers.insert(to.clone(), Producer { id, sent: 0, accepted: 0, refused: BTreeSet::new() });
+        let destination = to.clone();
+        self.command(host, Command::Produce { request, connection: CONNECTION, producer: id.number, destination });
+        id
+    }
+
+    fn producer(&mut self, host: HostId, number: u64) -> &mut Producer {
+        let mut producers = self.application(host).producers.values_mut();
+        producers.find(|found| found.id.number == number).expect("acceptances are for producers")
+    }
+
+    fn attach(&mut self, host: HostId) {
+        let request = self.application(host).ask("attach");
+        self.command(host, Command::Attach { request, connection: CONNECTION });
+    }
+
+    fn command(&mut self, host: HostId, command: Command) {
+        assert!(self.is_up(host), "{host} is down and can't {command:?}");
+        self.world.command(host, command);
+        self.pump();
+    }
+
+    fn application(&mut self, host: HostId) -> &mut Application {
+        self.applications.get_mut(&host).expect("a host with an application")
+    }
+
+    fn process(&self, host: HostId) -> Process {
+        Process { host, incarnation: self.world.incarnation(host), broker: self.world.node(host).map(Node::id) }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("in the world of seed {}, at {}", self.seed, self.world.now());
+            for line in self.world.log() {
+                eprintln!("{line}");
+            }
+        }
+    }
+}
+
+/// The text of a delivery.
+pub fn text_of(delivery: &Delivery) -> &str {
+    delivery.message.body.as_text().expect("only texts are sent")
+}
+
+fn destination(text: &str) -> Destination {
+    text.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn log_lines() -> Option<usize> {
+    std::env::var("FLOCKMQ_LOG").ok()?.parse().ok()
+}
+
+const CONNECTION: ConnectionId = ConnectionId(1);

@@ -1,0 +1,232 @@
+//! Everything that can happen in a scenario. A step that makes no sense where it comes, such as sending from a host that
+//! is down, does nothing, so that steps can be left out until only those remain that matter.
+
+use std::time::Duration;
+
+use flockmq_core::sim::{Faults, HostId};
+use flockmq_core::{Config, Rng};
+
+use crate::application::Acking;
+use crate::choice::{Choice, widen};
+use crate::stage::Stage;
+
+/// Something that happens. Hosts, consumers and destinations are named by their place, counted round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A host joins, in the first or second group.
+    AddHost(u8),
+    /// A host's process ends.
+    Crash(u8),
+    /// Nothing passes between two hosts.
+    Cut(u8, u8),
+    /// Nothing passes from one host to another.
+    CutOneWay(u8, u8),
+    /// Chance works as `Faults::draw` says for this seed.
+    Faults(u64),
+    /// Everything passes between two hosts again.
+    Heal(u8, u8),
+    /// A host's process stands still.
+    Pause(u8),
+    /// Chance does no harm any more.
+    Quiet,
+    /// All streams between two hosts are torn down.
+    Reset(u8, u8),
+    /// A host's process starts anew.
+    Restart(u8),
+    /// A host's process goes on.
+    Resume(u8),
+    /// A host sends so many messages to a destination, in one command.
+    Send(u8, u8, u8),
+    /// A host's links take so many bytes a second; any number if 0.
+    Slow(u8, u32),
+    /// A host subscribes to a pattern and acknowledges what comes.
+    Subscribe(u8, u8),
+    /// A host subscribes to a pattern and never acknowledges.
+    SubscribeOnly(u8, u8),
+    /// A host ends one of its consumers.
+    Unsubscribe(u8, u8),
+    /// So many milliseconds pass.
+    Wait(u32),
+}
+
+/// How much room there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limits {
+    /// As much as by default.
+    Default,
+    /// Hardly any: bugs live at limits.
+    Tight,
+}
+
+impl Step {
+    /// A step; hosts are drawn from `hosts`.
+    pub fn draw(choice: &mut Choice<'_>, hosts: usize) -> Self {
+        let host = |choice: &mut Choice<'_>| choice.place(hosts);
+        let pair = |choice: &mut Choice<'_>| (choice.place(hosts), choice.place(hosts));
+        match choice.below(32) {
+            0..6 => Self::Wait(1 << choice.below(16)),
+            6..14 => Self::Send(host(choice), choice.place(DESTINATIONS.len()), 1 + choice.place(20)),
+            14 | 15 => Self::Subscribe(host(choice), choice.place(PATTERNS.len())),
+            16 => Self::SubscribeOnly(host(choice), choice.place(PATTERNS.len())),
+            17 | 18 => Self::Unsubscribe(host(choice), choice.place(8)),
+            19 => Self::Faults(choice.below(1 << 16)),
+            20 => Self::Quiet,
+            21 => Self::Crash(host(choice)),
+            22 => Self::Restart(host(choice)),
+            23 | 24 => Self::Reset(host(choice), host(choice)),
+            25 => {
+                let (from, to) = pair(choice);
+                Self::CutOneWay(from, to)
+            }
+            26 => {
+                let (a, b) = pair(choice);
+                Self::Cut(a, b)
+            }
+            27 | 28 => {
+                let (a, b) = pair(choice);
+                Self::Heal(a, b)
+            }
+            29 => Self::Pause(host(choice)),
+            30 => Self::Resume(host(choice)),
+            _ => match choice.below(4) {
+                0 => Self::AddHost(choice.place(2)),
+                _ => Self::Slow(host(choice), [0, 1 << 10, 1 << 14, 1 << 18][usize::from(choice.place(4))]),
+            },
+        }
+    }
+
+    /// Lets it happen.
+    pub(crate) fn perform(self, stage: &mut Stage, play: &mut Play) {
+        match self {
+            Self::AddHost(group) => play.add_host(stage, group),
+            Self::Crash(host) => stage.crash(play.host(host)),
+            Self::Cut(a, b) => play.between(a, b, |a, b| stage.world().cut(a, b)),
+            Self::CutOneWay(a, b) => play.between(a, b, |a, b| stage.world().cut_one_way(a, b)),
+            Self::Faults(seed) => stage.world().set_faults(Faults::draw(&mut Rng::new(widen(seed)))),
+            Self::Heal(a, b) => play.between(a, b, |a, b| stage.world().heal(a, b)),
+            Self::Pause(host) => stage.pause(play.host(host)),
+            Self::Quiet => stage.world().set_faults(Faults::default()),
+            Self::Reset(a, b) => play.between(a, b, |a, b| stage.world().reset(a, b)),
+            Self::Restart(host) => stage.restart(play.host(host)),
+            Self::Resume(host) => stage.resume(play.host(host)),
+            Self::Send(host, to, count) => {
+                let host = play.host(host);
+                if stage.is_running(host) {
+                    let texts = play.texts(usize::from(count));
+                    stage.send_all(host, DESTINATIONS[usize::from(to) % DESTINATIONS.len()], texts);
+                }
+            }
+            Self::Slow(host, rate) => {
+                stage.world().slow(play.host(host), Some(u64::from(rate)).filter(|rate| *rate > 0));
+            }
+            Self::Subscribe(host, pattern) => play.subscribe(stage, host, pattern, Acking::Automatic),
+            Self::SubscribeOnly(host, pattern) => play.subscribe(stage, host, pattern, Acking::Manual),
+            Self::Unsubscribe(host, place) => {
+                let host = play.host(host);
+                let open = stage.open_consumers(host);
+                if stage.is_running(host) && !open.is_empty() {
+                    stage.unsubscribe(open[usize::from(place) % open.len()]);
+                }
+            }
+            Self::Wait(millis) => stage.run_for(Duration::from_millis(millis.into())),
+        }
+    }
+}
+
+/// A scenario as it is played.
+#[derive(Debug)]
+pub(crate) struct Play {
+    hosts: Vec<HostId>,
+    hops_max: u32,
+    limits: Limits,
+    texts: u64,
+}
+
+impl Play {
+    pub(crate) fn new(hops_max: u32, limits: Limits) -> Self {
+        Self { hosts: Vec::new(), hops_max, limits, texts: 0 }
+    }
+
+    pub(crate) fn add_host(&mut self, stage: &mut Stage, group: u8) {
+        if self.hosts.len() >= HOSTS_MAX {
+            return;
+        }
+        let config = Config::peer(GROUPS[usize::from(group) % GROUPS.len()], format!("b{}", self.hosts.len()));
+        self.hosts.push(stage.host(self.limits.apply(config, self.hops_max)));
+    }
+
+    /// Texts that were never sent before.
+    pub(crate) fn texts(&mut self, count: usize) -> Vec<String> {
+        let first = self.texts;
+        self.texts += count as u64;
+        (first..self.texts).map(|number| format!("m{number}")).collect()
+    }
+
+    fn host(&self, place: u8) -> HostId {
+        self.hosts[usize::from(place) % self.hosts.len()]
+    }
+
+    fn between(&self, a: u8, b: u8, then: impl FnOnce(HostId, HostId)) {
+        let (a, b) = (self.host(a), self.host(b));
+        if a != b {
+            then(a, b);
+        }
+    }
+
+    fn subscribe(&self, stage: &mut Stage, host: u8, pattern: u8, acking: Acking) {
+        let host = self.host(host);
+        if stage.is_running(host) && stage.open_consumers(host).len() < CONSUMERS_MAX {
+            stage.subscribe_with(host, PATTERNS[usize::from(pattern) % PATTERNS.len()], acking, None);
+        }
+    }
+}
+
+impl Limits {
+    fn apply(self, mut config: Config, hops_max: u32) -> Config {
+        config.bridge.message_hops_max = hops_max;
+        config.bridge.demand_hops_max = hops_max;
+        if self == Self::Tight {
+            config.broker.queue_prefetch = 2;
+            config.broker.topic_prefetch = 3;
+            config.broker.producer_window = 8;
+            config.broker.queue_bytes_max = 1_000;
+            config.broker.topic_bytes_max = 1_000;
+            config.bridge.prefetch = 2;
+            config.bridge.topic_prefetch = 3;
+            config.bridge.window = 2_000;
+            config.link.window = 256;
+            config.link.backlog_max = 16 * 1024;
+            config.link.slots = 2;
+        }
+        config
+    }
+}
+
+/// Where messages are sent.
+pub(crate) const DESTINATIONS: [&str; 6] = [
+    "topic://prices.gold",
+    "queue://orders",
+    "queue://orders.eu",
+    "topic://prices.eu.gold",
+    "topic://news",
+    "queue://jobs",
+];
+
+/// What is subscribed to.
+const PATTERNS: [&str; 10] = [
+    "topic://prices.gold",
+    "queue://orders",
+    "queue://orders.eu",
+    "topic://prices.eu.gold",
+    "topic://news",
+    "queue://jobs",
+    "topic://prices.>",
+    "topic://prices.*",
+    "queue://orders.>",
+    "topic://>",
+];
+
+/// Neither has anything to do with the other, though the names begin alike.
+const GROUPS: [&str; 2] = ["flock", "flock.x"];
+const HOSTS_MAX: usize = 6;
+const CONSUMERS_MAX: usize = 8;

@@ -1,0 +1,113 @@
+//! Many scenarios, each from a seed of its own; the first that fails is made small and printed as a test.
+
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+use std::time::{Duration, Instant};
+
+use flockmq_core::sim::Counts;
+
+use crate::choice::Choice;
+use crate::scenario::{Report, Scenario};
+
+/// What a number of runs were like.
+#[derive(Clone, Debug, Default)]
+pub struct Campaign {
+    /// How many there were.
+    pub seeds: u64,
+    /// All of them together.
+    pub report: Report,
+    /// How long they took, by the wall clock.
+    pub elapsed: Duration,
+}
+
+impl Campaign {
+    /// Runs the scenarios of some seeds.
+    ///
+    /// # Panics
+    ///
+    /// If one breaks a promise: with its seed, and with the scenario as a test, made as small as it gets.
+    #[expect(clippy::disallowed_methods, reason = "how fast it runs is told to people and changes nothing")]
+    pub fn run(seeds: impl Iterator<Item = u64>, steps_max: usize) -> Self {
+        let began = Instant::now();
+        let mut campaign = Self::default();
+        for seed in seeds {
+            let scenario = Scenario::draw(&mut Choice::from_seed(seed), steps_max);
+            match attempt(&scenario) {
+                Ok(report) => campaign.add(&report),
+                Err(why) => fail(seed, &scenario, &why),
+            }
+        }
+        campaign.elapsed = began.elapsed();
+        campaign
+    }
+
+    fn add(&mut self, report: &Report) {
+        self.seeds += 1;
+        let sum = &mut self.report;
+        sum.time += report.time;
+        sum.node_time += report.node_time;
+        sum.sends += report.sends;
+        sum.deliveries += report.deliveries;
+        for ((_, sum), (_, count)) in fields(&mut sum.counts).into_iter().zip(fields(&mut report.counts.clone())) {
+            *sum += *count;
+        }
+    }
+}
+
+impl fmt::Display for Campaign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seeds, report, elapsed } = self;
+        let hours = |time: Duration| time.as_secs_f64() / 3600.0;
+        writeln!(
+            f,
+            "{seeds} seeds, {:.1} virtual hours, {:.1} node-hours",
+            hours(report.time),
+            hours(report.node_time)
+        )?;
+        writeln!(f, "{} messages sent, {} handed out", report.sends, report.deliveries)?;
+        for (name, count) in fields(&mut report.counts.clone()) {
+            writeln!(f, "{:>12} {name}", *count)?;
+        }
+        let seconds = elapsed.as_secs_f64().max(f64::EPSILON);
+        let events = u32::try_from(report.counts.inputs).unwrap_or(u32::MAX);
+        let ratio = report.time.as_secs_f64() / seconds;
+        write!(f, "{seconds:.1} s, {:.0} events/s, {ratio:.0} times real time", f64::from(events) / seconds)
+    }
+}
+
+/// The seed's report, or why it failed.
+fn attempt(scenario: &Scenario) -> Result<Report, String> {
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| scenario.run()));
+    outcome.map_err(|cause| {
+        let text = cause.downcast_ref::<String>().cloned();
+        text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+    })
+}
+
+fn fail(seed: u64, scenario: &Scenario, why: &str) -> ! {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| ())); // Every smaller scenario that fails would say so.
+    let least = scenario.shrink(|smaller| attempt(smaller).is_err());
+    panic::set_hook(hook);
+    let why_least = attempt(&least).expect_err("it still fails");
+    panic!("seed {seed} fails: {why}\nmade smaller, it fails with: {why_least}\n{least}");
+}
+
+fn fields(counts: &mut Counts) -> [(&'static str, &mut u64); 14] {
+    [
+        ("inputs", &mut counts.inputs),
+        ("outputs", &mut counts.outputs),
+        ("crashes", &mut counts.crashes),
+        ("datagrams", &mut counts.datagrams),
+        ("datagrams cut", &mut counts.datagrams_cut),
+        ("datagrams doubled", &mut counts.datagrams_doubled),
+        ("datagrams lost", &mut counts.datagrams_lost),
+        ("datagrams reordered", &mut counts.datagrams_reordered),
+        ("refusals", &mut counts.refusals),
+        ("retries", &mut counts.retries),
+        ("resets", &mut counts.resets),
+        ("spurious timeouts", &mut counts.spurious_timeouts),
+        ("stalls", &mut counts.stalls),
+        ("streams", &mut counts.streams),
+    ]
+}
