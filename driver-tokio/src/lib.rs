@@ -72,3 +72,8 @@ pub use flockmq_core::{
     Message as Received, MessageError, MessageId, MulticastConfig, Peer, Properties, PropertiesError, Refusal, Seed,
     Service, Stats, Value,
 };
+
+/// The README's example is compiled, so that it stays one.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
