@@ -43,7 +43,7 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     for host in &hosts {
         stage.subscribe(*host, "queue://>");
     }
-    stage.run_for(Duration::from_secs(1));
+    stage.run_for(DEMAND_WITHIN);
     reach_everybody(stage, play, &hosts);
     arrive(stage, &hosts);
     be_quiet(stage, quiet);
@@ -169,6 +169,9 @@ pub(crate) const QUIET: Duration = Duration::from_mins(1);
 
 /// A silent link ends after 30 s at most, and the longest wait between dials is 30 s.
 const LINKED_WITHIN: Duration = Duration::from_mins(2);
+
+/// How long until what a cut held up on a link that survived it, such as a new consumer's demand, has arrived.
+const DEMAND_WITHIN: Duration = Duration::from_secs(10);
 
 const OWED_WITHIN: Duration = Duration::from_mins(2);
 

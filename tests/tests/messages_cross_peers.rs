@@ -226,6 +226,35 @@ fn what_was_accepted_past_a_full_queue_is_not_handed_out_by_both_brokers() {
     assert_eq!(all_bodies(&stage, &consumers), expected);
 }
 
+/// When one of two consumers leaves, the other takes what it had, which makes room for what came for the first: that is
+/// accepted before the other broker hears that the first one wants no more.
+#[test]
+fn what_is_accepted_because_a_consumer_leaves_is_not_handed_out_by_both_brokers() {
+    let mut stage = Stage::new(1);
+    let mut config = Config::peer("flock", "full");
+    config.broker.queue_bytes_max = 1_000;
+    let hosts = [stage.host(config), stage.peer("flock", "roomy")];
+    assert!(stage.run_until(Duration::from_secs(5), |stage| stage.is_linked(&hosts)));
+    let leaving = stage.subscribe_with(hosts[0], "queue://orders", Acking::Manual, Some(1));
+    stage.run_for(A_MOMENT);
+    stage.send_all(hosts[1], "queue://orders", texts(20));
+    stage.run_for(A_MOMENT);
+    assert!(stage.stats(hosts[0]).broker.parked > 0, "some wait for room");
+    // No more than was handed out and waits: those who wait for room get some when the first one leaves.
+    let staying = stage.subscribe_with(hosts[0], "queue://orders.>", Acking::Manual, Some(1));
+    stage.unsubscribe(leaving);
+    let last = stage.subscribe(hosts[1], "queue://orders");
+    stage.run_for(A_MOMENT);
+    stage.unsubscribe(staying);
+    let here = stage.subscribe(hosts[0], "queue://orders");
+    stage.run_for(Duration::from_secs(2));
+    let mut expected = texts(20);
+    expected.sort();
+    let mut bodies = all_bodies(&stage, &[here, last]);
+    bodies.dedup();
+    assert_eq!(bodies, expected);
+}
+
 #[test]
 fn one_hop_does_not_cross_two_bridges() {
     let (mut stage, hosts) = line(1);

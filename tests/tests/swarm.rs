@@ -1,6 +1,6 @@
 //! Whatever happens: nothing forbidden ever, and everything owed in the end.
 
-use flockmq_tests::Campaign;
+use flockmq_tests::{Campaign, Limits, Scenario, Step};
 
 /// `FLOCKMQ_SEEDS=N` runs N seeds, `FLOCKMQ_SEEDS=A..B` those from A up to B, which is how a failure is had again.
 #[test]
@@ -12,6 +12,25 @@ fn whatever_happens_no_promise_is_broken() {
         Some((first, end)) => number(first)..number(end),
     };
     println!("{}", Campaign::run(seeds, STEPS_MAX));
+}
+
+/// Found by seed 17139: a peer that has waited for room accepts messages in the same step in which it hears of a shorter
+/// path, and says so before it ends the demand by the longer one.
+#[test]
+fn a_shorter_path_takes_nothing_from_what_was_accepted_by_the_longer() {
+    let steps = vec![
+        Step::Wait(4),
+        Step::Subscribe(0, 2),
+        Step::Crash(1),
+        Step::Wait(16_384),
+        Step::Pause(0),
+        Step::Restart(1),
+        Step::Wait(16_384),
+        Step::Send(3, 2, 7),
+        Step::Send(1, 2, 11),
+        Step::Wait(32_768),
+    ];
+    Scenario { seed: 4_264_632_242, hosts: 4, hops_max: 3, limits: Limits::Tight, steps }.run();
 }
 
 const SEEDS: u64 = 200;

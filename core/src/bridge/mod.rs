@@ -123,7 +123,8 @@ impl Bridge {
             was_heard: false,
         };
         for demand in wanted {
-            bridge.handle_wanted(demand, out);
+            // Nothing has come yet that the end of a demand could cancel.
+            bridge.handle_wanted(demand, &mut Outbox::new(), out);
         }
         out.push(Frame::Synced);
         bridge
@@ -163,10 +164,10 @@ impl Bridge {
     }
 
     /// Somebody here wants messages of a destination.
-    pub(crate) fn handle_wanted(&mut self, demand: &Demand, out: &mut Outbox<Frame>) {
+    pub(crate) fn handle_wanted(&mut self, demand: &Demand, inward: &mut Outbox<Inward>, out: &mut Outbox<Frame>) {
         if self.may_be_told(demand) {
             let changes = self.ours.add(demand);
-            self.tell(changes, out);
+            self.tell(demand.destination.kind(), changes, inward, out);
         }
     }
 
@@ -174,20 +175,7 @@ impl Bridge {
     pub(crate) fn handle_unwanted(&mut self, demand: &Demand, inward: &mut Outbox<Inward>, out: &mut Outbox<Frame>) {
         if self.may_be_told(demand) {
             let changes = self.ours.remove(demand);
-            for change in &changes {
-                if let Change::Ended { number } = change {
-                    // What was accepted is said before the end, and what comes after it is not ours.
-                    let taken = self.arrivals.end(*number);
-                    if let Some(up_to) = taken {
-                        out.push(Frame::Forwarded { demand: *number, up_to });
-                    }
-                    // A queue's message that is not accepted stays the peer's; nobody keeps a topic's.
-                    if demand.destination.kind() == DestinationKind::Queue {
-                        inward.push(Inward::Cancel { stream: (*number).into(), taken: taken.unwrap_or(0) });
-                    }
-                }
-            }
-            self.tell(changes, out);
+            self.tell(demand.destination.kind(), changes, inward, out);
         }
     }
 
@@ -262,15 +250,32 @@ impl Bridge {
         demand.path.len() < self.config.demand_hops_max as usize && !demand.path.contains(self.remote)
     }
 
-    fn tell(&mut self, changes: impl IntoIterator<Item = Change>, out: &mut Outbox<Frame>) {
+    fn tell(
+        &mut self,
+        kind: DestinationKind,
+        changes: impl IntoIterator<Item = Change>,
+        inward: &mut Outbox<Inward>,
+        out: &mut Outbox<Frame>,
+    ) {
         for change in changes {
-            out.push(match change {
+            match change {
                 Change::Begun { number, demand } => {
                     self.arrivals.begin(number);
-                    Frame::Demand { number, demand }
+                    out.push(Frame::Demand { number, demand });
                 }
-                Change::Ended { number } => Frame::Undemand { number },
-            });
+                Change::Ended { number } => {
+                    // What was accepted is said before the end, and what comes after it is not ours.
+                    let taken = self.arrivals.end(number);
+                    if let Some(up_to) = taken {
+                        out.push(Frame::Forwarded { demand: number, up_to });
+                    }
+                    // A queue's message that is not accepted stays the peer's; nobody keeps a topic's.
+                    if kind == DestinationKind::Queue {
+                        inward.push(Inward::Cancel { stream: number.into(), taken: taken.unwrap_or(0) });
+                    }
+                    out.push(Frame::Undemand { number });
+                }
+            }
         }
     }
 

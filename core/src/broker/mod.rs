@@ -209,9 +209,13 @@ impl Broker {
             .get(&origin)
             .map(|connection| connection.consumers.keys().copied().collect())
             .unwrap_or_default();
+        let mut unwanted = Vec::new();
         for consumer in consumers {
             // Whatever was handed out may have been seen.
-            let _ = self.unsubscribe(now, origin, consumer, Tag::MAX, out);
+            unwanted.extend(self.end_consumer(now, origin, consumer, Tag::MAX, out).ok().flatten());
+        }
+        for demand in unwanted {
+            out.push(Output::Unwanted(demand));
         }
         self.connections.remove(&origin);
     }
@@ -243,14 +247,16 @@ impl Broker {
         let slots = self.registry.join(id, &self.subscriptions);
         let count = self.wanted.entry(demand.clone()).or_insert(0);
         *count += 1;
-        if *count == 1 {
-            out.push(Output::Wanted(demand));
-        }
+        let is_first = *count == 1;
         if destination.kind() == DestinationKind::Queue {
             for slot in slots {
                 self.refill(slot, id, out);
                 self.unpark(now, slot, out);
             }
+        }
+        // Said last: it may end a demand by a longer path, which what was just accepted has answered.
+        if is_first {
+            out.push(Output::Wanted(demand));
         }
         Ok(())
     }
@@ -264,6 +270,22 @@ impl Broker {
         seen: Tag,
         out: &mut Outbox<Output>,
     ) -> Result<(), Refusal> {
+        if let Some(demand) = self.end_consumer(now, origin, consumer, seen, out)? {
+            out.push(Output::Unwanted(demand));
+        }
+        Ok(())
+    }
+
+    /// Ends a consumer; tells what nobody wants any more. That is said after the acceptances that the end gives room
+    /// for: they still answer the demand.
+    fn end_consumer(
+        &mut self,
+        now: Instant,
+        origin: Origin,
+        consumer: ConsumerId,
+        seen: Tag,
+        out: &mut Outbox<Output>,
+    ) -> Result<Option<Demand>, Refusal> {
         let unknown = Refusal::unknown_consumer(consumer);
         let connection = self.connections.get_mut(&origin).ok_or(unknown.clone())?;
         let id = connection.consumers.remove(&consumer).ok_or(unknown)?;
@@ -281,19 +303,18 @@ impl Broker {
             pending.extend(core::iter::from_fn(|| subscription.pop_pending()));
         }
         let demand = Demand { destination: subscription.destination, path: subscription.path };
-        if let Some(count) = self.wanted.get_mut(&demand) {
-            *count -= 1;
-            if *count == 0 {
-                self.wanted.remove(&demand);
-                out.push(Output::Unwanted(demand));
-            }
+        let count = self.wanted.get_mut(&demand).expect("a subscription's demand is counted");
+        *count -= 1;
+        let is_last = *count == 0;
+        if is_last {
+            self.wanted.remove(&demand);
         }
         for slot in slots {
             self.dispatch(slot, out);
         }
         self.pass_on(now, origin, pending, out);
         self.unpark_all(now, out);
-        Ok(())
+        Ok(is_last.then_some(demand))
     }
 
     /// Takes a message that others have handed out so often before, or keeps it until its destination has room.

@@ -149,7 +149,7 @@ fn a_queues_message_waits_for_its_consumer_and_goes_to_one() {
     bench.send(APP, "q");
     bench.send(APP, "q");
     let wanted = Said::Wanted("queue://q");
-    assert_eq!(bench.subscribe(APP, ONE, "q", 1), [wanted, deliver(ONE, 1, 1)]);
+    assert_eq!(bench.subscribe(APP, ONE, "q", 1), [deliver(ONE, 1, 1), wanted]);
     assert_eq!(bench.subscribe(OTHER, TWO, "q", 1), [deliver(TWO, 1, 2)]);
     assert_eq!(bench.send(APP, "q"), [Said::Accepted(3)], "nobody has credit");
     assert_eq!(bench.accept(OTHER, TWO, 1), [deliver(TWO, 2, 3)]);
@@ -255,7 +255,7 @@ fn producers_of_a_full_queue_wait_for_room() {
     assert_eq!(bench.send(APP, "r"), [Said::Accepted(4)], "another queue has room");
     assert_eq!(bench.detach(APP), [], "what was not accepted is forgotten with its sender");
     let taken = bench.subscribe(OTHER, ONE, "q", 10);
-    assert_eq!(taken[1..], [deliver(ONE, 1, 1), Said::Accepted(3), deliver(ONE, 2, 3)]);
+    assert_eq!(taken[..3], [deliver(ONE, 1, 1), Said::Accepted(3), deliver(ONE, 2, 3)]);
     assert_eq!(bench.broker.stats().parked, 0);
 }
 

@@ -410,22 +410,20 @@ impl Node {
                     }
                 }
                 broker::Output::Unwanted(demand) => {
-                    for link in self.bridges.keys().copied().collect::<Vec<_>>() {
-                        let Some(bridge) = self.bridges.get_mut(&link) else {
-                            continue;
-                        };
-                        bridge.handle_unwanted(&demand, &mut self.lanes.bridge_in, &mut self.lanes.bridge_out);
-                        self.bridge_in_lane(now, link);
-                    }
+                    self.tell_peers(now, |bridge, inward, outward| bridge.handle_unwanted(&demand, inward, outward));
                 }
                 broker::Output::Wanted(demand) => {
-                    for link in self.bridges.keys().copied().collect::<Vec<_>>() {
-                        if let Some(bridge) = self.bridges.get_mut(&link) {
-                            bridge.handle_wanted(&demand, &mut self.lanes.bridge_out);
-                            self.bridge_out_lane(link);
-                        }
-                    }
+                    self.tell_peers(now, |bridge, inward, outward| bridge.handle_wanted(&demand, inward, outward));
                 }
+            }
+        }
+    }
+
+    fn tell_peers(&mut self, now: Instant, say: impl Fn(&mut Bridge, &mut Outbox<bridge::Inward>, &mut Outbox<Frame>)) {
+        for link in self.bridges.keys().copied().collect::<Vec<_>>() {
+            if let Some(bridge) = self.bridges.get_mut(&link) {
+                say(bridge, &mut self.lanes.bridge_in, &mut self.lanes.bridge_out);
+                self.bridge_in_lane(now, link);
             }
         }
     }
