@@ -49,7 +49,10 @@ impl Rng {
     pub fn new(seed: Seed) -> Self {
         let mut low = seed.0 as u64;
         let mut high = (seed.0 >> 64) as u64 ^ 0x6a09_e667_f3bc_c909;
-        Self { state: [split_mix(&mut low), split_mix(&mut high), split_mix(&mut low), split_mix(&mut high)] }
+        let state = [split_mix(&mut low), split_mix(&mut high), split_mix(&mut low), split_mix(&mut high)];
+        let mut rng = Self { state };
+        rng.next_u64(); // The first draw shows one half of the seed only.
+        rng
     }
 
     #[must_use = "a fork that is dropped changes what this one draws next"]
@@ -128,7 +131,15 @@ mod tests {
     fn a_seed_keeps_its_meaning() {
         let mut rng = Rng::new(Seed::from(1));
         let drawn: Vec<u64> = (0..3).map(|_| rng.next_u64()).collect();
-        assert_eq!(drawn, [14_045_237_160_418_040_129, 1_441_186_005_378_208_814, 6_332_918_523_165_341_691]);
+        assert_eq!(drawn, [1_441_186_005_378_208_814, 6_332_918_523_165_341_691, 8_256_156_857_727_852_324]);
+    }
+
+    #[test]
+    fn every_bit_of_a_seed_counts_from_the_first_draw_on() {
+        let first = |seed: u128| Rng::new(Seed(seed)).next_u64();
+        for bit in 0..128 {
+            assert_ne!(first(0), first(1 << bit), "bit {bit}");
+        }
     }
 
     #[test]
