@@ -136,7 +136,7 @@ impl Dialer {
 
     /// The dialled link has connected; the handshake has a deadline of its own.
     pub(crate) fn connected(&mut self, link: LinkId) {
-        if let Some((_, slot)) = self.dialling(link) {
+        if let Some(slot) = self.dialling(link) {
             slot.state = State::Dialling { link, until: None };
         }
         self.settle();
@@ -145,7 +145,7 @@ impl Dialer {
     /// There is a link to `broker`, which can be reached at these addresses and was perhaps dialled by `link`: none
     /// of them needs dialling while it lasts.
     pub(crate) fn met(&mut self, now: Instant, broker: BrokerId, link: Option<LinkId>, addresses: &[Address]) {
-        if let Some((_, slot)) = link.and_then(|link| self.dialling(link)) {
+        if let Some(slot) = link.and_then(|link| self.dialling(link)) {
             slot.state = State::Met { broker, since: now };
         }
         for address in addresses {
@@ -176,20 +176,17 @@ impl Dialer {
     /// A link ended before there was anybody to meet. Tells the address and whether this is its first failure in a
     /// row, if the link was one of ours.
     pub(crate) fn failed(&mut self, now: Instant, link: LinkId) -> Option<(Address, bool)> {
-        let config = self.config.backoff.clone();
-        let mut rng = self.rng.clone();
-        let (address, slot) = self.dialling(link)?;
+        let (address, slot) = self.slots.iter_mut().find(|(_, slot)| slot.is_dialling(link))?;
         let is_first = slot.backoff.failures() == 0;
-        slot.fail(now, &config, &mut rng);
+        slot.fail(now, &self.config.backoff, &mut self.rng);
         let address = address.clone();
-        self.rng = rng;
         self.settle();
         Some((address, is_first))
     }
 
     /// A dialled link led to somebody who is never to be dialled at that address, such as ourselves.
     pub(crate) fn abandon(&mut self, link: LinkId) {
-        if let Some((_, slot)) = self.dialling(link) {
+        if let Some(slot) = self.dialling(link) {
             slot.state = State::GivenUp;
         }
         self.settle();
@@ -205,8 +202,8 @@ impl Dialer {
         self.due = self.slots.values().filter_map(Slot::poll_timeout).min();
     }
 
-    fn dialling(&mut self, link: LinkId) -> Option<(&Address, &mut Slot)> {
-        self.slots.iter_mut().find(|(_, slot)| slot.is_dialling(link))
+    fn dialling(&mut self, link: LinkId) -> Option<&mut Slot> {
+        self.slots.values_mut().find(|slot| slot.is_dialling(link))
     }
 }
 
