@@ -8,6 +8,7 @@ use flockmq::core::uri::UriError;
 
 use crate::caret;
 use crate::paint::{Paint, Style};
+use crate::progress::say;
 use crate::stop::Cause;
 
 /// Why a command ends otherwise than by being done.
@@ -55,11 +56,10 @@ impl Failure {
         if matches!(self, Self::OutputClosed) {
             return;
         }
-        let paint = Paint::stderr();
-        eprintln!("{} {self}", paint.paint(Style::Bad, "error:"));
+        complain(&self.to_string());
         if let Self::Uri { text, error } = self {
             let (line, carets) = caret::point(text, error.span());
-            eprintln!("  {line}\n  {}", paint.paint(Style::Bad, &carets));
+            eprintln!("  {line}\n  {}", Paint::stderr().paint(Style::Bad, &carets));
         }
     }
 
@@ -78,9 +78,14 @@ impl Failure {
     }
 }
 
+/// Says that something failed, on standard error.
+pub(crate) fn complain(text: &str) {
+    say(&format!("{} {text}", Paint::stderr().paint(Style::Bad, "error:")));
+}
+
 /// Says something worth knowing that is no failure, on standard error.
 pub(crate) fn warn(text: &str) {
-    eprintln!("{} {text}", Paint::stderr().paint(Style::Warning, "warning:"));
+    say(&format!("{} {text}", Paint::stderr().paint(Style::Warning, "warning:")));
 }
 
 pub(crate) const TIMED_OUT: u8 = 124; // As `timeout` has it.

@@ -7,8 +7,8 @@ use tracing_subscriber::EnvFilter;
 use crate::paint;
 
 /// Logs warnings, or more if it was asked for; `RUST_LOG` overrules.
-pub(crate) fn start(verbose: u8) {
-    let default = match verbose {
+pub(crate) fn start(asked_times: u8) {
+    let default = match asked_times {
         0 => "warn",
         1 => "warn,flockmq=debug,flockmq_core=debug",
         _ => "warn,flockmq=trace,flockmq_core=trace",

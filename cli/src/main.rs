@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod broker;
 mod caret;
+mod change;
 mod demo;
 mod duration;
 mod failure;
@@ -20,6 +22,8 @@ mod property;
 mod publish;
 mod stop;
 mod subscribe;
+mod tally;
+mod targets;
 mod uri;
 
 use std::process::ExitCode;
@@ -29,18 +33,21 @@ use clap::{Parser, Subcommand};
 use crate::failure::Failure;
 
 /// Peer-to-peer messaging without a server: every process of a group is a broker, and they find each other.
+///
+/// Where there are brokers that stand alone, a client sends to all of them at once (fanout:).
 #[derive(Debug, Parser)]
 #[command(name = "flockmq", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 struct Arguments {
     /// Log what happens inside to standard error, given twice every frame; the variable `RUST_LOG`, if set, decides
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    verbose: u8,
+    #[arg(long, global = true, action = clap::ArgAction::Count)]
+    log: u8,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Broker(broker::Broker),
     Demo(demo::Demo),
     Peers(peers::Peers),
     #[command(hide = true)]
@@ -53,6 +60,7 @@ enum Command {
 impl Command {
     async fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Broker(broker) => broker.run().await,
             Self::Demo(demo) => demo.run().await,
             Self::Peers(peers) => peers.run().await,
             Self::Player(player) => player.run().await,
@@ -65,7 +73,7 @@ impl Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    log::start(arguments.verbose);
+    log::start(arguments.log);
     // The command itself runs on this thread, where writing may block; signals have another, and so has the broker.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let outcome = runtime.map_err(|error| Failure::Io { what: "starting", error }).and_then(|runtime| {
@@ -97,6 +105,8 @@ Examples:
   flockmq subscribe peer://groupA/b2 'topic://log.>' --count 1000
   seq 1000 | flockmq publish peer://groupA/b1 topic://log.seq --wait-peers 1
   flockmq peers peer://groupA --watch
+  flockmq broker --name a
+  flockmq publish 'fanout:(multicast://default)' topic://log.seq 'to every broker there is' --verbose
   flockmq uri 'peer://groupA/b1?networkTTL=2'
 
 Exit codes:

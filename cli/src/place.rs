@@ -2,10 +2,33 @@
 
 use std::time::Duration;
 
-use flockmq::core::uri::UriError;
+use flockmq::core::uri::{Location, UriError};
 use flockmq::{Builder, Connection, Destination, Error};
 
 use crate::failure::{Failure, warn};
+
+/// What the help says of URIs that can be connected to.
+pub(crate) const URI_HELP: &str = "peer://GROUP[/NAME][?OPTIONS] or 'fanout:(URI)[?OPTIONS]'; see 'flockmq uri'";
+
+/// What a URI names.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The connection to it, not made yet.
+    pub(crate) builder: Builder,
+    /// If it is many brokers at once: how many of them must accept a message.
+    pub(crate) needed: Option<u32>,
+}
+
+impl Place {
+    /// Reads a URI.
+    pub(crate) fn read(uri: &str) -> Result<Self, Failure> {
+        let needed = match uri.parse().map_err(|error| bad_uri(uri, error))? {
+            Location::Fanout(fanout) => Some(fanout.acks_min()),
+            _ => None,
+        };
+        Ok(Self { builder: builder(uri)?, needed })
+    }
+}
 
 /// The connection that a URI asks for, not made yet.
 pub(crate) fn builder(uri: &str) -> Result<Builder, Failure> {
@@ -31,6 +54,16 @@ pub(crate) async fn leave(connection: &Connection) {
         Ok(Ok(())) => (),
         Ok(Err(error)) => warn(&format!("leaving the group: {error}")),
         Err(_) => warn(&format!("leaving the group took longer than {LEAVING_MAX:?}")),
+    }
+}
+
+/// Warns that what has come to this broker for a queue and was not taken has nobody else to go to.
+pub(crate) async fn warn_of_rest(connection: &Connection) {
+    if let Ok(stats) = connection.stats().await
+        && stats.broker.queued > 0
+    {
+        let queued = stats.broker.queued;
+        warn(&format!("{queued} messages that were sent here and not taken end with this process"));
     }
 }
 

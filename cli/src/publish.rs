@@ -1,23 +1,33 @@
 //! `flockmq publish`: sends messages, one after another and without waiting for each.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use clap::Args;
-use flockmq::{Connection, Destination, DestinationKind, Message, Producer, Refusal};
+use flockmq::core::{Target, TargetState};
+use flockmq::{Connection, Destination, DestinationKind, Message, Producer, Receipt, Refusal};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::{Failure, warn};
-use crate::progress::Progress;
+use crate::out::Out;
+use crate::place::Place;
+use crate::progress::say;
 use crate::property::Property;
 use crate::stop::Stop;
+use crate::tally::Tally;
+use crate::targets::{Watch, attend};
 use crate::{duration, lines, network, place};
 
 /// Send messages: each TEXT, or each line of standard input, is one.
 ///
-/// Messages keep their order. The command ends once its broker has accepted them all and its peers have taken what
-/// was for them. A topic keeps nothing for those who come later: wait for them with --wait-peers. A queue keeps its
-/// messages in this process until somebody takes them: give them time with --linger. Messages of a queue that
-/// nobody took end with the process, which is a failure.
+/// Messages keep their order. To a group of peers: the command ends once its broker has accepted them all and its peers
+/// have taken what was for them. A topic keeps nothing for those who come later: wait for them with --wait-peers. A
+/// queue keeps its messages in this process until somebody takes them: give them time with --linger. Messages of a queue
+/// that nobody took end with the process, which is a failure.
+///
+/// To many brokers at once (fanout:): the command ends once enough of them have accepted each message (minAckCount) and
+/// the others have had time to, and tells how many each of them took.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -25,11 +35,14 @@ Examples:
   seq 1000 | flockmq publish peer://groupA/b1 topic://log.seq --wait-peers 1 --timeout 10s
   flockmq publish peer://groupA orders --count 100000 --size 1024 --linger 1m
   flockmq publish peer://groupA orders 42 --property urgent=true --property price=9.5 --linger 5s
+  flockmq publish 'fanout:(multicast://default)?minAckCount=3' topic://news 'it rains' --verbose
+  seq 1000 | flockmq publish 'fanout:(static:(tcp://a:61616,tcp://b:61616))' topic://log.seq
 
 The exit code is 0 once all is sent, 1 if something was refused or nobody took it, 2 for bad usage, 124 if --timeout
-passed, and 130 or 143 if it was interrupted or terminated before all was sent; lingering may be interrupted.")]
+passed, and 130 or 143 if it was interrupted or terminated before all was sent; lingering may be interrupted. What is
+said to be accepted was accepted: a message whose answer is missing is counted neither as accepted nor as refused.")]
 pub(crate) struct Publish {
-    #[arg(value_name = "URI", help = "peer://GROUP[/NAME][?OPTIONS]; see 'flockmq uri'")]
+    #[arg(value_name = "URI", help = place::URI_HELP)]
     uri: String,
     #[arg(value_name = "DEST", help = "queue://NAME or topic://NAME; a bare NAME is a queue")]
     destination: String,
@@ -45,7 +58,7 @@ pub(crate) struct Publish {
     /// Set a property of every message; true, false and numbers have those types, anything else is text
     #[arg(long = "property", short, value_name = "NAME=VALUE", value_parser = Property::parse)]
     properties: Vec<Property>,
-    /// Send nothing before this many peers are ready
+    /// Send nothing before this many peers are ready; with fanout: before this many brokers are up
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     wait_peers: usize,
     /// Give up, with exit code 124, if not all is accepted after this long: 500ms, 5s, 2m
@@ -54,110 +67,139 @@ pub(crate) struct Publish {
     /// Stay this long after the last message was sent, for consumers yet to come
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     linger: Option<Duration>,
+    /// Write a line for each message that is accepted, with its number and the brokers that took it, and no summary
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 impl Publish {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let builder = place::builder(&self.uri)?;
+        let Place { builder, needed } = Place::read(&self.uri)?;
         let destination = place::destination(&self.destination)?;
         if destination.is_pattern() {
             return Err(Failure::Usage(Refusal::IsPattern(destination).to_string()));
         }
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let mut stop = Stop::listen(None)?;
-        let connection = within(deadline, network::open(&mut stop, async { Ok(builder.connect().await?) }), || {
-            self.late("not connected yet and nothing was sent")
-        })
-        .await?;
+        let opening = network::open(&mut stop, async {
+            let connection = builder.connect().await?;
+            let events = connection.events();
+            Ok((connection, events))
+        });
+        let late = || self.late("not connected yet and nothing was sent");
+        let (connection, events) = within(deadline, opening, late).await?;
+        let mut watch = needed.map(|needed| Watch::new(events, needed));
+        let (mut tally, given) = (Tally::new(self.total(), self.verbose), Cell::new(0));
+        let sending = async {
+            self.wait_for_others(&connection, needed, deadline).await?;
+            self.send_all(&connection, &destination, deadline, &given, &mut tally).await
+        };
         let sent = tokio::select! {
             biased;
             cause = stop.wait() => Err(Failure::Stopped(cause)),
-            sent = self.send_all(&connection, &destination, deadline) => sent,
+            sent = attend(&mut watch, sending) => sent,
         };
-        let outcome = match sent {
-            Ok(()) => {
-                tokio::select! {
-                    biased;
-                    _ = stop.wait() => (), // All is sent: whoever ends the lingering knows why.
-                    () = self.stay(&connection) => (),
-                }
-                check_taken(&connection, &destination).await
+        tally.finish(given.get());
+        if sent.is_ok() {
+            tokio::select! {
+                biased;
+                _ = stop.wait() => (), // All is sent: whoever ends the lingering knows why.
+                () = attend(&mut watch, self.stay(&connection)) => (),
             }
-            Err(failure) => Err(failure),
-        };
+        }
+        let outcome = self.conclude(&connection, &destination, sent, &tally, watch.as_mut()).await;
         place::leave(&connection).await;
         outcome
     }
 
-    /// Returns once everything is accepted.
+    /// Returns once enough others are there to take what is sent.
+    async fn wait_for_others(
+        &self,
+        connection: &Connection,
+        needed: Option<u32>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Failure> {
+        let wanted = self.wait_peers;
+        let outcome = within(deadline, async { Ok(connection.ready(wanted).await?) }, String::new).await;
+        let Err(Failure::TimedOut(_)) = outcome else {
+            return outcome;
+        };
+        let (found, others) = if needed.is_some() {
+            let is_up = |target: &Target| matches!(target.state, TargetState::Up { .. });
+            (connection.targets().await?.into_iter().filter(is_up).count(), "brokers were up")
+        } else {
+            (connection.peers().iter().filter(|peer| peer.is_ready).count(), "peers were ready")
+        };
+        Err(Failure::TimedOut(self.late(&format!("{found} of {wanted} {others} and nothing was sent"))))
+    }
+
+    /// Returns once everything is answered.
     async fn send_all(
         &self,
         connection: &Connection,
         destination: &Destination,
         deadline: Option<Instant>,
+        given: &Cell<u64>,
+        tally: &mut Tally,
     ) -> Result<(), Failure> {
-        let wanted = self.wait_peers;
-        within(deadline, async { Ok(connection.ready(wanted).await?) }, || {
-            let ready = connection.peers().iter().filter(|peer| peer.is_ready).count();
-            self.late(&format!("{ready} of {wanted} peers were ready and nothing was sent"))
-        })
-        .await?;
         let producer = connection.producer(destination).await?;
-        let mut progress = Progress::new("sent");
-        let sent = within(deadline, self.enqueue_all(&producer, &mut progress), String::new).await;
-        progress.finish();
-        match sent {
-            // Said here, where the progress can be read.
-            Err(Failure::TimedOut(_)) => Err(Failure::TimedOut(
-                self.late(&format!("{} messages were sent, but not all accepted", progress.counted())),
-            )),
+        let (give, receipts) = mpsc::channel(RECEIPTS_MAX);
+        let work = async {
+            // What was sent before a failure to send more is answered all the same.
+            let sending = async { Ok::<_, Failure>(self.enqueue_all(&producer, give, given).await) };
+            let (enqueued, ()) = tokio::try_join!(sending, tally.settle(receipts))?;
+            enqueued
+        };
+        match within(deadline, work, String::new).await {
+            Err(Failure::TimedOut(_)) => {
+                let (given, accepted) = (given.get(), tally.accepted());
+                Err(Failure::TimedOut(self.late(&format!("{given} messages were sent, {accepted} of them accepted"))))
+            }
             sent => sent,
         }
     }
 
-    async fn enqueue_all(&self, producer: &Producer, progress: &mut Progress) -> Result<(), Failure> {
+    async fn enqueue_all(
+        &self,
+        producer: &Producer,
+        give: mpsc::Sender<Receipt>,
+        given: &Cell<u64>,
+    ) -> Result<(), Failure> {
+        let way = Way { producer, properties: &self.properties, give, given };
         if let Some(count) = self.count {
             for number in 1..=count {
-                self.enqueue(producer, progress, Message::text(generated(number, self.size))).await?;
+                way.enqueue(Message::text(generated(number, self.size))).await?;
             }
         } else if self.texts.is_empty() {
             let mut batches = lines::stdin();
             while let Some(batch) = batches.recv().await {
                 for message in batch.map_err(|error| Failure::Io { what: "reading standard input", error })? {
-                    self.enqueue(producer, progress, message).await?;
+                    way.enqueue(message).await?;
                 }
             }
         } else {
             for text in &self.texts {
-                self.enqueue(producer, progress, Message::text(text)).await?;
+                way.enqueue(Message::text(text)).await?;
             }
         }
-        Ok(producer.flush().await?)
-    }
-
-    async fn enqueue(&self, producer: &Producer, progress: &mut Progress, message: Message) -> Result<(), Failure> {
-        let mut message = message;
-        for property in &self.properties {
-            message = property.apply(message).map_err(flockmq::Error::from)?;
-        }
-        producer.enqueue(message).await?;
-        progress.count_one();
         Ok(())
     }
 
-    /// Lingers, and then waits until peers have taken what is on its way to them.
+    /// Lingers, and then waits until others have taken what is on its way to them.
     async fn stay(&self, connection: &Connection) {
         if let Some(linger) = self.linger {
-            eprintln!("all is sent; staying for {linger:?}");
+            say(&format!("all is sent; staying for {linger:?}"));
             tokio::time::sleep(linger).await;
         }
         let (mut last, mut moved_at) = (None, Instant::now());
-        while let Ok(stats) = connection.stats().await {
-            let is_settled = stats.broker.outstanding == 0 && stats.waiting_bytes == 0;
+        while let (Ok(stats), Ok(targets)) = (connection.stats().await, connection.targets().await) {
+            let unanswered: u64 = targets.iter().map(|target| target.unanswered_bytes).sum();
+            let is_settled = stats.broker.outstanding == 0 && stats.waiting_bytes == 0 && unanswered == 0;
             if is_settled || moved_at.elapsed() >= STILL_MAX {
                 return;
             }
-            let found = Some((stats.broker.outstanding, stats.broker.acknowledged, stats.waiting_bytes));
+            let answered: u64 = targets.iter().map(|target| target.accepted + target.refused).sum();
+            let found = Some((stats.broker.outstanding, stats.broker.acknowledged, stats.waiting_bytes, answered));
             if found != last {
                 (last, moved_at) = (found, Instant::now());
             }
@@ -165,9 +207,66 @@ impl Publish {
         }
     }
 
+    /// Says what became of everything, in words and as the outcome of the command.
+    async fn conclude(
+        &self,
+        connection: &Connection,
+        destination: &Destination,
+        sent: Result<(), Failure>,
+        tally: &Tally,
+        watch: Option<&mut Watch>,
+    ) -> Result<(), Failure> {
+        let Some(watch) = watch else {
+            sent?;
+            tally.check()?;
+            return check_taken(connection, destination).await;
+        };
+        let targets = connection.targets().await.unwrap_or_default(); // Of one that is closed nothing more is known.
+        watch.catch_up().await; // All that led to these.
+        let written = if self.verbose { Ok(()) } else { summarize(tally, watch, &targets) };
+        sent?;
+        tally.check()?;
+        written
+    }
+
+    /// How many messages there are to send, if that is known.
+    fn total(&self) -> Option<u64> {
+        self.count.or_else(|| u64::try_from(self.texts.len()).ok().filter(|count| *count > 0))
+    }
+
     fn late(&self, what: &str) -> String {
         format!("timed out after {:?}: {what}", self.timeout.unwrap_or_default())
     }
+}
+
+/// Where messages are put on their way.
+struct Way<'a> {
+    producer: &'a Producer,
+    properties: &'a [Property],
+    give: mpsc::Sender<Receipt>,
+    given: &'a Cell<u64>,
+}
+
+impl Way<'_> {
+    async fn enqueue(&self, mut message: Message) -> Result<(), Failure> {
+        for property in self.properties {
+            message = property.apply(message).map_err(flockmq::Error::from)?;
+        }
+        let receipt = self.producer.enqueue(message).await?;
+        self.given.set(receipt.sequence());
+        // Nobody waits for it any more only once that has failed, which is told there.
+        _ = self.give.send(receipt).await;
+        Ok(())
+    }
+}
+
+/// Writes what became of all messages, and how many each target took.
+fn summarize(tally: &Tally, watch: &Watch, targets: &[Target]) -> Result<(), Failure> {
+    let mut lines: Vec<String> = targets.iter().map(|target| watch.told(target)).collect();
+    lines.sort();
+    let mut out = Out::new();
+    out.line(tally.summary())?;
+    lines.into_iter().try_for_each(|line| out.line(line))
 }
 
 /// A topic keeps nothing, but what was accepted for a queue is owed to somebody.
@@ -214,7 +313,10 @@ fn generated(number: u64, size: Option<u64>) -> String {
 /// The largest generated message; what a broker takes is less, and it says so.
 const SIZE_MAX: u64 = 256 * 1024 * 1024;
 
-/// How long peers may take nothing before they are not waited for any more.
+/// How many messages may be sent whose answers were not waited for yet.
+const RECEIPTS_MAX: usize = 4096;
+
+/// How long others may take nothing before they are not waited for any more.
 const STILL_MAX: Duration = Duration::from_secs(2);
 
 /// How often to look.

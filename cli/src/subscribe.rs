@@ -6,9 +6,12 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use flockmq::{AckMode, Connection, Consumer, Delivery, SubscribeOptions};
 
-use crate::failure::{Failure, warn};
+use crate::failure::Failure;
 use crate::out::{Out, Reader};
+use crate::place::Place;
+use crate::progress::say;
 use crate::stop::{Cause, Stop};
+use crate::targets::{Watch, attend};
 use crate::{body, duration, network, paint, place};
 
 /// Take messages and write each body on a line of its own.
@@ -16,18 +19,21 @@ use crate::{body, duration, network, paint, place};
 /// Text is written as it is. Content that is not UTF-8 is written with \xNN for the bytes that are none and with
 /// doubled backslashes. On a terminal, control characters are spelled out. A message is acknowledged only after
 /// its line was written.
+///
+/// From many brokers at once (fanout:): a message that several of them have is taken once.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   flockmq subscribe peer://groupA/b2 'topic://log.>' --count 1000
   flockmq subscribe peer://groupA orders --ack individual --format json
   flockmq subscribe peer://groupA 'topic://prices.*' --timeout 1m | grep EUR
+  flockmq subscribe 'fanout:(static:(tcp://a:61616))?minAckCount=1' 'topic://log.>'
 
 The exit code is 0 once --count messages are written; without --count, when interrupted, terminated or --timeout has
 passed, and in any case when the reader of the output has gone. With --count unfulfilled it is 124 after --timeout, 130
 when interrupted and 143 when terminated. 1 is a failure, 2 bad usage. The group is told of every orderly end.")]
 pub(crate) struct Subscribe {
-    #[arg(value_name = "URI", help = "peer://GROUP[/NAME][?OPTIONS]; see 'flockmq uri'")]
+    #[arg(value_name = "URI", help = place::URI_HELP)]
     uri: String,
     #[arg(
         value_name = "DEST",
@@ -47,6 +53,9 @@ pub(crate) struct Subscribe {
     /// End after this long, however many messages came: 500ms, 5s, 2m
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     timeout: Option<Duration>,
+    /// Say so on standard error once messages that are sent come here
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 /// How messages or peers are written.
@@ -72,23 +81,46 @@ enum Ack {
 
 impl Subscribe {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let builder = place::builder(&self.uri)?;
+        let Place { builder, needed } = Place::read(&self.uri)?;
         let destination = place::destination(&self.destination)?;
         let mut stop = Stop::listen(self.timeout)?;
         let options = SubscribeOptions { ack: self.ack.mode(), ..SubscribeOptions::default() };
-        let (connection, consumer) = network::open(&mut stop, async move {
-            let connection = builder.connect().await?;
-            let consumer = connection.subscribe_with(destination, options).await?;
-            Ok((connection, consumer))
-        })
-        .await?;
-        let outcome = self.take(&connection, consumer, &mut stop).await;
+        let opening = {
+            let destination = destination.clone();
+            async move {
+                let connection = builder.connect().await?;
+                let events = connection.events();
+                // Many brokers answer once enough of them are up, and while they are not there is something to say.
+                let at_once = needed.is_none();
+                let consumer =
+                    if at_once { Some(connection.subscribe_with(destination, options).await?) } else { None };
+                Ok((connection, events, consumer))
+            }
+        };
+        let (connection, events, consumer) = network::open(&mut stop, opening).await?;
+        let mut watch = needed.map(|needed| Watch::new(events, needed));
+        let taking = async {
+            let consumer = if let Some(consumer) = consumer {
+                consumer
+            } else {
+                tokio::select! {
+                    biased;
+                    cause = stop.wait() => return self.stopped(cause, 0),
+                    consumer = connection.subscribe_with(destination, options) => consumer?,
+                }
+            };
+            self.take(&connection, consumer, &mut stop).await
+        };
+        let outcome = attend(&mut watch, taking).await;
         place::leave(&connection).await;
         outcome
     }
 
     /// Writes messages until there were enough.
     async fn take(&self, connection: &Connection, mut consumer: Consumer, stop: &mut Stop) -> Result<(), Failure> {
+        if self.verbose {
+            say(&format!("subscribed to {}", paint::name(&self.destination)));
+        }
         let (mut out, reader, is_terminal) = (Out::new(), Reader::new(), std::io::stdout().is_terminal());
         let mut taken = 0;
         let outcome = loop {
@@ -121,7 +153,7 @@ impl Subscribe {
             taken += 1;
         };
         consumer.close().await?;
-        self.warn_of_rest(connection).await;
+        place::warn_of_rest(connection).await;
         outcome
     }
 
@@ -140,16 +172,6 @@ impl Subscribe {
                 Err(Failure::TimedOut(format!("{cause}: {taken} of {count} messages came")))
             }
             (Some(_), Cause::Interrupted | Cause::Terminated) => Err(Failure::Stopped(cause)),
-        }
-    }
-
-    /// What has come to this broker for a queue and was not taken has nobody else to go to.
-    async fn warn_of_rest(&self, connection: &Connection) {
-        if let Ok(stats) = connection.stats().await
-            && stats.broker.queued > 0
-        {
-            let queued = stats.broker.queued;
-            warn(&format!("{queued} messages that were sent here and not taken end with this process"));
         }
     }
 }

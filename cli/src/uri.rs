@@ -18,9 +18,10 @@ use crate::place;
 #[command(after_help = "\
 Examples:
   flockmq uri 'peer://groupA/broker1?persistent=false'
+  flockmq uri 'fanout:(multicast://default)?minAckCount=3'
   flockmq uri 'static:(tcp://a:61616,tcp://b:61616)?maxReconnectAttempts=5'")]
 pub(crate) struct Uri {
-    /// peer:, vm:, tcp:, static: or multicast:, in quotes if it has a '?' or '&'
+    /// peer:, fanout:, vm:, tcp:, static: or multicast:, in quotes if it has a '?', '&' or '('
     #[arg(value_name = "URI")]
     uri: String,
 }

@@ -36,9 +36,11 @@ mod broker;
 mod client;
 mod dial;
 mod discovery;
+mod fanout;
 mod link;
 mod model;
 mod node;
+mod remote;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod uri;
@@ -49,13 +51,16 @@ pub use bridge::BridgeConfig;
 pub use broker::{BrokerConfig, BrokerStats};
 pub use dial::DialConfig;
 pub use discovery::MulticastStats;
+pub use fanout::FanoutConfig;
 pub use link::LinkConfig;
 pub use model::{
-    Ack, AckExtent, AckKind, Address, AddressError, Body, BodyKind, BrokerId, CloseReason, ConnectionId, ConsumerId,
-    Delivery, Demand, Destination, DestinationError, DestinationKind, GroupId, Host, LinkId, ListenerId, Message,
-    MessageError, MessageId, Path, ProducerId, Properties, PropertiesError, Refusal, RequestId, Service, Subscription,
-    Tag, Value, What,
+    Ack, AckExtent, AckKind, Address, AddressError, Answer, Body, BodyKind, BrokerId, CloseReason, ConnectionId,
+    ConsumerId, Delivery, Demand, Destination, DestinationError, DestinationKind, GroupId, Host, LinkId, ListenerId,
+    Message, MessageError, MessageId, Path, ProducerId, Properties, PropertiesError, Refusal, RequestId, Role, Service,
+    Subscription, Tag, Value, What,
 };
 pub use node::{
-    Command, Config, ConfigError, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats,
+    Command, Config, ConfigError, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats, Target,
+    TargetState, TransportConfig,
 };
+pub use remote::RemoteConfig;

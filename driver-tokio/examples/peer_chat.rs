@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     loop {
         tokio::select! {
             line = lines.recv() => match line {
-                Some(line) => said.send(Message::text(line).property("from", name.as_str())?).await?,
+                Some(line) => drop(said.send(Message::text(line).property("from", name.as_str())?).await?),
                 None => break,
             },
             delivery = heard.next() => match delivery {

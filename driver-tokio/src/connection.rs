@@ -1,25 +1,29 @@
-//! Connections: an application's attachment to an embedded broker.
+//! Connections: an application's attachment to an embedded broker, or to many brokers through fanout.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flockmq_core::{BrokerId, Command, Config, ConnectionId, Destination, Peer, Stats};
+use flockmq_core::{BrokerId, Command, Config, ConnectionId, Destination, Peer, Role, Stats, Target};
 use tokio::sync::{oneshot, watch};
 
+use crate::board::Listening;
 use crate::consumer::{Consumer, SubscribeOptions};
 use crate::embedded::{self, Broker};
 use crate::error::{Error, within};
 use crate::events::Events;
 use crate::inbox::{Entry, Inbox};
 use crate::message::{Message, ToDestination};
+use crate::outcome::Outcome;
 use crate::producer::Producer;
 use crate::ready::lock;
 
-/// A connection to the broker that this process embeds. Clones are the same connection.
+/// A connection to the broker that this process embeds, or to many brokers through fanout. Clones are the same
+/// connection.
 ///
-/// The broker stops when the last of its connections is closed, or when nothing of any of them is left: neither
+/// The broker, or the client through which a connection fans out, stops when the last of its connections is closed, or when nothing of any of them is left: neither
 /// the connections themselves nor consumers or producers made from them.
 ///
 /// Every wait lasts as long as it takes, unless the connection was given a deadline by
@@ -49,36 +53,68 @@ impl Connection {
 
     /// Waits until `count` peers are up and know what is wanted here, and this broker knows what is wanted there:
     /// what is sent from then on reaches their consumers.
+    ///
+    /// Through fanout, waits until `count` targets are up. Sends wait for as many as they need by themselves, and
+    /// consumers are on targets whenever they come.
     pub async fn ready(&self, count: usize) -> Result<(), Error> {
-        let mut peers = self.attachment.broker.peers();
-        let mut closed = self.attachment.closed.subscribe();
-        let ready = async {
-            tokio::select! {
-                _ = closed.wait_for(|is_closed| *is_closed) => Err(Error::Closed),
-                found = peers.wait_for(|peers| peers.iter().filter(|peer| peer.is_ready).count() >= count) => {
-                    found.map(drop).map_err(|_| Error::Closed)
-                }
+        let view = self.attachment.broker.view();
+        match self.attachment.config().role {
+            Role::Broker | Role::Peer => {
+                let is_enough = |peers: &Vec<Peer>| peers.iter().filter(|peer| peer.is_ready).count() >= count;
+                self.wait_for("waiting for peers", view.peers(), is_enough).await.map(drop)
             }
-        };
-        within(self.timeout, "waiting for peers", ready).await
+            Role::Client => self.wait_for("waiting for targets", view.targets_up(), |up| *up >= count).await.map(drop),
+        }
     }
 
-    /// The peers that are linked now.
+    /// The peers that are linked now; none through fanout.
     pub fn peers(&self) -> Vec<Peer> {
-        self.attachment.broker.peers().borrow().clone()
+        self.attachment.broker.view().peers().borrow().clone()
     }
 
-    /// What happens from now on around the broker.
+    /// The brokers that this connection fans out to, or would: those named and those discovered, whether they are up
+    /// or not. None without fanout.
+    pub async fn targets(&self) -> Result<Vec<Target>, Error> {
+        self.ask("asking for targets", Entry::Targets).await
+    }
+
+    /// The addresses under which others can reach the broker, loopback last; waits until it listens. None for a broker
+    /// that listens nowhere, and through fanout.
+    pub async fn listening(&self) -> Result<Vec<SocketAddr>, Error> {
+        self.attachment.check_open()?;
+        if self.attachment.config().listen.is_none() {
+            return Ok(Vec::new());
+        }
+        let listening = self.attachment.broker.view().listening();
+        match self.wait_for("waiting to listen", listening, |listening| *listening != Listening::NotYet).await? {
+            Listening::At(addresses) => Ok(addresses),
+            Listening::Failed(reason) => Err(Error::NotListening(reason)),
+            Listening::NotYet => unreachable!("this is waited for no longer"),
+        }
+    }
+
+    /// What happens from now on around the broker, or among the targets.
     pub fn events(&self) -> Events {
-        self.attachment.broker.events()
+        self.attachment.broker.view().events()
     }
 
     /// Takes messages of a destination, or of all that a pattern covers, acknowledging them automatically.
+    ///
+    /// Through fanout the consumer is on every target, also on those that come later, and takes what any of them has
+    /// for it. A message that several have, as one of a topic that was fanned out to them, is delivered once: it is
+    /// recognised by its id, unless the URI says `checkForDuplicates=false`. An acknowledgement goes to the target
+    /// that the message came from.
+    ///
+    /// This returns once as many targets as are needed (`minAckCount`) have the consumer, and fails if one of them
+    /// refuses it or if they take longer than `sendTimeout`. One that refuses it later is told of by
+    /// `Event::SubscriptionRefused`, and the consumer stays on the others.
     pub async fn subscribe(&self, destination: impl ToDestination) -> Result<Consumer, Error> {
         self.subscribe_with(destination, SubscribeOptions::default()).await
     }
 
-    /// Takes messages of a destination, or of all that a pattern covers.
+    /// Takes messages of a destination, or of all that a pattern covers; through fanout as [`subscribe`] has it.
+    ///
+    /// [`subscribe`]: Self::subscribe
     pub async fn subscribe_with(
         &self,
         destination: impl ToDestination,
@@ -94,36 +130,32 @@ impl Connection {
         Producer::open(&self.attachment, destination.to_destination()?, self.timeout).await
     }
 
-    /// Sends one message and waits until the broker has accepted it. Messages that are sent one after another to
-    /// one destination keep their order.
-    pub async fn send(&self, destination: impl ToDestination, message: impl Into<Message>) -> Result<(), Error> {
+    /// Sends one message and waits until the broker has accepted it; or, through fanout, as many brokers as were asked
+    /// for, which the outcome names. Messages that are sent one after another to one destination keep their order.
+    pub async fn send(&self, destination: impl ToDestination, message: impl Into<Message>) -> Result<Outcome, Error> {
         self.attachment.check_open()?;
         let producer = self.attachment.producer(destination.to_destination()?, self.timeout).await?;
         producer.send_within(self.timeout, message.into()).await
     }
 
-    /// The name of the broker.
+    /// The name of the broker, or of the client.
     pub fn name(&self) -> &str {
         &self.attachment.config().name
     }
 
-    /// The group the broker belongs to; empty if it is alone.
+    /// The group the broker belongs to; empty if it is alone, and through fanout.
     pub fn group(&self) -> &str {
         &self.attachment.config().group
     }
 
-    /// The broker's identity, which is new at every start.
+    /// The identity of the broker, or of the client, which is new at every start.
     pub fn id(&self) -> BrokerId {
         self.attachment.broker.id()
     }
 
     /// The broker's counts and gauges.
     pub async fn stats(&self) -> Result<Stats, Error> {
-        self.attachment.check_open()?;
-        let (reply, answer) = oneshot::channel();
-        self.attachment.inbox().push(Entry::Stats(reply))?;
-        let asking = async { answer.await.map_err(|_| Error::Closed) };
-        within(self.timeout, "asking for counts", asking).await
+        self.ask("asking for counts", Entry::Stats).await
     }
 
     /// Closes the connection with all its consumers and producers, in all its clones. If it was the last of its
@@ -137,6 +169,32 @@ impl Connection {
     /// True once the connection was closed, or its broker has ended.
     pub fn is_closed(&self) -> bool {
         self.attachment.check_open().is_err()
+    }
+
+    /// Asks the driver.
+    async fn ask<T>(&self, what: &'static str, entry: impl FnOnce(oneshot::Sender<T>) -> Entry) -> Result<T, Error> {
+        self.attachment.check_open()?;
+        let (reply, answer) = oneshot::channel();
+        self.attachment.inbox().push(entry(reply))?;
+        within(self.timeout, what, async { answer.await.map_err(|_| Error::Closed) }).await
+    }
+
+    /// Waits until something is as wanted, or the connection is closed.
+    async fn wait_for<T: Clone>(
+        &self,
+        what: &'static str,
+        mut seen: watch::Receiver<T>,
+        is_wanted: impl FnMut(&T) -> bool,
+    ) -> Result<T, Error> {
+        let mut closed = self.attachment.closed.subscribe();
+        let waiting = async {
+            tokio::select! {
+                biased;
+                _ = closed.wait_for(|is_closed| *is_closed) => Err(Error::Closed),
+                found = seen.wait_for(is_wanted) => found.map(|found| found.clone()).map_err(|_| Error::Closed),
+            }
+        };
+        within(self.timeout, what, waiting).await
     }
 }
 

@@ -35,6 +35,7 @@ pub struct SubscribeOptions {
     /// When deliveries count as done with.
     pub ack: AckMode,
     /// How many deliveries may be unacknowledged at a time; `None` takes the broker's default for queues or topics.
+    /// Through fanout each target may hand out so many.
     pub prefetch: Option<u32>,
 }
 

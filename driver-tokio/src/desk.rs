@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flockmq_core::{ConnectionId, ConsumerId, Event, Peer, Refusal, RequestId};
-use tokio::sync::{broadcast, oneshot, watch};
+use flockmq_core::{Answer, ConnectionId, ConsumerId, Event, Peer, Refusal, RequestId, Role};
+use tokio::sync::oneshot;
 use tracing::debug;
 
+use crate::board::Board;
+use crate::error::Error;
+use crate::outcome::Acceptors;
 use crate::{consumer, producer};
 
 /// Hands what the node tells to the handles it is for.
 pub(crate) struct Desk {
+    role: Role,
     consumers: BTreeMap<ConsumerId, Arc<consumer::Shared>>,
     producers: BTreeMap<u64, Arc<producer::Shared>>,
     requests: BTreeMap<RequestId, Pending>,
-    events: broadcast::Sender<Event>,
-    peers: watch::Sender<Vec<Peer>>,
+    acceptors: Acceptors,
+    board: Board,
     has_peer_news: bool,
     delivered: usize,
 }
@@ -35,13 +39,14 @@ pub(crate) enum Opens {
 }
 
 impl Desk {
-    pub(crate) fn new(events: broadcast::Sender<Event>, peers: watch::Sender<Vec<Peer>>) -> Self {
+    pub(crate) fn new(role: Role, board: Board) -> Self {
         Self {
+            role,
             consumers: BTreeMap::new(),
             producers: BTreeMap::new(),
             requests: BTreeMap::new(),
-            events,
-            peers,
+            acceptors: Acceptors::default(),
+            board,
             has_peer_news: false,
             delivered: 0,
         }
@@ -95,9 +100,9 @@ impl Desk {
     /// Hands on what the node tells.
     pub(crate) fn handle_event(&mut self, event: Event) {
         match event {
-            Event::Accepted { producer, up_to } => {
+            Event::Accepted { producer, up_to, by } => {
                 if let Some(shared) = self.producers.get(&producer) {
-                    shared.accept(up_to);
+                    shared.accept(up_to, self.acceptors.outcome(&by));
                 }
             }
             Event::Delivered { consumer, deliveries } => {
@@ -107,17 +112,23 @@ impl Desk {
                     shared.deliver(deliveries);
                 }
             }
-            Event::Refused { producer, sequence, refusal } => {
+            Event::Refused { producer, sequence, refusal, answers } => {
                 if let Some(shared) = self.producers.get(&producer) {
-                    shared.refuse(sequence, refusal);
+                    shared.refuse(sequence, self.refused(refusal, answers));
                 }
             }
             Event::Replied { request, result } => self.answer(request, result),
             event => {
-                debug!(?event, "the broker has news");
-                self.has_peer_news |=
-                    matches!(event, Event::PeerLost { .. } | Event::PeerReady { .. } | Event::PeerUp { .. });
-                _ = self.events.send(event); // Nobody may be listening.
+                debug!(?event, "the node has news");
+                match &event {
+                    Event::PeerLost { .. } | Event::PeerReady { .. } | Event::PeerUp { .. } => {
+                        self.has_peer_news = true;
+                    }
+                    Event::TargetLost { broker, .. } => self.acceptors.part(*broker),
+                    Event::TargetUp { broker, name, .. } => self.acceptors.meet(*broker, name),
+                    _ => (),
+                }
+                self.board.publish(event);
             }
         }
     }
@@ -138,7 +149,7 @@ impl Desk {
     }
 
     pub(crate) fn publish_peers(&self, peers: Vec<Peer>) {
-        self.peers.send_replace(peers);
+        self.board.publish_peers(peers);
     }
 
     /// Nothing follows for anybody.
@@ -150,6 +161,14 @@ impl Desk {
             shared.end();
         }
         self.requests.clear();
+    }
+
+    /// What the application is told of a message that was refused.
+    fn refused(&self, refusal: Refusal, answers: Vec<Answer>) -> Error {
+        match self.role {
+            Role::Broker | Role::Peer => Error::Refused(refusal),
+            Role::Client => Error::NotAccepted { refusal, answers },
+        }
     }
 
     fn answer(&mut self, request: RequestId, result: Result<(), Refusal>) {

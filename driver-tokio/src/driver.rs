@@ -35,21 +35,14 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(
-        node: Node,
-        clock: Clock,
-        desk: Desk,
-        inbox: Arc<Inbox>,
-        connect_timeout: Duration,
-        ended: watch::Sender<()>,
-    ) -> Self {
+    pub(crate) fn new(node: Node, clock: Clock, desk: Desk, inbox: Arc<Inbox>, ended: watch::Sender<()>) -> Self {
         let ready = Arc::new(Ready::default());
         Self {
+            sockets: Sockets::new(Arc::clone(&ready), node.config().clone()),
             node,
             clock,
             desk,
             inbox,
-            sockets: Sockets::new(Arc::clone(&ready), connect_timeout),
             timer: Timer::new(&ready),
             ready,
             entries: Vec::new(),
@@ -163,7 +156,7 @@ impl Driver {
             is_any = true;
         }
         if self.stop_at.is_some_and(|at| at <= now) {
-            warn!("the broker did not stop in time and was ended");
+            warn!("the node did not stop in time and was ended");
             self.has_stopped = true;
         }
         let wanted = [self.node.poll_timeout(), self.sockets.poll_timeout(), self.stop_at];
@@ -218,6 +211,7 @@ impl Driver {
                 self.stop_at = Some(self.clock.now() + STOP_TIMEOUT);
                 self.tell(Input::Command(Command::Stop));
             }
+            Entry::Targets(reply) => drop(reply.send(self.node.targets())),
         }
     }
 

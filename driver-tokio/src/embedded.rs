@@ -1,28 +1,33 @@
-//! The brokers of this process, by name: connections that ask for the same broker share it.
+//! The brokers of this process, by name: connections that ask for the same broker share it. Clients are not among
+//! them: each connection through fanout is a client of its own.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flockmq_core::{BrokerId, Config, Event, Node, Peer, Seed};
-use tokio::sync::{broadcast, watch};
+use flockmq_core::{BrokerId, Config, Node, Role, Seed};
+use tokio::sync::watch;
 use tracing::Instrument;
 
+use crate::board::{Board, View};
 use crate::clock::Clock;
 use crate::connection::Connection;
 use crate::desk::Desk;
 use crate::driver::Driver;
 use crate::error::Error;
-use crate::events::{self, Events};
 use crate::inbox::{Entry, Inbox};
-use crate::location::{Start, Target};
+use crate::location::{Place, Start};
 use crate::ready::lock;
 
-/// Connects to the broker of a URI, starting it if this process has none of its name.
+/// Connects to the broker of a URI, starting it if this process has none of its name; or to many brokers at once.
 ///
 /// `peer://GROUP/NAME` is a broker that links up with the others of its group; connections of one process with the
 /// same URI share one, and without a name it gets one made up. `vm://NAME` is whatever broker of this process has
 /// that name, or else one that is alone.
+///
+/// `fanout:(static:(tcp://HOST1:PORT,tcp://HOST2:PORT))?minAckCount=2` sends to all of these brokers at once, and
+/// `fanout:(multicast://default)?minAckCount=2` to all that are discovered. Each such connection is a client of its
+/// own. It is made at once, whether or not brokers are up: what needs them waits for them, up to `sendTimeout`.
 ///
 /// ```
 /// use flockmq::Message;
@@ -44,17 +49,28 @@ pub async fn connect(uri: &str) -> Result<Connection, Error> {
 
 /// Connects to the broker of this configuration, starting it if this process has none of its name.
 ///
-/// This is what [`connect`](crate::connect) does with what the URI says; for tests, and for what no URI option says.
+/// This is what [`connect`](crate::connect) does with what the URI says; for tests, and for what no URI option says:
+/// [`Config::broker`] is a broker that stands alone, listening and advertising itself, and that clients fan out to.
 ///
 /// ```
 /// use flockmq::Config;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), flockmq::Error> {
-/// let mut config = Config::alone("configured");
-/// config.broker.queue_prefetch = 10;
-/// let connection = flockmq::connect_with(config).await?;
-/// connection.close().await
+/// let mut config = Config::broker("default", "a");
+/// config.listen = Some("tcp://127.0.0.1:0".parse().expect("an address"));
+/// config.multicast = None; // Who wants to find it has to be told where it is.
+/// let broker = flockmq::connect_with(config).await?;
+/// let mut orders = broker.subscribe("queue://orders").await?;
+/// let address = broker.listening().await?[0];
+///
+/// let client = flockmq::connect(&format!("fanout:(static:(tcp://{address}))?minAckCount=1")).await?;
+/// let outcome = client.send("queue://orders", "42").await?; // Once the broker is up and has accepted it.
+/// assert_eq!(outcome.brokers()[0].name, "a");
+/// let delivery = orders.next().await.expect("the consumer is open");
+/// assert_eq!(delivery.text()?, "42");
+/// client.close().await?;
+/// broker.close().await
 /// # }
 /// ```
 pub async fn connect_with(config: Config) -> Result<Connection, Error> {
@@ -64,23 +80,24 @@ pub async fn connect_with(config: Config) -> Result<Connection, Error> {
 /// A connection to be made, with what no configuration says.
 #[derive(Clone, Debug)]
 pub struct Builder {
-    target: Target,
+    place: Place,
     seed: Option<Seed>,
     timeout: Option<Duration>,
 }
 
 impl Builder {
-    /// To the broker of this configuration. An empty name stands for one made up.
+    /// To the broker of this configuration, or as a client of its own to those that it fans out to. An empty name
+    /// stands for one made up.
     pub fn new(config: Config) -> Self {
-        Self::to(Target { config, start: Start::Exactly, wait: Duration::ZERO })
+        Self::to(Place { config, start: Start::Exactly, wait: Duration::ZERO })
     }
 
     /// To the broker that [`connect`] would connect to.
     pub fn from_uri(uri: &str) -> Result<Self, Error> {
-        Target::parse(uri).map(Self::to)
+        Place::parse(uri).map(Self::to)
     }
 
-    /// Where all of the broker's chance comes from, its identity included; the system gives one if none is set. It
+    /// Where all of the broker's or client's chance comes from, its identity included; the system gives one if none is set. It
     /// plays no part if the broker runs already.
     #[must_use]
     pub fn seed(mut self, seed: Seed) -> Self {
@@ -97,7 +114,7 @@ impl Builder {
 
     /// Makes the connection.
     pub async fn connect(self) -> Result<Connection, Error> {
-        let give_up_at = std::time::Instant::now() + self.target.wait;
+        let give_up_at = std::time::Instant::now() + self.place.wait;
         loop {
             // Whoever waits for the broker to be there only starts it when the time is up.
             let is_last = std::time::Instant::now() >= give_up_at;
@@ -108,14 +125,18 @@ impl Builder {
         }
     }
 
-    fn to(target: Target) -> Self {
-        Self { target, seed: None, timeout: None }
+    fn to(place: Place) -> Self {
+        Self { place, seed: None, timeout: None }
     }
 
-    /// Finds the broker or, if this is the last try, starts it; and counts the connection to come.
+    /// Finds the broker or, if this is the last try, starts it; and counts the connection to come. A client is always
+    /// started.
     fn acquire(&self, is_last: bool) -> Result<Option<Arc<Broker>>, Error> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
-        let Target { config, start, .. } = &self.target;
+        let Place { config, start, .. } = &self.place;
+        if config.role == Role::Client {
+            return self.start(&runtime).map(Some);
+        }
         let mut brokers = lock(&BROKERS);
         brokers.retain(|_, registered| !registered.broker.inbox.is_closed()); // Its runtime may have gone.
         let found = if config.name.is_empty() {
@@ -136,40 +157,44 @@ impl Builder {
         if *start == Start::Never {
             return Err(Error::NoBroker(config.name.clone()));
         }
-        let seed = self.seed.map_or_else(random, Ok)?;
+        let broker = self.start(&runtime)?;
         let has_generated_name = config.name.is_empty();
-        let name = if has_generated_name { generated_name(seed) } else { config.name.clone() };
-        let broker = Arc::new(Broker::start(&runtime, Config { name: name.clone(), ..config.clone() }, seed));
         let registered = Registered { broker: Arc::clone(&broker), connections: 1, has_generated_name };
-        brokers.insert(name, registered);
+        brokers.insert(broker.config.name.clone(), registered);
         Ok(Some(broker))
+    }
+
+    fn start(&self, runtime: &tokio::runtime::Handle) -> Result<Arc<Broker>, Error> {
+        let seed = self.seed.map_or_else(random, Ok)?;
+        let mut config = self.place.config.clone();
+        if config.name.is_empty() {
+            config.name = generated_name(config.role, seed);
+        }
+        Ok(Arc::new(Broker::start(runtime, config, seed)))
     }
 }
 
 /// Gives up one connection to a broker; the last one stops it, and then this is true.
 pub(crate) fn release(broker: &Arc<Broker>) -> bool {
     let mut brokers = lock(&BROKERS);
-    let is_last = match brokers.get_mut(&broker.config.name) {
-        Some(registered) if Arc::ptr_eq(&registered.broker, broker) => {
-            registered.connections -= 1;
-            registered.connections == 0
+    let registered = brokers.get_mut(&broker.config.name).filter(|found| Arc::ptr_eq(&found.broker, broker));
+    if let Some(registered) = registered {
+        registered.connections -= 1;
+        if registered.connections > 0 {
+            return false;
         }
-        _ => return true, // It ended by itself.
-    };
-    if is_last {
         brokers.remove(&broker.config.name);
-        _ = broker.inbox.push(Entry::Stop); // If the driver has gone, it has stopped.
-    }
-    is_last
+    } // Else it is a client, which has one connection, or it has ended by itself.
+    _ = broker.inbox.push(Entry::Stop); // If the driver has gone, it has stopped.
+    true
 }
 
-/// A broker that runs.
+/// A broker that runs, or a client of brokers.
 pub(crate) struct Broker {
     config: Config,
     id: BrokerId,
     inbox: Arc<Inbox>,
-    events: broadcast::WeakSender<Event>,
-    peers: watch::Receiver<Vec<Peer>>,
+    view: View,
     ended: watch::Receiver<()>,
 }
 
@@ -178,13 +203,15 @@ impl Broker {
         let clock = Clock::start();
         let node = Node::new(config.clone(), seed, clock.now());
         let (id, inbox) = (node.id(), Arc::<Inbox>::default());
-        let (events, _) = broadcast::channel(events::CAPACITY);
-        let (peers, peers_seen) = watch::channel(Vec::new());
+        let (board, view) = Board::new();
         let (end, ended) = watch::channel(());
-        let broker =
-            Self { config, id, inbox: Arc::clone(&inbox), events: events.downgrade(), peers: peers_seen, ended };
-        let driver = Driver::new(node, clock, Desk::new(events, peers), inbox, broker.config.dial.connect_timeout, end);
-        let span = tracing::debug_span!("broker", name = broker.config.name, group = broker.config.group);
+        let broker = Self { config, id, inbox: Arc::clone(&inbox), view, ended };
+        let Config { name, group, role, .. } = &broker.config;
+        let driver = Driver::new(node, clock, Desk::new(*role, board), inbox, end);
+        let span = match role {
+            Role::Broker | Role::Peer => tracing::debug_span!("broker", name, group),
+            Role::Client => tracing::debug_span!("client", name),
+        };
         // The driver has a budget of its own.
         runtime.spawn(tokio::task::coop::unconstrained(driver.run().instrument(span)));
         broker
@@ -202,13 +229,8 @@ impl Broker {
         &self.inbox
     }
 
-    pub(crate) fn peers(&self) -> watch::Receiver<Vec<Peer>> {
-        self.peers.clone()
-    }
-
-    pub(crate) fn events(&self) -> Events {
-        let receiver = self.events.upgrade().map_or_else(|| broadcast::channel(1).1, |sender| sender.subscribe());
-        Events::new(receiver)
+    pub(crate) fn view(&self) -> &View {
+        &self.view
     }
 
     /// Waits until its task and sockets are gone.
@@ -257,7 +279,12 @@ fn random() -> Result<Seed, Error> {
     Ok(Seed(u128::from_ne_bytes(bytes)))
 }
 
-/// Eight digits that brokers started with different seeds do not share.
-fn generated_name(seed: Seed) -> String {
-    format!("peer-{:08x}", flockmq_core::Rng::new(seed).below(1 << 32))
+/// Eight digits that nodes started with different seeds do not share.
+fn generated_name(role: Role, seed: Seed) -> String {
+    let prefix = match role {
+        Role::Broker => "broker",
+        Role::Client => "client",
+        Role::Peer => "peer",
+    };
+    format!("{prefix}-{:08x}", flockmq_core::Rng::new(seed).below(1 << 32))
 }

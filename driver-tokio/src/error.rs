@@ -1,9 +1,10 @@
 //! What can go wrong for an application.
 
+use std::fmt;
 use std::time::Duration;
 
 use flockmq_core::uri::UriError;
-use flockmq_core::{ConfigError, DestinationError, MessageError, PropertiesError, Refusal};
+use flockmq_core::{Answer, ConfigError, DestinationError, MessageError, PropertiesError, Refusal};
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,12 @@ pub enum Error {
     /// The text names no destination.
     #[error(transparent)]
     Destination(#[from] DestinationError),
+    /// How a message fared is not known any more: nobody asked for a long time, while many others were refused.
+    #[error("how the message fared was forgotten: {max} later refusals were not asked for either")]
+    Forgotten {
+        /// How many refusals are remembered.
+        max: u64,
+    },
     /// The message can't be read as asked.
     #[error(transparent)]
     Message(#[from] MessageError),
@@ -38,9 +45,18 @@ pub enum Error {
     /// Called outside a tokio runtime; nothing was started.
     #[error("there is no tokio runtime here; connect from within one that has I/O and time enabled")]
     NoRuntime,
-    /// The URI is a valid one, but names no broker of this process. Nothing was started.
+    /// Too few brokers have accepted a message that was sent through fanout. Those that did may hand it out.
+    #[error("{refusal}{}", Listed(.answers))]
+    NotAccepted {
+        /// Why.
+        refusal: Refusal,
+        /// What each broker said that it was sent to; empty if it was sent to none.
+        answers: Vec<Answer>,
+    },
+    /// The URI is a valid one, but only says where others are. Nothing was started.
     #[error(
-        "'{uri}' can't be connected to: a {scheme}: URI says where others are; expected peer://GROUP/NAME or vm://NAME"
+        "'{uri}' can't be connected to: a {scheme}: URI says where others are; expected peer://GROUP/NAME, vm://NAME \
+         or fanout:(static:(tcp://HOST:PORT))?minAckCount=1"
     )]
     NotConnectable {
         /// The URI.
@@ -48,11 +64,14 @@ pub enum Error {
         /// Its scheme.
         scheme: &'static str,
     },
+    /// The listener could not be opened: nobody can connect here. All else works.
+    #[error("nobody can connect here: {0}")]
+    NotListening(String),
     /// The property can't be set.
     #[error(transparent)]
     Properties(#[from] PropertiesError),
-    /// The broker refused; nothing was changed by it.
-    #[error("the broker refused: {0}")]
+    /// The broker, or the client, refused; nothing was changed by it.
+    #[error("refused: {0}")]
     Refused(#[from] Refusal),
     /// The wait was given up. What was waited for may still come to pass.
     #[error("{what} took longer than {after:?}")]
@@ -67,6 +86,22 @@ pub enum Error {
     Uri(#[from] UriError),
 }
 
+/// What each broker said, in brackets; nothing if there is none.
+struct Listed<'a>(&'a [Answer]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, answer) in self.0.iter().enumerate() {
+            write!(f, "{}{}: ", if index == 0 { " (" } else { "; " }, answer.name)?;
+            match &answer.result {
+                Ok(()) => f.write_str("accepted")?,
+                Err(refusal) => refusal.fmt(f)?,
+            }
+        }
+        f.write_str(if self.0.is_empty() { "" } else { ")" })
+    }
+}
+
 /// Waits for `future`, but no longer than `timeout` if there is one.
 pub(crate) async fn within<T>(
     timeout: Option<Duration>,
@@ -76,5 +111,24 @@ pub(crate) async fn within<T>(
     match timeout {
         None => future.await,
         Some(after) => tokio::time::timeout(after, future).await.unwrap_or(Err(Error::TimedOut { what, after })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flockmq_core::BrokerId;
+
+    #[test]
+    fn a_message_not_accepted_says_what_each_broker_said() {
+        let answer = |name: &str, result| Answer { broker: BrokerId(1), name: name.into(), result };
+        let refusal = Refusal::NotEnough { accepted: 1, needed: 2 };
+        let answers = vec![answer("b", Err(Refusal::Stopping)), answer("c", Ok(()))];
+        let error = Error::NotAccepted { refusal: refusal.clone(), answers };
+        let expected = "1 of 2 brokers needed accepted it, and no others are left that could \
+            (b: the broker is stopping; c: accepted)";
+        assert_eq!(error.to_string(), expected);
+        let error = Error::NotAccepted { refusal: refusal.clone(), answers: Vec::new() };
+        assert_eq!(error.to_string(), refusal.to_string());
     }
 }

@@ -1,4 +1,4 @@
-//! What happens around a broker, as a stream.
+//! What happens around a broker or a client, as a stream.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::sync::broadcast;
 
 use crate::error::{Error, within};
 
-/// What happens around a broker, from the moment the stream was asked for: peers that come and go, links refused
-/// and why, names that clash.
+/// What happens around a broker, or among the targets of a client, from the moment the stream was asked for: peers and
+/// targets that come and go, clients served, links refused and why, names that clash.
 ///
 /// The stream is bounded. Who falls behind misses the oldest events, and [`missed`](Self::missed) counts them.
 #[derive(Debug)]

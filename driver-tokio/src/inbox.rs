@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
-use flockmq_core::{Command, ConnectionId, Refusal, RequestId, Stats};
+use flockmq_core::{Command, ConnectionId, Refusal, RequestId, Stats, Target};
 use tokio::sync::oneshot;
 
 use crate::error::Error;
@@ -31,6 +31,8 @@ pub(crate) enum Entry {
     Stats(oneshot::Sender<Stats>),
     /// The end of it all.
     Stop,
+    /// A question about a client's targets.
+    Targets(oneshot::Sender<Vec<Target>>),
 }
 
 /// Who waits for an answer, if anybody does.
@@ -83,7 +85,10 @@ impl Inbox {
         let (reply, answer) = oneshot::channel();
         let request = RequestId(self.number());
         self.push(Entry::Request { request, command: command(request), reply: Some(reply) })?;
-        answer.await.map_err(|_| Error::Closed)?.map_err(Error::Refused)
+        answer.await.map_err(|_| Error::Closed)?.map_err(|refusal| match refusal {
+            Refusal::Closed { .. } => Error::Closed,
+            refusal => Error::Refused(refusal),
+        })
     }
 
     /// Whom to wake.

@@ -28,8 +28,25 @@
 //! ```
 //!
 //! A [`Connection`] makes [`Producer`]s and [`Consumer`]s; [`Connection::events`] tells of peers that come and go.
-//! Everything runs within the tokio runtime that [`connect`] is called in, as one task per broker. Futures may be
-//! dropped at any time; each method says what that leaves behind.
+//! Everything runs within the tokio runtime that [`connect`] is called in, as one task per broker or client. Futures
+//! may be dropped at any time; each method says what that leaves behind.
+//!
+//! Another way is to be a client of many brokers at once (ActiveMQ's `fanout:`). What is sent to a topic goes to all
+//! of them, and counts as accepted once as many have accepted it as were asked for; what is sent to a queue goes to
+//! one. An [`Outcome`] names those that accepted, and [`Connection::targets`] tells how each fares:
+//!
+//! ```
+//! # async fn example() -> Result<(), flockmq::Error> {
+//! let connection = flockmq::connect("fanout:(multicast://default)?minAckCount=2").await?;
+//! let outcome = connection.send("topic://prices.eu", "42").await?; // Once two brokers are up and have accepted it.
+//! for acceptor in outcome.brokers() {
+//!     println!("{} has it", acceptor.name);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Brokers to fan out to are peers of a group, or stand alone: [`connect_with`] shows how to start one.
 //!
 //! How it is built: one task owns the [`Node`](core::Node), which decides everything and does no I/O. Applications
 //! leave messages in batches under a short lock, the task takes whole batches, feeds the node and does what it asks
@@ -37,6 +54,7 @@
 
 #![forbid(unsafe_code)]
 
+mod board;
 mod clock;
 mod connection;
 mod consumer;
@@ -51,6 +69,7 @@ mod interface;
 mod link;
 mod location;
 mod message;
+mod outcome;
 mod producer;
 mod ready;
 mod sockets;
@@ -64,13 +83,14 @@ pub use embedded::{Builder, connect, connect_with};
 pub use error::Error;
 pub use events::Events;
 pub use message::{Message, ToDestination};
+pub use outcome::{Acceptor, Outcome};
 pub use producer::{Producer, Receipt};
 
 pub use flockmq_core as core;
 pub use flockmq_core::{
-    BodyKind, BrokerId, CloseReason, Config, Destination, DestinationError, DestinationKind, Event,
-    Message as Received, MessageError, MessageId, MulticastConfig, Peer, Properties, PropertiesError, Refusal, Seed,
-    Service, Stats, Value,
+    Address, Answer, BodyKind, BrokerId, CloseReason, Config, Destination, DestinationError, DestinationKind, Event,
+    FanoutConfig, Message as Received, MessageError, MessageId, MulticastConfig, Peer, Properties, PropertiesError,
+    Refusal, Role, Seed, Service, Stats, Target, TargetState, Value,
 };
 
 /// The README's example is compiled, so that it stays one.

@@ -1,4 +1,4 @@
-//! What a URI means for an embedded broker.
+//! What a URI means for this process: a broker to embed, or a client to be.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 
 /// What a connection is made to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct Place {
     pub(crate) config: Config,
     pub(crate) start: Start,
     /// How long to wait for somebody else to start the broker first.
@@ -19,7 +19,7 @@ pub(crate) struct Target {
 /// Whether a broker may be started, and whether one that runs may have other options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// One with these very options, started if there is none.
+    /// One with these very options, started if there is none. A client is always started.
     Exactly,
     /// One of this name whatever its options, started if there is none.
     IfAbsent,
@@ -27,10 +27,14 @@ pub(crate) enum Start {
     Never,
 }
 
-impl Target {
-    /// Reads a `peer://` or `vm://` URI. A peer without a name has an empty one here.
+impl Place {
+    /// Reads a `fanout:`, `peer://` or `vm://` URI. A client, or a peer without a name, has an empty one here.
     pub(crate) fn parse(uri: &str) -> Result<Self, Error> {
         match uri.parse::<Location>()? {
+            Location::Fanout(fanout) => {
+                let config = Config::from_fanout(&fanout, "")?;
+                Ok(Self { config, start: Start::Exactly, wait: Duration::ZERO })
+            }
             Location::Peer(peer) => {
                 let config = Config::from_peer(&peer, peer.name.clone().unwrap_or_default())?;
                 Ok(Self { config, start: Start::Exactly, wait: Duration::ZERO })
@@ -51,24 +55,34 @@ mod tests {
 
     #[test]
     fn a_peer_uri_is_a_broker_with_these_very_options_and_a_vm_uri_whichever_has_the_name() {
-        let peer = Target { config: Config::peer("g", "n"), start: Start::Exactly, wait: Duration::ZERO };
-        assert_eq!(Target::parse("peer://g/n"), Ok(peer));
-        assert_eq!(Target::parse("peer://g").map(|target| target.config.name), Ok(String::new()));
-        let vm = Target { config: Config::alone("n"), start: Start::Never, wait: Duration::from_millis(20) };
-        assert_eq!(Target::parse("vm://n?create=false&waitForStart=20"), Ok(vm));
-        assert_eq!(Target::parse("vm://n").map(|target| target.start), Ok(Start::IfAbsent));
+        let peer = Place { config: Config::peer("g", "n"), start: Start::Exactly, wait: Duration::ZERO };
+        assert_eq!(Place::parse("peer://g/n"), Ok(peer));
+        assert_eq!(Place::parse("peer://g").map(|place| place.config.name), Ok(String::new()));
+        let vm = Place { config: Config::alone("n"), start: Start::Never, wait: Duration::from_millis(20) };
+        assert_eq!(Place::parse("vm://n?create=false&waitForStart=20"), Ok(vm));
+        assert_eq!(Place::parse("vm://n").map(|place| place.start), Ok(Start::IfAbsent));
+    }
+
+    #[test]
+    fn a_fanout_uri_is_a_client_without_a_name() {
+        let place = Place::parse("fanout:(static:(tcp://a:1,tcp://b:2))?minAckCount=1").expect("a client");
+        assert_eq!((place.config.role, place.config.name.as_str()), (flockmq_core::Role::Client, ""));
+        assert_eq!((place.config.peers.len(), place.config.fanout.acks_min), (2, 1));
+        let error = Place::parse("fanout:(static:(tcp://a:1))?minAckCount=2").expect_err("one of two").to_string();
+        assert!(error.contains("minAckCount=2"), "{error}");
     }
 
     #[test]
     fn what_can_t_be_connected_to_is_quoted() {
-        let error = Target::parse("tcp://a:1").expect_err("no broker of this process").to_string();
+        let error = Place::parse("tcp://a:1").expect_err("no broker of this process").to_string();
         assert_eq!(
             error,
-            "'tcp://a:1' can't be connected to: a tcp: URI says where others are; expected peer://GROUP/NAME or vm://NAME"
+            "'tcp://a:1' can't be connected to: a tcp: URI says where others are; expected peer://GROUP/NAME, vm://NAME or \
+             fanout:(static:(tcp://HOST:PORT))?minAckCount=1"
         );
-        let error = Target::parse("peer://g?persistant=true").expect_err("a slip").to_string();
+        let error = Place::parse("peer://g?persistant=true").expect_err("a slip").to_string();
         assert!(error.contains("'persistant'") && error.contains("'persistent'"), "{error}");
-        let error = Target::parse("peer://g?persistent=true").expect_err("no store").to_string();
+        let error = Place::parse("peer://g?persistent=true").expect_err("no store").to_string();
         assert!(error.contains("persistent=true"), "{error}");
     }
 }

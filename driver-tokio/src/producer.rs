@@ -1,5 +1,5 @@
 //! Producers: messages are appended to a batch that the driver takes as a whole, and acceptance comes back as one
-//! number up to which all is settled.
+//! number up to which all is settled, with one word of who accepted.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use flockmq_core::{Body, Command, ConnectionId, Destination, Refusal};
+use flockmq_core::{Body, Command, ConnectionId, Destination, Role};
 
 use crate::connection::Attachment;
 use crate::error::{Error, within};
 use crate::inbox::{Entry, Inbox};
 use crate::message::Message;
+use crate::outcome::{Outcome, Runs};
 use crate::ready::lock;
 
 /// Sends messages to one destination, in order.
@@ -71,10 +72,12 @@ impl Producer {
         &self.shared.destination
     }
 
-    /// Sends a message and waits until the broker has accepted it.
+    /// Sends a message and waits until the broker has accepted it; or, through fanout, as many brokers as were asked
+    /// for, which the outcome names. Through fanout this waits for brokers to be up as well, and ends with
+    /// [`Error::NotAccepted`] when `sendTimeout` is over.
     ///
     /// A send that is given up, by a timeout or by dropping the future, may still have been accepted.
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+    pub async fn send(&self, message: impl Into<Message>) -> Result<Outcome, Error> {
         self.send_within(self.timeout, message.into()).await
     }
 
@@ -82,6 +85,7 @@ impl Producer {
     /// that are not accepted yet. The receipt tells when this one is; dropping it is fine.
     pub async fn enqueue(&self, message: impl Into<Message>) -> Result<Receipt, Error> {
         let mut body = Some(message.into().into_body());
+        let shared = Arc::clone(&self.shared); // Before there is anything to ask of: see `Shared::has_askers`.
         // Most often there is room, and no clock needs to be asked.
         let sequence = match self.shared.poll_append(None, &mut body) {
             Poll::Ready(appended) => appended?,
@@ -90,15 +94,16 @@ impl Producer {
                 within(self.timeout, "waiting for room to send", appending).await?
             }
         };
-        Ok(Receipt { shared: Arc::clone(&self.shared), sequence, waiter: None })
+        Ok(Receipt { shared, sequence, waiter: None })
     }
 
-    /// Waits until everything sent so far is settled; an error if any of it was refused since the last flush.
+    /// Waits until everything sent so far is settled; an error if any of it was refused since the last flush, which is
+    /// why the first of it was.
     pub async fn flush(&self) -> Result<(), Error> {
         let sequence = lock(&self.shared.state).sent;
         let settled = Receipt { shared: Arc::clone(&self.shared), sequence, waiter: None };
         within(self.timeout, "waiting for acceptance", settled.settled()).await?;
-        lock(&self.shared.state).refused_since_flush.take().map_or(Ok(()), |refusal| Err(Error::Refused(refusal)))
+        lock(&self.shared.state).refused_since_flush.take().map_or(Ok(()), Err)
     }
 
     /// Ends the producer once everything sent so far is settled. Dropping it ends it without waiting: receipts of
@@ -111,11 +116,12 @@ impl Producer {
         within(self.timeout, "closing a producer", closing).await
     }
 
-    pub(crate) async fn send_within(&self, timeout: Option<Duration>, message: Message) -> Result<(), Error> {
+    pub(crate) async fn send_within(&self, timeout: Option<Duration>, message: Message) -> Result<Outcome, Error> {
         let mut body = Some(message.into_body());
+        let shared = Arc::clone(&self.shared);
         let sending = async {
             let sequence = poll_fn(|context| self.shared.poll_append(Some(context), &mut body)).await?;
-            Receipt { shared: Arc::clone(&self.shared), sequence, waiter: None }.await
+            Receipt { shared, sequence, waiter: None }.await
         };
         within(timeout, "waiting for acceptance", sending).await
     }
@@ -132,15 +138,25 @@ impl Producer {
         destination: Destination,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
-        let inbox = attachment.inbox();
+        let (inbox, config) = (attachment.inbox(), attachment.config());
         let (number, connection) = (inbox.number(), attachment.id());
+        let (bytes_max, overhead) = match config.role {
+            Role::Client => {
+                // A client counts what it holds as the core does, so that it waits for room rather than be refused.
+                let memory_max = usize::try_from(config.fanout.memory_max).unwrap_or(usize::MAX);
+                (BYTES_MAX.min(memory_max), size_of::<flockmq_core::Message>())
+            }
+            Role::Broker | Role::Peer => (BYTES_MAX, 0),
+        };
         let shared = Arc::new(Shared {
             number,
             connection,
             destination: destination.clone(),
-            window: attachment.config().broker.producer_window.max(1),
+            window: config.broker.producer_window.max(1),
+            bytes_max,
+            overhead,
             inbox: Arc::clone(inbox),
-            state: Mutex::default(),
+            state: Mutex::new(State { has_handle: true, ..State::default() }),
         });
         inbox.push(Entry::Producer(Arc::clone(&shared)))?;
         // Made before the answer is known, so that a wait that is given up closes it again.
@@ -154,6 +170,7 @@ impl Producer {
 
 impl Drop for Producer {
     fn drop(&mut self) {
+        lock(&self.shared.state).has_handle = false;
         if self.is_open {
             let (connection, producer) = (self.shared.connection, self.shared.number);
             self.shared.inbox.tell(|request| Command::CloseProducer { request, connection, producer });
@@ -161,7 +178,7 @@ impl Drop for Producer {
     }
 }
 
-/// Tells when a message is accepted: a future that ends then, or with why it was refused.
+/// Tells when a message is accepted: a future that ends then, with who accepted, or with why it was refused.
 #[derive(Debug)]
 pub struct Receipt {
     shared: Arc<Shared>,
@@ -178,21 +195,26 @@ impl Receipt {
     /// Waits until the message is settled one way or the other.
     async fn settled(self) -> Result<(), Error> {
         match self.await {
-            Err(Error::Refused(_)) => Ok(()), // Told by who waits for all.
-            settled => settled,
+            Err(Error::NotAccepted { .. } | Error::Refused(_)) => Ok(()), // Told by who waits for all.
+            settled => settled.map(drop),
         }
     }
 }
 
 impl Future for Receipt {
-    type Output = Result<(), Error>;
+    type Output = Result<Outcome, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let mut state = lock(&this.shared.state);
         if state.settled >= this.sequence {
-            let refusal = state.refused.remove(&this.sequence);
-            return Poll::Ready(refusal.map_or(Ok(()), |refusal| Err(Error::Refused(refusal))));
+            return Poll::Ready(match state.refused.remove(&this.sequence) {
+                Some(refused) => Err(refused),
+                None if this.sequence <= state.forgotten => {
+                    Err(Error::Forgotten { max: this.shared.window.max(REFUSED_MAX) })
+                }
+                None => Ok(state.outcomes.at(this.sequence)),
+            });
         }
         if state.has_ended {
             return Poll::Ready(Err(Error::Closed));
@@ -220,6 +242,10 @@ pub(crate) struct Shared {
     pub(crate) connection: ConnectionId,
     destination: Destination,
     window: u64,
+    /// How many bytes may be sent and not accepted, counting so many for each message beside its body. One message may
+    /// always be.
+    bytes_max: usize,
+    overhead: usize,
     inbox: Arc<Inbox>,
     state: Mutex<State>,
 }
@@ -231,12 +257,15 @@ struct State {
     settled: u64,           // All up to this one are accepted or refused.
     sizes: VecDeque<usize>, // Of those sent and not settled.
     bytes: usize,           // Their sum.
-    refused: BTreeMap<u64, Refusal>,
-    refused_since_flush: Option<Refusal>,
+    outcomes: Runs,
+    refused: BTreeMap<u64, Error>,
+    forgotten: u64, // The last refused message that is no longer among them.
+    refused_since_flush: Option<Error>,
     waiting: BTreeMap<(u64, u64), Waker>, // By message, then by waiter.
     waiters_born: u64,
     wanting_room: Vec<Waker>,
     has_ended: bool,
+    has_handle: bool, // True as long as the producer's own handle is held.
 }
 
 impl Shared {
@@ -250,9 +279,9 @@ impl Shared {
         if state.has_ended {
             return Poll::Ready(Err(Error::Closed));
         }
-        let size = body.as_ref().map_or(0, Body::size);
+        let size = body.as_ref().map_or(0, Body::size) + self.overhead;
         let unsettled = state.sent - state.settled;
-        if unsettled >= self.window || (unsettled > 0 && state.bytes + size > BYTES_MAX) {
+        if unsettled >= self.window || (unsettled > 0 && state.bytes + size > self.bytes_max) {
             if let Some(context) = context
                 && !state.wanting_room.iter().any(|waker| waker.will_wake(context.waker()))
             {
@@ -277,18 +306,27 @@ impl Shared {
         std::mem::take(&mut lock(&self.state).batch)
     }
 
-    /// The broker has accepted everything up to this message.
-    pub(crate) fn accept(&self, up_to: u64) {
-        self.settle(|state| state.advance(up_to));
+    /// Everything up to this message was accepted, but for what was refused; the new ones with this outcome.
+    pub(crate) fn accept(self: &Arc<Self>, up_to: u64, outcome: Outcome) {
+        self.settle(|state| {
+            state.outcomes.note(up_to, outcome);
+            state.advance(up_to);
+            if !self.has_askers(state) {
+                state.outcomes.forget();
+            }
+        });
     }
 
-    /// The broker has refused this message.
-    pub(crate) fn refuse(&self, sequence: u64, refusal: Refusal) {
+    /// This message was refused.
+    pub(crate) fn refuse(&self, sequence: u64, error: Error) {
         self.settle(|state| {
-            state.refused_since_flush.get_or_insert_with(|| refusal.clone());
-            state.refused.insert(sequence, refusal);
-            if state.refused.len() > REFUSED_MAX {
-                state.refused.pop_first();
+            state.refused_since_flush.get_or_insert_with(|| error.clone());
+            state.refused.insert(sequence, error);
+            // The oldest: those that are not settled are fewer than the window.
+            if state.refused.len() as u64 > self.window.max(REFUSED_MAX)
+                && let Some((forgotten, _)) = state.refused.pop_first()
+            {
+                state.forgotten = forgotten;
             }
             state.advance(state.settled);
         });
@@ -303,6 +341,14 @@ impl Shared {
         wakers.append(&mut state.wanting_room);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// True if anybody may ask how a message fared; said by the driver, which holds this once.
+    ///
+    /// Receipts hold it too, from before their message is appended, which takes the lock that is held here: none is
+    /// overlooked. Other holders, such as a batch on its way, are taken for receipts until the next time.
+    fn has_askers(self: &Arc<Self>, state: &State) -> bool {
+        Arc::strong_count(self) > 1 + usize::from(state.has_handle)
     }
 
     fn settle(&self, change: impl FnOnce(&mut State)) {
@@ -342,11 +388,13 @@ impl std::fmt::Debug for Shared {
 /// How many bytes may be sent and not accepted; one message may always be.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How many refusals are remembered for receipts that nobody has asked yet.
-const REFUSED_MAX: usize = 8192;
+const REFUSED_MAX: u64 = 8192;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Acceptors;
+    use flockmq_core::{BrokerId, Refusal};
     use std::pin::pin;
 
     fn shared(window: u64) -> Arc<Shared> {
@@ -355,8 +403,10 @@ mod tests {
             connection: ConnectionId(1),
             destination: "topic://t".parse().expect("a destination"),
             window,
+            bytes_max: BYTES_MAX,
+            overhead: 0,
             inbox: Arc::default(),
-            state: Mutex::default(),
+            state: Mutex::new(State { has_handle: true, ..State::default() }),
         })
     }
 
@@ -368,7 +418,7 @@ mod tests {
         Receipt { shared: Arc::clone(shared), sequence, waiter: None }
     }
 
-    fn poll(receipt: Receipt) -> Poll<Result<(), Error>> {
+    fn poll(receipt: Receipt) -> Poll<Result<Outcome, Error>> {
         pin!(receipt).poll(&mut Context::from_waker(Waker::noop()))
     }
 
@@ -376,12 +426,27 @@ mod tests {
     fn the_window_bounds_messages_and_bytes_but_lets_one_message_through() {
         let by_count = shared(2);
         assert_eq!([1, 1, 1].map(|size| append(&by_count, size).is_ready()), [true, true, false]);
-        by_count.accept(1);
+        by_count.accept(1, Outcome::default());
         assert_eq!(append(&by_count, 1), Poll::Ready(Ok(3)));
         let by_bytes = shared(100);
         assert_eq!([BYTES_MAX * 2, 1].map(|size| append(&by_bytes, size).is_ready()), [true, false]);
-        by_bytes.accept(1);
+        by_bytes.accept(1, Outcome::default());
         assert_eq!([BYTES_MAX, 1].map(|size| append(&by_bytes, size).is_ready()), [true, false]);
+    }
+
+    #[test]
+    fn a_refusal_that_is_forgotten_is_not_taken_for_acceptance() {
+        let shared = shared(10_000);
+        for sequence in 1..=10_001 {
+            assert_eq!(append(&shared, 1).is_ready(), sequence <= 10_000);
+        }
+        for sequence in 1..=10_000 {
+            shared.refuse(sequence, Error::Refused(Refusal::Stopping));
+        }
+        assert!(append(&shared, 1).is_ready());
+        shared.refuse(10_001, Error::Refused(Refusal::Stopping));
+        assert_eq!(poll(receipt(&shared, 1)), Poll::Ready(Err(Error::Forgotten { max: 10_000 })));
+        assert_eq!(poll(receipt(&shared, 2)), Poll::Ready(Err(Error::Refused(Refusal::Stopping))));
     }
 
     #[test]
@@ -390,14 +455,40 @@ mod tests {
         for _ in 0..4 {
             assert!(append(&shared, 1).is_ready());
         }
-        shared.refuse(2, Refusal::Stopping);
+        shared.refuse(2, Error::Refused(Refusal::Stopping));
         assert_eq!(poll(receipt(&shared, 1)), Poll::Pending);
-        shared.accept(1);
-        assert_eq!(poll(receipt(&shared, 1)), Poll::Ready(Ok(())));
+        shared.accept(1, Outcome::default());
+        assert_eq!(poll(receipt(&shared, 1)), Poll::Ready(Ok(Outcome::default())));
         assert_eq!(poll(receipt(&shared, 2)), Poll::Ready(Err(Error::Refused(Refusal::Stopping))));
         assert_eq!(poll(receipt(&shared, 3)), Poll::Pending);
-        shared.accept(4);
-        assert_eq!(poll(receipt(&shared, 4)), Poll::Ready(Ok(())));
+        shared.accept(4, Outcome::default());
+        assert_eq!(poll(receipt(&shared, 4)), Poll::Ready(Ok(Outcome::default())));
+    }
+
+    #[test]
+    fn a_receipt_names_who_accepted_and_what_nobody_can_ask_for_is_forgotten() {
+        let handle = shared(10);
+        let shared = Arc::clone(&handle); // The driver's.
+        let mut acceptors = Acceptors::default();
+        let (a, b) = (acceptors.outcome(&[BrokerId(1)]), acceptors.outcome(&[BrokerId(2)]));
+        for _ in 0..4 {
+            assert!(append(&shared, 1).is_ready());
+        }
+        let kept = receipt(&handle, 2);
+        shared.accept(1, a.clone());
+        shared.accept(2, b.clone());
+        assert_eq!(poll(receipt(&handle, 1)), Poll::Ready(Ok(a.clone())));
+        assert_eq!(poll(kept), Poll::Ready(Ok(b)));
+        shared.take_batch();
+        shared.inbox.close(); // What it holds is no receipt.
+        shared.accept(3, a.clone());
+        assert_eq!(poll(receipt(&handle, 3)), Poll::Ready(Ok(Outcome::default())));
+
+        let kept = receipt(&handle, 4);
+        lock(&shared.state).has_handle = false;
+        drop(handle);
+        shared.accept(4, a.clone());
+        assert_eq!(poll(kept), Poll::Ready(Ok(a)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use flockmq_core::{CloseReason, GroupId, Input, Instant, LinkId, ListenerId, Output};
+use flockmq_core::{CloseReason, Config, GroupId, Input, Instant, LinkId, ListenerId, Output};
 use tokio::net::TcpStream;
 use tracing::{debug, warn};
 
@@ -20,7 +20,7 @@ use crate::udp::Group;
 /// The sockets, by the names the node gave them.
 pub(crate) struct Sockets {
     ready: Arc<Ready>,
-    connect_timeout: Duration,
+    config: Config,
     groups: BTreeMap<GroupId, Group>,
     links: BTreeMap<LinkId, Line>,
     listeners: BTreeMap<ListenerId, Listener>,
@@ -40,10 +40,10 @@ enum Line {
 }
 
 impl Sockets {
-    pub(crate) fn new(ready: Arc<Ready>, connect_timeout: Duration) -> Self {
+    pub(crate) fn new(ready: Arc<Ready>, config: Config) -> Self {
         Self {
             ready,
-            connect_timeout,
+            config,
             groups: BTreeMap::new(),
             links: BTreeMap::new(),
             listeners: BTreeMap::new(),
@@ -77,7 +77,8 @@ impl Sockets {
             }
             Output::Close { link } => self.close(now, link),
             Output::Connect { link, address } => {
-                let dial = Dial::start(address, self.connect_timeout, self.signal(Source::Link(link)));
+                let timeout = self.config.connect_timeout(&address);
+                let dial = Dial::start(address, timeout, self.signal(Source::Link(link)));
                 self.links.insert(link, Line::Dialling(dial));
             }
             Output::Event(_) => (), // Not for sockets.

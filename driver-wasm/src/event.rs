@@ -1,7 +1,7 @@
 //! Events as JSON: an object with `type`, the event's name, `at`, its virtual time in milliseconds, and its fields.
 //! Identities are text, since JavaScript's numbers can't hold them; so are addresses, reasons and refusals.
 
-use flockmq_core::{BodyKind, Delivery, Event, Instant};
+use flockmq_core::{Answer, BodyKind, Delivery, Event, Instant};
 use serde_json::{Value, json};
 
 /// An event as JavaScript is told it.
@@ -14,9 +14,18 @@ pub(crate) fn to_json(at: Instant, event: &Event) -> Value {
 
 fn fields(event: &Event) -> Value {
     match event {
-        Event::Accepted { producer, up_to } => json!({ "type": "Accepted", "producer": producer, "upTo": up_to }),
+        Event::Accepted { producer, up_to, by } => {
+            let by: Vec<String> = by.iter().map(ToString::to_string).collect();
+            json!({ "type": "Accepted", "producer": producer, "upTo": up_to, "by": by })
+        }
         Event::AckRefused { ack, refusal } => {
             json!({ "type": "AckRefused", "consumer": ack.consumer.0, "tag": ack.tag, "refusal": refusal.to_string() })
+        }
+        Event::ClientLost { client, name, reason } => {
+            json!({ "type": "ClientLost", "client": client.to_string(), "name": name, "reason": reason.to_string() })
+        }
+        Event::ClientUp { client, name, remote } => {
+            json!({ "type": "ClientUp", "client": client.to_string(), "name": name, "remote": remote.to_string() })
         }
         Event::Delivered { consumer, deliveries } => {
             let deliveries: Vec<Value> = deliveries.iter().map(delivery).collect();
@@ -49,9 +58,13 @@ fn fields(event: &Event) -> Value {
             "link": link.0,
             "remote": remote.to_string(),
         }),
-        Event::Refused { producer, sequence, refusal } => {
-            json!({ "type": "Refused", "producer": producer, "sequence": sequence, "refusal": refusal.to_string() })
-        }
+        Event::Refused { producer, sequence, refusal, answers } => json!({
+            "type": "Refused",
+            "producer": producer,
+            "sequence": sequence,
+            "refusal": refusal.to_string(),
+            "answers": answers.iter().map(answer).collect::<Vec<_>>(),
+        }),
         Event::Replied { request, result } => {
             let refusal = result.as_ref().err().map(ToString::to_string);
             json!({ "type": "Replied", "request": request.0, "refusal": refusal })
@@ -59,7 +72,37 @@ fn fields(event: &Event) -> Value {
         Event::ServiceFound { service } => json!({ "type": "ServiceFound", "service": service.to_string() }),
         Event::ServiceLost { service } => json!({ "type": "ServiceLost", "service": service.to_string() }),
         Event::Stopped => json!({ "type": "Stopped" }),
+        Event::SubscriptionRefused { consumer, answer: said } => {
+            json!({ "type": "SubscriptionRefused", "consumer": consumer.0, "answer": answer(said) })
+        }
+        Event::TargetFound { address } => json!({ "type": "TargetFound", "address": address.to_string() }),
+        Event::TargetGivenUp { address, attempts, reason } => json!({
+            "type": "TargetGivenUp",
+            "address": address.to_string(),
+            "attempts": attempts,
+            "reason": reason.to_string(),
+        }),
+        Event::TargetLost { broker, name, address, reason } => json!({
+            "type": "TargetLost",
+            "broker": broker.to_string(),
+            "name": name,
+            "address": address.to_string(),
+            "reason": reason.to_string(),
+        }),
+        Event::Targets { up, needed } => json!({ "type": "Targets", "up": up, "needed": needed }),
+        Event::TargetUp { broker, name, address } => json!({
+            "type": "TargetUp",
+            "broker": broker.to_string(),
+            "name": name,
+            "address": address.to_string(),
+        }),
     }
+}
+
+/// What one broker of several said; without a refusal it did what it was asked.
+fn answer(answer: &Answer) -> Value {
+    let refusal = answer.result.as_ref().err().map(ToString::to_string);
+    json!({ "broker": answer.broker.to_string(), "name": answer.name, "refusal": refusal })
 }
 
 fn delivery(delivery: &Delivery) -> Value {

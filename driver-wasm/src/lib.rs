@@ -1,10 +1,10 @@
 //! FlockMQ for JavaScript.
 //!
-//! So far it holds one thing: a [`World`] of simulated peers, which runs the same brokers, links and discovery as real
-//! processes do, in virtual time and over a network that can be broken on command. It knows `flockmq_core`'s public
-//! names alone, is told what to do by JavaScript (`page`, whose class is also called `World`) or by a native program,
-//! and answers with events as JSON. Equal seeds and equal calls give equal runs, here and natively, down to the hash of
-//! the trace.
+//! So far it holds one thing: a [`World`] of simulated peers, brokers and clients, which runs the same brokers, links and
+//! discovery as real processes do, in virtual time and over a network that can be broken on command. It knows
+//! `flockmq_core`'s public names alone, is told what to do by JavaScript (`page`, whose class is also called `World`) or
+//! by a native program, and answers with events as JSON. Equal seeds and equal calls give equal runs, here and natively,
+//! down to the hash of the trace.
 //!
 //! ```
 //! use flockmq_wasm::World;
@@ -22,6 +22,7 @@
 
 mod event;
 mod page;
+mod target;
 mod world;
 
 pub use world::{Fault, World};

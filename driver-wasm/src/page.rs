@@ -8,11 +8,12 @@ use crate::world::World;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
-/** Something a peer's application was told: its name, its virtual time in milliseconds, and what goes with it. */
+/** Something a host's application was told: its name, its virtual time in milliseconds, and what goes with it. */
 export interface Told {
-  type: "Accepted" | "AckRefused" | "Delivered" | "DiscoveryFailed" | "LinkRefused" | "ListenFailed" | "Listening"
-    | "NameClash" | "PeerLost" | "PeerReady" | "PeerUp" | "Refused" | "Replied" | "ServiceFound" | "ServiceLost"
-    | "Stopped";
+  type: "Accepted" | "AckRefused" | "ClientLost" | "ClientUp" | "Delivered" | "DiscoveryFailed" | "LinkRefused"
+    | "ListenFailed" | "Listening" | "NameClash" | "PeerLost" | "PeerReady" | "PeerUp" | "Refused" | "Replied"
+    | "ServiceFound" | "ServiceLost" | "Stopped" | "SubscriptionRefused" | "TargetFound" | "TargetGivenUp"
+    | "TargetLost" | "TargetUp" | "Targets";
   at: number;
   /** Of `Delivered`: the messages, in order. */
   deliveries?: Delivery[];
@@ -28,16 +29,29 @@ export interface Delivery {
   text?: string;
   bytes?: number[];
 }
+
+/** A broker that a client fans out to, or would: what it has answered so far, and who it is while it is `Up`. */
+export interface Target {
+  address: string;
+  state: "Connecting" | "GivenUp" | "Up" | "Waiting";
+  accepted: number;
+  refused: number;
+  unansweredBytes: number;
+  broker?: string;
+  name?: string;
+  remote?: string;
+}
 "#;
 
-/// Simulated peers, the network between them, and one application at each. Equal seeds and equal calls give equal runs.
+/// Simulated peers, brokers and clients, the network between them, and one application at each. Equal seeds and equal
+/// calls give equal runs.
 #[wasm_bindgen(js_name = World)]
 #[derive(Debug)]
 pub struct Page(World);
 
 #[wasm_bindgen(js_class = World)]
 impl Page {
-    /// A world without peers; the seed is a number, or text in hexadecimal.
+    /// A world without hosts; the seed is a number, or text in hexadecimal.
     #[wasm_bindgen(constructor)]
     pub fn new(#[wasm_bindgen(unchecked_param_type = "bigint | string")] seed: JsValue) -> Result<Self, JsError> {
         let text = if let Some(text) = seed.as_string() {
@@ -47,6 +61,19 @@ impl Page {
             format!("{number:x}")
         };
         Ok(Self(World::new(&text)?))
+    }
+
+    /// Starts a broker that stands alone from the URI that a peer would have, `peer://GROUP/NAME?OPTIONS`, and returns
+    /// the number of its host. It serves clients and bridges to nobody.
+    #[wasm_bindgen(js_name = addBroker)]
+    pub fn add_broker(&mut self, uri: &str) -> Result<u32, JsError> {
+        Ok(self.0.add_broker(uri)?)
+    }
+
+    /// Starts a client from its URI, `fanout:(URI)?OPTIONS`, and returns the number of its host, after which it is called.
+    #[wasm_bindgen(js_name = addClient)]
+    pub fn add_client(&mut self, uri: &str) -> Result<u32, JsError> {
+        Ok(self.0.add_client(uri)?)
     }
 
     /// Starts a peer from its URI, `peer://GROUP/NAME?OPTIONS`, and returns the number of its host. Without a name it is
@@ -77,6 +104,12 @@ impl Page {
     #[wasm_bindgen(unchecked_return_type = "Told[]")]
     pub fn events(&mut self, host: u32) -> Result<JsValue, JsError> {
         Ok(parse_json(&Value::from(self.0.events(host)?).to_string()))
+    }
+
+    /// The brokers that a client fans out to, or would; none for other hosts, and for those that have crashed.
+    #[wasm_bindgen(unchecked_return_type = "Target[]")]
+    pub fn targets(&mut self, host: u32) -> Result<JsValue, JsError> {
+        Ok(parse_json(&Value::from(self.0.targets(host)?).to_string()))
     }
 
     /// A hash over everything that has happened, as 16 hexadecimal digits.

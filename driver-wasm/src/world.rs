@@ -1,19 +1,20 @@
-//! A world of simulated peers, each with one application attached: what JavaScript drives, without JavaScript.
+//! A world of simulated peers, brokers and clients, each with one application attached: what JavaScript drives, without
+//! JavaScript.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flockmq_core::sim::{self, HostId};
-use flockmq_core::uri::{Peer, UriError};
+use flockmq_core::uri::{Fanout, Peer, UriError};
 use flockmq_core::{
     Ack, AckExtent, AckKind, Body, Command, Config, ConfigError, ConnectionId, ConsumerId, Destination,
-    DestinationError, Event, RequestId, Seed, Subscription,
+    DestinationError, Event, Node, RequestId, Role, Seed, Subscription,
 };
 use serde_json::Value;
 
-use crate::event::to_json;
+use crate::{event, target};
 
-/// Simulated peers, the network between them, and one application at each.
+/// Simulated peers, brokers and clients, the network between them, and one application at each.
 ///
 /// Hosts are numbered from 0 in the order they were added.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ pub enum Fault {
         /// How many there are, numbered from 0.
         count: usize,
     },
-    /// The text is no URI of a peer.
+    /// The text is no URI of what was to be added.
     #[error(transparent)]
     Uri(#[from] UriError),
 }
@@ -57,16 +58,24 @@ impl World {
         Ok(Self { inner: sim::World::new(seed), hosts: Vec::new() })
     }
 
+    /// Starts a broker that stands alone from the URI that a peer would have, `peer://GROUP/NAME?OPTIONS`, and returns
+    /// the number of its host. It serves clients and bridges to nobody.
+    pub fn add_broker(&mut self, uri: &str) -> Result<u32, Fault> {
+        let config = self.peer(uri)?;
+        self.add(Config { role: Role::Broker, ..config })
+    }
+
+    /// Starts a client from its URI, `fanout:(URI)?OPTIONS`, and returns the number of its host, after which it is called.
+    pub fn add_client(&mut self, uri: &str) -> Result<u32, Fault> {
+        let fanout: Fanout = uri.parse()?;
+        self.add(Config::from_fanout(&fanout, self.name())?)
+    }
+
     /// Starts a peer from its URI, `peer://GROUP/NAME?OPTIONS`, and returns the number of its host. Without a name it is
     /// called after that.
     pub fn add_peer(&mut self, uri: &str) -> Result<u32, Fault> {
-        let peer: Peer = uri.parse()?;
-        let number = u32::try_from(self.hosts.len()).expect("hosts are far fewer than 2^32");
-        let name = peer.name.clone().unwrap_or_else(|| format!("host{number}"));
-        let id = self.inner.add_host(Config::from_peer(&peer, name)?);
-        self.hosts.push(Host::new(id));
-        self.attach(number)?;
-        Ok(number)
+        let config = self.peer(uri)?;
+        self.add(config)
     }
 
     /// Has a host's application take what arrives at a destination or pattern, and returns the consumer's number.
@@ -127,9 +136,16 @@ impl World {
                 let ack = Ack { consumer: *consumer, tag: last.tag, extent: AckExtent::UpTo, kind: AckKind::Accepted };
                 self.inner.command(id, Command::Ack { connection: CONNECTION, ack });
             }
-            events.push(to_json(at, &event));
+            events.push(event::to_json(at, &event));
         }
         Ok(events)
+    }
+
+    /// The brokers that a client fans out to, or would; none for other hosts, and for those that have crashed.
+    pub fn targets(&mut self, host: u32) -> Result<Vec<Value>, Fault> {
+        let id = self.host(host)?.id;
+        let targets = self.inner.node(id).map(Node::targets).unwrap_or_default();
+        Ok(targets.iter().map(target::to_json).collect())
     }
 
     /// A hash over everything that has happened, as 16 hexadecimal digits.
@@ -164,6 +180,25 @@ impl World {
         self.inner.restart(id);
         *self.host(host)? = Host::new(id);
         self.attach(host)
+    }
+
+    fn peer(&self, uri: &str) -> Result<Config, Fault> {
+        let peer: Peer = uri.parse()?;
+        let name = peer.name.clone().unwrap_or_else(|| self.name());
+        Ok(Config::from_peer(&peer, name)?)
+    }
+
+    /// What the next host is called if nothing else is said.
+    fn name(&self) -> String {
+        format!("host{}", self.hosts.len())
+    }
+
+    fn add(&mut self, config: Config) -> Result<u32, Fault> {
+        let number = u32::try_from(self.hosts.len()).expect("hosts are far fewer than 2^32");
+        let id = self.inner.add_host(config);
+        self.hosts.push(Host::new(id));
+        self.attach(number)?;
+        Ok(number)
     }
 
     fn attach(&mut self, host: u32) -> Result<(), Fault> {
@@ -205,6 +240,7 @@ const CONNECTION: ConnectionId = ConnectionId(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn what_is_wrong_is_quoted_and_changes_nothing() {
@@ -214,16 +250,54 @@ mod tests {
         let faults = [
             World::new("x").expect_err("no seed").to_string(),
             world.add_peer("vm://a").expect_err("no peer").to_string(),
+            world.add_broker("fanout:(multicast://default)").expect_err("no broker").to_string(),
+            world.add_client("peer://flock").expect_err("no client").to_string(),
+            world.targets(8).expect_err("no host").to_string(),
             world.subscribe(host, "topic://a..b").expect_err("no destination").to_string(),
             world.send(7, "orders", "x").expect_err("no host").to_string(),
             world.run_for(f64::NAN).expect_err("no time").to_string(),
             world.run_for(1e300).expect_err("too long").to_string(),
         ];
-        let quoted = ["'x'", "vm", "'a..b'", "no host 7; the world has 1", "NaN", "584 years"];
+        let quoted =
+            ["'x'", "vm", "fanout", "peer", "no host 8", "'a..b'", "no host 7; the world has 1", "NaN", "584 years"];
         for (fault, part) in faults.iter().zip(quoted) {
             assert!(fault.contains(part), "{part} in: {fault}");
         }
         assert_eq!(world.trace_hash(), before);
+    }
+
+    #[test]
+    fn a_client_says_what_becomes_of_its_targets() {
+        let mut world = World::new("1").expect("a seed");
+        let broker = world.add_broker("peer://flock/a").expect("a broker");
+        let client = world
+            .add_client("fanout:(multicast://default?group=flock)?minAckCount=1&sendTimeout=1000")
+            .expect("a client");
+        world.run_for(5000.0).expect("a duration");
+        world.send(client, "topic://prices", "gold").expect("a destination");
+        world.run_for(100.0).expect("a duration");
+        let targets = world.targets(client).expect("a host");
+        let [up] = &targets[..] else { panic!("{targets:?}") };
+        assert_eq!((&up["state"], &up["name"], &up["accepted"]), (&json!("Up"), &json!("a"), &json!(1)));
+        let events = world.events(client).expect("a host");
+        let first = |kind: &str| events.iter().find(|event| event["type"] == kind).cloned().unwrap_or_default();
+        assert_eq!(first("TargetFound")["address"], up["address"]);
+        assert_eq!(first("TargetUp")["broker"], up["broker"]);
+        assert_eq!(first("Accepted")["by"], json!([up["broker"]]));
+        let clients = world.events(broker).expect("a host");
+        assert!(clients.iter().any(|event| event["type"] == "ClientUp" && event["name"] == "host1"), "{clients:?}");
+
+        world.crash(broker).expect("a host");
+        world.send(client, "topic://prices", "silver").expect("a destination");
+        world.run_for(2000.0).expect("a duration");
+        let events = world.events(client).expect("a host");
+        let refused = events.iter().find(|event| event["type"] == "Refused").expect("it was lost");
+        assert!(refused["refusal"].is_string() && refused["answers"].is_array(), "{refused}");
+        assert_ne!(
+            world.targets(client).expect("a host").first().map(|target| target["state"].clone()),
+            Some(json!("Up"))
+        );
+        assert!(world.targets(broker).expect("a host").is_empty());
     }
 
     #[test]

@@ -1,5 +1,5 @@
-// A run of two simulated peers, driven from JavaScript, against its native twin (`examples/parity.rs`): same seeds, same
-// trace hashes. Needs the module in `pkg`, as `./check wasm` builds it.
+// Runs of two simulated peers, and of two brokers with a client, driven from JavaScript, against their native twins
+// (`examples/parity.rs`): same seeds, same trace hashes. Needs the module in `pkg`, as `./check wasm` builds it.
 //
 //     node driver-wasm/tests/node.mjs [SEED…]
 
@@ -13,8 +13,8 @@ import { World } from "../pkg/flockmq_wasm.js";
 const PARTS = ["before", "during", "after"];
 const ROUNDS = 20;
 
-/** Call by call the same as `run` in `examples/parity.rs`. */
-function run(seed) {
+/** Call by call the same as `peers` in `examples/parity.rs`. */
+function peers(seed) {
   const world = new World(seed);
   const a = world.addPeer("peer://flock/a");
   const b = world.addPeer("peer://flock/b");
@@ -55,8 +55,80 @@ function run(seed) {
   return { hash, told, a, b };
 }
 
-/** What a run owes to the applications whatever its seed. */
-function judge({ told, a, b }) {
+/** Call by call the same as `fanout` in `examples/parity.rs`. */
+function fanout(seed) {
+  const world = new World(seed);
+  const a = world.addBroker("peer://flock/a");
+  const b = world.addBroker("peer://flock/b");
+  const client = world.addClient("fanout:(multicast://default?group=flock)?minAckCount=2");
+  for (const broker of [a, b]) {
+    world.subscribe(broker, "topic://prices.>");
+    world.subscribe(broker, "queue://orders");
+  }
+  world.subscribe(client, "queue://answers");
+  world.runFor(5000);
+  const told = [];
+  const take = (host) => world.events(host).forEach((event) => told.push({ host, ...event }));
+  for (const part of PARTS) {
+    if (part === "during") world.crash(b);
+    for (let number = 0; number < ROUNDS; number++) {
+      if (part === "after" && number === 5) world.cut(client, b);
+      world.send(client, "topic://prices.gold", `${part} ${number}`);
+      world.send(client, "queue://orders", `${part} ${number}`);
+      world.send(a, "queue://answers", `${part} ${number}`);
+      world.runFor(50);
+      take(a);
+      take(client);
+      if (part === "after" && number === 15) world.heal(client, b);
+    }
+    if (part === "during") {
+      world.restart(b);
+      world.subscribe(b, "topic://prices.>");
+      world.subscribe(b, "queue://orders");
+    }
+    world.runFor(20_000);
+    take(a);
+    take(b);
+    take(client);
+  }
+  const hash = world.traceHash();
+  const targets = world.targets(client);
+  assert.deepEqual(world.targets(a), [], "a broker has no targets");
+  world.free();
+  return { hash, told, a, b, client, targets };
+}
+
+const textsOf = (told, destination) =>
+  told.flatMap((event) => event.deliveries ?? [])
+    .filter((delivery) => delivery.destination === destination)
+    .map((delivery) => delivery.text);
+const sent = (parts) => parts.flatMap((part) => Array.from({ length: ROUNDS }, (_, number) => `${part} ${number}`));
+
+/** What `fanout` owes to the applications whatever its seed. */
+function judgeFanout({ told, a, b, client, targets }) {
+  const ofType = (host, type) => told.filter((event) => event.host === host && event.type === type);
+  const at = (host) => told.filter((event) => event.host === host);
+  assert.deepEqual(told.filter((event) => event.refusal), [], "a command or message was refused");
+  assert.equal(ofType(client, "TargetUp").length, 3, "both brokers came up, and one again");
+  assert.deepEqual(ofType(client, "TargetLost").map((event) => event.name), ["b"]);
+  assert.equal(ofType(a, "ClientUp").length + ofType(b, "ClientUp").length, 3, "each as the client saw it");
+  const counts = ofType(client, "Targets").map((event) => `${event.up}/${event.needed}`);
+  assert.deepEqual(counts, ["0/2", "1/2", "2/2", "1/2", "2/2"]);
+  const up = targets.filter((target) => target.state === "Up");
+  assert.deepEqual(up.map((target) => target.name).sort(), ["a", "b"]);
+  assert(targets.every((target) => target.refused === 0 && target.unansweredBytes === 0), "everything is answered");
+  const prices = ofType(client, "Accepted").filter((event) => event.producer === 1);
+  assert.equal(prices.at(-1).upTo, PARTS.length * ROUNDS, "every price was accepted");
+  assert(prices.every((event) => event.by.length === 2), "by both brokers");
+  for (const host of [a, b]) {
+    assert.deepEqual(textsOf(at(host), "topic://prices.gold"), sent(PARTS), "prices, each once and in order");
+  }
+  assert.deepEqual(textsOf(told, "queue://orders").sort(), sent(PARTS).sort(), "orders, each once");
+  assert.deepEqual(textsOf(at(client), "queue://answers"), sent(PARTS), "answers, each once and in order");
+}
+
+/** What `peers` owes to the applications whatever its seed. */
+function judgePeers({ told, a, b }) {
   const ofType = (host, type) => told.filter((event) => event.host === host && event.type === type);
   for (const host of [a, b]) {
     assert(ofType(host, "PeerReady").length >= 2, `host ${host} had a peer, and again after the partition`);
@@ -65,11 +137,7 @@ function judge({ told, a, b }) {
   assert.equal(new Set(ofType(b, "PeerReady").map((event) => event.broker)).size, 2, "who comes back is somebody new");
   const refused = told.filter((event) => event.refusal);
   assert.deepEqual(refused, [], "a command was refused");
-  const texts = (destination) =>
-    told.flatMap((event) => event.deliveries ?? [])
-      .filter((delivery) => delivery.destination === destination)
-      .map((delivery) => delivery.text);
-  const sent = (parts) => parts.flatMap((part) => Array.from({ length: ROUNDS }, (_, number) => `${part} ${number}`));
+  const texts = (destination) => textsOf(told, destination);
   assert.deepEqual(texts("queue://orders"), [...sent(PARTS), "reborn"], "orders, each once and in order");
   assert.deepEqual(texts("queue://answers"), sent(PARTS), "answers, each once and in order");
   const prices = texts("topic://prices.gold");
@@ -85,7 +153,10 @@ function misuse() {
   const world = new World(1n);
   assert.equal(new World("1").traceHash(), world.traceHash(), "1n and '1' are one seed");
   assert.throws(() => world.addPeer("peer:nowhere"), Error);
+  assert.throws(() => world.addBroker("fanout:(multicast://default)"), Error);
+  assert.throws(() => world.addClient("peer://flock"), Error);
   const host = world.addPeer("peer://flock/a");
+  assert.throws(() => world.targets(7), /no host 7/);
   assert.throws(() => world.subscribe(host, "topic://a..b"), /a\.\.b/);
   assert.throws(() => world.send(7, "orders", "x"), /no host 7/);
   assert.throws(() => world.runFor(NaN), /NaN/);
@@ -94,7 +165,7 @@ function misuse() {
   world.free();
 }
 
-/** Seed → "hash delivered", from the native program. */
+/** "seed run" → "hash delivered", from the native program. */
 function native(seeds) {
   const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
   const cargo = process.env.CARGO ?? "cargo";
@@ -102,16 +173,21 @@ function native(seeds) {
   const { status, stdout, error } = spawnSync(cargo, build, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
   if (error) throw error;
   assert.equal(status, 0, "the native program failed");
-  return new Map(stdout.trim().split("\n").map((line) => [line.split(" ")[0], line.slice(line.indexOf(" ") + 1)]));
+  const words = stdout.trim().split("\n").map((line) => line.split(" "));
+  return new Map(words.map(([seed, name, hash, delivered]) => [`${seed} ${name}`, `${hash} ${delivered}`]));
 }
 
 const seeds = process.argv.length > 2 ? process.argv.slice(2) : ["1", "2", "3", "5eed", "ffffffffffffffffffffffffffffffff"];
 misuse();
 const expected = native(seeds);
+const runs = { peers: [peers, judgePeers], fanout: [fanout, judgeFanout] };
 for (const seed of seeds) {
-  const result = run(seed);
-  const delivered = result.told.reduce((sum, event) => sum + (event.deliveries?.length ?? 0), 0);
-  assert.equal(`${result.hash} ${delivered}`, expected.get(seed), `seed ${seed}: JavaScript (left) and native (right)`);
-  judge(result);
-  console.log(`seed ${seed}: trace ${result.hash}, ${delivered} messages, as natively`);
+  for (const [name, [run, judge]] of Object.entries(runs)) {
+    const result = run(seed);
+    const delivered = result.told.reduce((sum, event) => sum + (event.deliveries?.length ?? 0), 0);
+    const where = `seed ${seed}, ${name}`;
+    assert.equal(`${result.hash} ${delivered}`, expected.get(`${seed} ${name}`), `${where}: JavaScript (left) and native (right)`);
+    judge(result);
+    console.log(`${where}: trace ${result.hash}, ${delivered} messages, as natively`);
+  }
 }

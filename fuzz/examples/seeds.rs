@@ -7,18 +7,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fs, io};
 
 use flockmq_core::uri::Location;
 use flockmq_core::wire::{Advert, AdvertStatus, Encoder, Farewell, Frame, FrameBuffer, Hello};
 use flockmq_core::{
-    Body, BrokerId, Destination, Message, MessageId, Path as Route, ProducerId, Properties, Rng, Seed, Service,
-    Timestamp,
+    Ack, AckExtent, AckKind, Body, BrokerId, ConsumerId, Destination, Message, MessageId, Path as Route, ProducerId,
+    Properties, Refusal, Rng, Role, Seed, Service, Subscription, Timestamp, What,
 };
 
 fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    let mut streams: Vec<_> = conversations().into_iter().map(|(name, frames)| (name, encode(&frames))).collect();
+    let conversations = conversations().into_iter().chain(client_conversations());
+    let mut streams: Vec<_> = conversations.map(|(name, frames)| (name, encode(&frames))).collect();
     streams.push(("demand", DEMAND.to_vec()));
     for (name, stream) in streams {
         write(&corpus, "native", name, &stream)?;
@@ -56,24 +58,14 @@ fn encode(frames: &[Frame]) -> Vec<u8> {
     std::iter::from_fn(|| out.pop()).flatten().collect()
 }
 
-/// What two ends of a link really say, each in the order it would.
+/// What two peers at the ends of a link really say, each in the order it would.
 fn conversations() -> Vec<(&'static str, Vec<Frame>)> {
-    let hello = Hello {
-        version_min: 1,
-        version_max: 1,
-        broker: BrokerId(7),
-        name: "broker1".to_owned(),
-        group: "groupA".to_owned(),
-        services: vec![Service("tcp://10.0.0.1:61616".to_owned())],
-        frame_max: 1 << 20,
-        silence_max_millis: 30_000,
-    };
     let mut rich = Body::text("42");
     rich.correlation_id = Some("question-1".to_owned());
     rich.reply_to = Some(Destination::queue("answers").expect("a valid name"));
     rich.properties = properties();
     vec![
-        ("opening", vec![Frame::Hello(hello.into()), Frame::Propose { ended: 0 }, Frame::Open { generation: 1 }]),
+        ("opening", vec![hello(Role::Peer), Frame::Propose { ended: 0 }, Frame::Open { generation: 1 }]),
         ("synced", vec![Frame::Synced, Frame::SyncedHeard]),
         ("messages", vec![forward(1, Body::text("first")), forward(2, Body::bytes("second")), forward(3, rich)]),
         ("long-body", vec![forward(1, Body::bytes(vec![b'x'; 1024]))]),
@@ -81,6 +73,66 @@ fn conversations() -> Vec<(&'static str, Vec<Frame>)> {
         ("leaving", vec![Frame::Goodbye(Farewell::Leaving)]),
         ("refusal", vec![Frame::Goodbye(Farewell::Refused("another group".to_owned()))]),
     ]
+}
+
+/// What a client says, and what a broker says to it.
+fn client_conversations() -> Vec<(&'static str, Vec<Frame>)> {
+    let subscribe = |number, destination: &str, prefetch| {
+        let destination = destination.parse().expect("a valid destination");
+        Frame::Subscribe { number, subscription: Subscription { destination, prefetch } }
+    };
+    let ack = |tag, extent, kind| Frame::Ack(Ack { consumer: ConsumerId(1), tag, extent, kind });
+    let refused = |tag, refusal| Frame::Refused { stream: 1, tag, refusal };
+    let refusals = vec![
+        refused(1, Refusal::TooLarge { size: 300, max: 200 }),
+        refused(2, Refusal::LimitReached { what: What::Destination, max: 10_000 }),
+        refused(3, Refusal::IsPattern("topic://prices.>".parse().expect("a valid destination"))),
+        refused(4, Refusal::TimedOut { accepted: 1, needed: 2, after: Duration::from_millis(1_500) }),
+        refused(5, Refusal::Stopping),
+        Frame::Forwarded { demand: 1, up_to: 5 },
+    ];
+    vec![
+        ("client-opening", vec![hello(Role::Client)]),
+        ("broker-opening", vec![hello(Role::Broker), Frame::Open { generation: 0 }]),
+        ("subscribing", vec![subscribe(1, "queue://orders", None), subscribe(2, "topic://prices.>", Some(300))]),
+        (
+            "subscribed",
+            vec![
+                Frame::Subscribed { number: 1, result: Ok(()) },
+                Frame::Subscribed { number: 2, result: Err(Refusal::PrefetchOutOfRange { found: 0, max: 32_767 }) },
+            ],
+        ),
+        (
+            "streams",
+            vec![forward(1, Body::text("first")), forward(3, Body::text("third")), Frame::Finish { stream: 1 }],
+        ),
+        ("refusals", refusals),
+        (
+            "consuming",
+            vec![
+                ack(1, AckExtent::Individual, AckKind::Accepted),
+                ack(2, AckExtent::Individual, AckKind::Released),
+                ack(300, AckExtent::UpTo, AckKind::Accepted),
+                Frame::Unsubscribe { number: 1, seen: 300 },
+            ],
+        ),
+    ]
+}
+
+fn hello(role: Role) -> Frame {
+    let is_client = role == Role::Client;
+    let service = Service("tcp://10.0.0.1:61616".to_owned());
+    Frame::Hello(Box::new(Hello {
+        version_min: 1,
+        version_max: 1,
+        broker: BrokerId(7),
+        name: if is_client { "client1" } else { "broker1" }.to_owned(),
+        group: "groupA".to_owned(),
+        services: if is_client { Vec::new() } else { vec![service] },
+        frame_max: 1 << 20,
+        silence_max_millis: 30_000,
+        role,
+    }))
 }
 
 fn forward(sequence: u64, body: Body) -> Frame {
@@ -107,7 +159,7 @@ fn properties() -> Properties {
 /// Demand for the topic `prices.>` that came by broker 9. By hand, since only links make demand.
 const DEMAND: &[u8] = b"\x00\x00\x00\x0e\x05\x01\x01\x08prices.>\x01\x09";
 
-const URIS: [(&str, &str); 13] = [
+const URIS: [(&str, &str); 17] = [
     ("peer", "peer://groupA/broker1?persistent=false"),
     ("peer-nameless", "peer://groupA"),
     ("peer-escaped", "peer://group%20A/b%2F1"),
@@ -120,5 +172,9 @@ const URIS: [(&str, &str); 13] = [
     ("tcp-v6", "tcp://[::1]:61616"),
     ("multicast", "multicast://239.255.2.3:6155?group=groupA&timeToLive=1&loopBackMode=false"),
     ("multicast-default", "multicast://default"),
+    ("fanout", "fanout:(multicast://default?group=g)?minAckCount=3&fanOutQueues=true&sendTimeout=1000"),
+    ("fanout-static", "fanout:(static:(tcp://h1:61616,tcp://h2:61616))?initialReconnectDelay=100"),
+    ("fanout-authority", "fanout://(static://(tcp://h1:61616,tcp://h2:61616))?reconnectJitter=50"),
+    ("fanout-discovered", "fanout:(multicast://default)?discovered.wireFormat.maxFrameSize=100000&connectTimeout=50"),
     ("static", "static:(tcp://h1:61616,tcp://h2:61616)?initialReconnectDelay=100&useExponentialBackOff=false"),
 ];

@@ -6,7 +6,7 @@ use flockmq_core::sim::HostId;
 use flockmq_core::wire::{Advert, AdvertStatus, Encoder, Frame, FrameBuffer, Hello, PREFACE, VERSION_MAX, VERSION_MIN};
 use flockmq_core::{
     Address, BrokerId, CloseReason, Event, GroupId, Input, LinkId, ListenerId, MulticastConfig, MulticastSocket,
-    Output, Service,
+    Output, Role, Service,
 };
 
 use crate::stage::Stage;
@@ -87,6 +87,7 @@ impl Puppet {
     /// Sends the preface, and who the puppet says it is.
     pub fn greet(&self, stage: &mut Stage, link: LinkId, group: &str, broker: BrokerId) {
         let hello = Hello {
+            role: Role::Peer,
             version_min: VERSION_MIN,
             version_max: VERSION_MAX,
             broker,

@@ -354,7 +354,7 @@ impl Stage {
     fn hear(&mut self, at: Instant, host: HostId, event: Event) {
         let process = self.process(host);
         match event {
-            Event::Accepted { producer, up_to } => {
+            Event::Accepted { producer, up_to, .. } => {
                 self.oracle.accepted(process, producer, up_to);
                 let found = self.producer(host, producer);
                 assert!(up_to <= found.sent, "{host} was told that message {up_to} of {} is accepted", found.sent);

@@ -1,6 +1,6 @@
 //! The documents say what the code says.
 
-use flockmq_core::uri::{Multicast, OptionSpec, Peer, Static, Tcp, Vm};
+use flockmq_core::uri::{Fanout, Multicast, OptionSpec, Peer, Static, Tcp, Vm};
 
 /// The table of one scheme's options, as `docs/uri.md` shows it.
 fn table(specs: &[OptionSpec]) -> String {
@@ -16,6 +16,7 @@ fn every_option_is_documented_as_it_is() {
     let document = include_str!("../../docs/uri.md");
     let schemes = [
         ("peer", Peer::specs()),
+        ("fanout", Fanout::specs()),
         ("vm", Vm::specs()),
         ("tcp", Tcp::specs()),
         ("multicast", Multicast::specs()),

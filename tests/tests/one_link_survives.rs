@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use flockmq_core::{Address, CloseReason, Config, Input, Instant, LinkId, Node, Output, Seed};
+use flockmq_core::{Address, CloseReason, Config, Input, Instant, LinkId, Node, Output, Role, Seed};
 
 /// Two nodes that dial each other, and everything that is on its way between them.
 struct Pair {
@@ -24,8 +24,13 @@ impl Pair {
     fn new(seeds: [u64; 2]) -> Self {
         let node = |side: usize| {
             let peers = vec![address(1 - side)];
-            let config =
-                Config { listen: Some(address(side)), peers, group: "g".into(), ..Config::alone(format!("b{side}")) };
+            let config = Config {
+                listen: Some(address(side)),
+                peers,
+                group: "g".into(),
+                role: Role::Peer,
+                ..Config::alone(format!("b{side}"))
+            };
             Node::new(config, Seed::from(seeds[side]), Instant::ZERO)
         };
         let mut pair =

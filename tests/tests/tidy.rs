@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of `core` by rank. Rooms of one rank do not import one another, but for those named with their reason.
-const RANKS: [(&str, u8); 13] = [
+const RANKS: [(&str, u8); 14] = [
     ("base", 0),
     ("model", 1),
     ("uri", 2),
@@ -17,6 +17,7 @@ const RANKS: [(&str, u8); 13] = [
     ("discovery", 3),
     ("fanout", 3),
     ("link", 3),
+    ("remote", 3),
     ("node", 4),
     ("sim", 5),
 ];

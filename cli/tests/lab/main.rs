@@ -7,6 +7,7 @@
 
 mod crash;
 mod exchange;
+mod fanout;
 mod lab;
 mod load;
 mod partition;

@@ -16,6 +16,7 @@ pub(crate) struct Process {
     stdout: Receiver<Line>,
     stderr: Receiver<Line>,
     lines: Vec<Line>,
+    complaints: Vec<String>,
 }
 
 /// Something a process wrote, and when that was.
@@ -34,7 +35,7 @@ impl Process {
         let stdout = lines(child.stdout.take().expect("a pipe"));
         let stderr = lines(child.stderr.take().expect("a pipe"));
         let what = format!("flockmq {} on {place}", arguments.join(" "));
-        Self { what, stdin: child.stdin.take(), child, stdout, stderr, lines: Vec::new() }
+        Self { what, stdin: child.stdin.take(), child, stdout, stderr, lines: Vec::new(), complaints: Vec::new() }
     }
 
     /// What it has written so far.
@@ -58,6 +59,16 @@ impl Process {
         let find = |lines: &[Line]| lines.iter().skip(skipped).find(|line| line.text.starts_with(beginning)).cloned();
         self.wait_until(deadline, &format!("'{beginning}'"), |lines| find(lines).is_some());
         find(&self.lines).expect("it was waited for").at
+    }
+
+    /// Waits for a line on standard error that begins so.
+    pub(crate) fn wait_for_complaint(&mut self, beginning: &str, deadline: Instant) {
+        while self.complaints.last().is_none_or(|complaint| !complaint.starts_with(beginning)) {
+            match self.stderr.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.complaints.push(line.text),
+                Err(error) => self.fail(&format!("{error} before '{beginning}'")),
+            }
+        }
     }
 
     /// Writes a line for it to read.
@@ -119,14 +130,14 @@ impl Process {
         _ = self.child.kill();
         let mut tail: Vec<&str> = self.lines.iter().rev().take(TAIL).map(|line| line.text.as_str()).collect();
         tail.reverse();
-        let mut complaints = Vec::new();
         while let Ok(line) = self.stderr.recv_timeout(PATIENCE) {
-            complaints.push(line.text);
+            self.complaints.push(line.text);
         }
         panic!(
-            "{}: {what}; of its {} lines the last: {tail:?}; complaints: {complaints:?}",
+            "{}: {what}; of its {} lines the last: {tail:?}; complaints: {:?}",
             self.what,
-            self.lines.len()
+            self.lines.len(),
+            self.complaints
         );
     }
 }

@@ -3,6 +3,8 @@
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::brokers::Broker;
+
 /// A group that nobody else is in, on a port that nobody else uses.
 pub(crate) struct Group {
     name: String,
@@ -23,6 +25,19 @@ impl Group {
     /// The URI of a peer of this name.
     pub(crate) fn uri(&self, name: &str) -> String {
         format!("peer://{}/{name}?{}", self.name, self.options())
+    }
+
+    /// The URI of a client that sends to all its brokers.
+    pub(crate) fn fanout(&self, options: &str) -> String {
+        let Self { name, port } = self;
+        format!("fanout:(multicast://default:{port}?group={name}&interface=127.0.0.1)?{options}")
+    }
+
+    /// Starts a broker of this name in it.
+    pub(crate) fn broker(&self, name: &str, arguments: &[&str]) -> Broker {
+        let port = format!("discovery.port={}", self.port);
+        let own = ["--name", name, "--group", &self.name, "--listen", "tcp://127.0.0.1:0", "--interface", "127.0.0.1"];
+        Broker::start_with(&[&own[..], &["--options", &port], arguments].concat())
     }
 
     /// What keeps peers on loopback.

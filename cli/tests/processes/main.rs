@@ -2,8 +2,11 @@
 //! its own and waits for what it expects, with a deadline.
 
 mod bodies;
+mod broker;
+mod brokers;
 mod demo;
 mod endings;
+mod fanout;
 mod group;
 mod groups;
 mod log;

@@ -83,10 +83,10 @@ impl Running {
     }
 
     /// Waits for a line on standard error that begins so.
-    pub(crate) fn complaint(&mut self, beginning: &str) {
+    pub(crate) fn complaint(&mut self, beginning: &str) -> String {
         loop {
             match self.stderr.recv_timeout(PATIENCE) {
-                Ok(line) if line.starts_with(beginning.as_bytes()) => return,
+                Ok(line) if line.starts_with(beginning.as_bytes()) => return String::from_utf8(line).expect("text"),
                 Ok(line) => self.note(&line),
                 Err(error) => self.fail(&format!("{error} before '{beginning}'")),
             }

@@ -5,7 +5,7 @@ use crate::running::{Running, run};
 
 #[test]
 fn bad_usage_exits_with_2_and_quotes_the_fault() {
-    let cases: [(&[&str], &str); 21] = [
+    let cases: [(&[&str], &str); 37] = [
         (&[], "Usage: flockmq"),
         (&["subscrib"], "'subscrib'"),
         (&["publish", "peer://g"], "<DEST>"),
@@ -27,6 +27,22 @@ fn bad_usage_exits_with_2_and_quotes_the_fault() {
         (&["subscribe", "peer://g/n", "q", "--ack", "never"], "'never'"),
         (&["peers", "peer:///n"], "peer:///n"),
         (&["uri", "peer://g?networkTTL=x"], "'x' is no value for 'networkTTL'"),
+        (&["publish", "fanout:(multicast://default)?minAckCount=0", "q", "x"], "'0' is out of range for 'minAckCount'"),
+        (&["publish", "fanout:(multicast://default)?minAkCount=1", "q", "x"], "the nearest is 'minAckCount'"),
+        (&["publish", "fanout:multicast://default?minAckCount=1", "q", "x"], "fanout:(URI)?minAckCount=VALUE"),
+        (&["publish", "fanout:(static:(tcp://a:1))", "q", "x"], "'static:(tcp://a:1)'"),
+        (&["subscribe", "fanout:(peer://g)", "q"], "'peer'"),
+        (&["subscribe", "fanout:()", "q"], "fanout:"),
+        (&["broker", "x"], "'x'"),
+        (&["broker", "--listen", "udp://h:1"], "'udp://h:1' does not begin with tcp://"),
+        (&["broker", "--listen", "tcp://h:1?x=1"], "'1?x=1' is no port"),
+        (&["broker", "--group", ""], "group"),
+        (&["broker", "--name", "a\nb"], "name"),
+        (&["broker", "--options", "memoryLimit=1"], "'1' is out of range for 'memoryLimit'"),
+        (&["broker", "--options", "persistent=true"], "persistent=true"),
+        (&["broker", "--options", "networkTTL=2"], "'networkTTL' is about links to other brokers"),
+        (&["broker", "--no-discovery", "--interface", "lo"], "--interface"),
+        (&["broker", "--no-discovery", "--options", "discovery.port=7000"], "--no-discovery"),
     ];
     for (arguments, expected) in cases {
         let ended = run(arguments);
@@ -38,11 +54,15 @@ fn bad_usage_exits_with_2_and_quotes_the_fault() {
 
 #[test]
 fn the_part_of_a_uri_at_fault_is_pointed_at() {
-    for command in [&["uri", "peer://g?x=1&y"] as &[&str], &["publish", "peer://g?x=1&y", "q"]] {
+    let commands =
+        [&["uri", "peer://g?x=1&y"] as &[&str], &["publish", "peer://g?x=1&y", "q"], &["broker", "--options", "x=1&y"]];
+    for (command, group) in commands.into_iter().zip(["g", "g", "default"]) {
         let ended = run(command);
         let lines: Vec<&str> = ended.stderr.lines().skip(1).collect();
         assert_eq!(ended.code, Some(2));
-        assert_eq!(lines, ["  peer://g?x=1&y", "           ^"], "{}", ended.stderr);
+        let before = format!("  peer://{group}");
+        let caret = format!("{}^", " ".repeat(before.len() + 1));
+        assert_eq!(lines, [format!("{before}?x=1&y"), caret], "{}", ended.stderr);
     }
 }
 
@@ -60,7 +80,7 @@ fn a_uri_is_explained_option_by_option() {
 
 #[test]
 fn help_has_examples_and_is_no_failure() {
-    for command in ["demo", "peers", "publish", "subscribe", "uri"] {
+    for command in ["broker", "demo", "peers", "publish", "subscribe", "uri"] {
         let ended = run(&[command, "--help"]);
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
         assert!(command == "demo" || ended.lines.iter().any(|line| line == "Examples:"), "{command}");

@@ -36,28 +36,45 @@ impl Default for BackoffConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
     failures: u32,
+    waits: u32,
 }
 
 impl Backoff {
-    /// Counts a failure and tells how long to wait, or `None` when the attempts are used up.
-    ///
-    /// The nominal wait is `min(first × factor^n, max)` after n earlier failures; the drawn one lies within
-    /// `jitter_percent` below it and is never shorter than [`Backoff::FLOOR`].
+    /// Counts a failure and tells how long to wait, as [`Backoff::pause`] does, or `None` when the attempts are used
+    /// up.
     pub fn fail(&mut self, config: &BackoffConfig, rng: &mut Rng) -> Option<Duration> {
-        let earlier = self.failures;
         self.failures = self.failures.saturating_add(1);
         if config.attempts_max.is_some_and(|max| self.failures >= max) {
             return None;
         }
-        let nominal = nominal(config, earlier);
-        let spread = nominal.as_nanos() * u128::from(config.jitter_percent.min(100)) / 100;
-        let shorter = rng.below(u64::try_from(spread).unwrap_or(u64::MAX).saturating_add(1));
-        Some(nominal.saturating_sub(Duration::from_nanos(shorter)).max(Self::FLOOR))
+        Some(self.pause(config, rng))
     }
 
-    /// Forgets all failures: something worked for long enough.
-    pub fn reset(&mut self) {
+    /// How long to wait although nothing has failed, as before the first attempt to come back to what was lost.
+    ///
+    /// The nominal wait is `min(first × factor^n, max)` after n earlier waits; the drawn one lies within
+    /// `jitter_percent` below it and is never shorter than [`Backoff::FLOOR`].
+    pub fn pause(&mut self, config: &BackoffConfig, rng: &mut Rng) -> Duration {
+        let nominal = nominal(config, self.waits);
+        self.waits = self.waits.saturating_add(1);
+        let spread = nominal.as_nanos() * u128::from(config.jitter_percent.min(100)) / 100;
+        let shorter = rng.below(u64::try_from(spread).unwrap_or(u64::MAX).saturating_add(1));
+        nominal.saturating_sub(Duration::from_nanos(shorter)).max(Self::FLOOR)
+    }
+
+    /// Forgets all failures, but not how long the next wait is: something worked, for however short.
+    pub fn forget_failures(&mut self) {
         self.failures = 0;
+    }
+
+    /// Forgets all failures and waits: something worked for long enough.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// True if nothing has gone wrong since the last reset: neither a failure nor a wait.
+    pub fn is_fresh(&self) -> bool {
+        *self == Self::default()
     }
 
     /// Failures since the last reset.
@@ -116,7 +133,7 @@ mod tests {
             let config = BackoffConfig {
                 first: Duration::from_nanos(first), max: Duration::from_nanos(max), factor, jitter_percent: jitter, attempts_max: None,
             };
-            let mut backoff = Backoff { failures };
+            let mut backoff = Backoff { failures, waits: failures };
             let wait = backoff.fail(&config, &mut Rng::new(Seed::from(seed))).expect("no limit");
             let nominal = nominal(&config, failures);
             let shortest = nominal.as_nanos() * u128::from(100 - jitter) / 100;

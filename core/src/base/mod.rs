@@ -1,6 +1,7 @@
 //! Rank 0: time, chance and small containers. Knows nothing of messaging.
 
 mod arena;
+mod audit;
 mod backoff;
 mod deadline;
 mod outbox;
@@ -9,9 +10,9 @@ mod time;
 mod window;
 
 pub(crate) use arena::{Arena, Key};
+pub(crate) use audit::Audit;
 pub use backoff::{Backoff, BackoffConfig};
 pub(crate) use deadline::Deadlines;
 pub(crate) use outbox::Outbox;
 pub use rng::{Rng, Seed};
 pub use time::{Instant, Timestamp};
-pub(crate) use window::{Seen, Window};

@@ -43,6 +43,12 @@ impl Window {
         if seen { Seen::Again } else { Seen::First }
     }
 
+    /// True if `number` was noted before and is remembered.
+    pub(crate) fn knows(&self, number: u64) -> bool {
+        let (word, bit) = place(number);
+        number <= self.newest && number + Self::SPAN > self.newest && self.bits[word] & bit != 0
+    }
+
     fn advance_to(&mut self, number: u64) {
         if number - self.newest >= Self::SPAN {
             self.bits.fill(0);

@@ -159,7 +159,10 @@ impl Bridge {
                     inward.push(Inward::Unsubscribe { consumer: ConsumerId(number.into()) });
                 }
             }
-            Frame::Goodbye(_) | Frame::Hello(_) | Frame::KeepAlive | Frame::Open { .. } | Frame::Propose { .. } => (),
+            frame => {
+                let what = format!("a {} frame is not for a peer to say", frame.name());
+                inward.push(Inward::Close(CloseReason::Malformed(what)));
+            }
         }
     }
 

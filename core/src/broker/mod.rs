@@ -1,7 +1,6 @@
 //! Rank 3: the embedded broker. Knows destinations, who subscribes to them and what waits for whom; is told what
 //! connections ask; answers with deliveries, acceptances and changes of demand.
 
-mod audit;
 mod outstanding;
 mod queue;
 mod registry;
@@ -15,17 +14,18 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use audit::Audit;
 use outstanding::{Held, NotOutstanding};
 use queue::Entry;
 use registry::{Registry, Room, Slot};
 use subscription::{SubscriptionId, Subscriptions};
 
 pub(crate) use subscription::{Limits, Remote, Subscriber};
+use topic::Audience;
 
-use crate::base::{Instant, Outbox};
+use crate::base::{Audit, Instant, Outbox};
 use crate::model::{
-    Ack, AckExtent, AckKind, ConsumerId, Delivery, Demand, DestinationKind, Message, Origin, Refusal, Tag, Ticket, What,
+    Ack, AckExtent, AckKind, ConnectionId, ConsumerId, Delivery, Demand, DestinationKind, LinkId, Message, Origin,
+    ProducerId, Refusal, Tag, Ticket, What,
 };
 
 /// Limits of the embedded broker.
@@ -56,6 +56,9 @@ pub struct BrokerConfig {
     pub stalled_after: Duration,
     /// The largest message, in bytes.
     pub message_max: u32,
+    /// True if a message that came before is recognised, whichever bridge or client it comes from
+    /// (`checkForDuplicates`). False hands out every copy.
+    pub checks_duplicates: bool,
     /// For how many producers duplicates are recognised.
     pub audit_producers_max: usize,
 }
@@ -78,6 +81,7 @@ impl Default for BrokerConfig {
             topic_bytes_max: 1024 * 1024,
             stalled_after: Duration::from_secs(1),
             message_max: 8 * 1024 * 1024,
+            checks_duplicates: true,
             audit_producers_max: 1_024,
         }
     }
@@ -149,7 +153,7 @@ pub(crate) struct Broker {
     connections: BTreeMap<Origin, Connection>,
     registry: Registry,
     subscriptions: Subscriptions,
-    audit: Audit,
+    audit: Audit<ProducerId>,
     wanted: BTreeMap<Demand, usize>,
     congested: BTreeSet<Slot>, // Destinations with parked messages.
     stats: BrokerStats,
@@ -193,8 +197,9 @@ impl Broker {
             return Err(Refusal::LimitReached { what: What::Connection, max: self.config.connections_max as u64 });
         }
         if self.connections.contains_key(&origin) {
-            let (Origin::Application(crate::model::ConnectionId(number))
-            | Origin::Bridge(crate::model::LinkId(number))) = origin;
+            let (Origin::Application(ConnectionId(number))
+            | Origin::Bridge(LinkId(number))
+            | Origin::Remote(LinkId(number))) = origin;
             return Err(Refusal::AlreadyExists { what: What::Connection, number });
         }
         self.connections.insert(origin, Connection { limits, consumers: BTreeMap::new(), outstanding_bytes: 0 });
@@ -465,8 +470,13 @@ impl Broker {
         out: &mut Outbox<Output>,
     ) {
         self.stats.accepted += 1;
-        if matches!(from, Origin::Bridge(_)) && self.audit.is_duplicate(&message.id) {
+        if self.is_duplicate(from, &message) {
             self.stats.duplicates += 1;
+            if let (Origin::Remote(_), Room::Topic) = (from, &self.registry.get(slot).room) {
+                // It came over a bridge first, and may have gone no further for the brokers it had crossed. Straight
+                // from its client it may; who has it already drops it.
+                self.publish(now, slot, &message, Audience::Peers, out);
+            }
             return;
         }
         match &mut self.registry.get_mut(slot).room {
@@ -474,8 +484,17 @@ impl Broker {
                 let entry = queue.entry(message, redeliveries);
                 self.offer(slot, entry, out);
             }
-            Room::Topic => self.publish(now, slot, &message, out),
+            Room::Topic => self.publish(now, slot, &message, Audience::All, out),
         }
+    }
+
+    /// True if a message came before. What this broker's own application sends can't have.
+    fn is_duplicate(&mut self, from: Origin, message: &Message) -> bool {
+        let is_checked = match from {
+            Origin::Application(_) => false,
+            Origin::Bridge(_) | Origin::Remote(_) => self.config.checks_duplicates,
+        };
+        is_checked && self.audit.note(message.id.producer, message.id.sequence)
     }
 
     /// True if a message for `slot` has to wait: others wait already, or there is no room.

@@ -10,14 +10,30 @@ use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
 use crate::model::{Message, Origin};
 
+/// Whom a topic's message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Every subscriber.
+    All,
+    /// Those behind bridges.
+    Peers,
+}
+
 impl Broker {
-    /// Hands a message to every subscriber, or lets it wait for those without credit.
-    pub(super) fn publish(&mut self, now: Instant, slot: Slot, message: &Arc<Message>, out: &mut Outbox<Output>) {
+    /// Hands a message to every subscriber of its audience, or lets it wait for those without credit.
+    pub(super) fn publish(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        message: &Arc<Message>,
+        audience: Audience,
+        out: &mut Outbox<Output>,
+    ) {
         for index in 0..self.registry.get(slot).consumers.len() {
             let id = self.registry.get(slot).consumers[index].id;
             let has_credit = self.has_credit(id);
             let subscription = self.subscriptions.get_mut(id).expect("a destination's consumers are subscribed");
-            if !subscription.admits(message) {
+            if !subscription.admits(message) || (audience == Audience::Peers && !subscription.is_bridge()) {
                 continue;
             }
             if has_credit && subscription.is_drained() {

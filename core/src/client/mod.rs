@@ -140,6 +140,13 @@ impl Client {
         }
     }
 
+    /// So many messages of a producer are answered; the application was told.
+    pub(crate) fn handle_settled(&mut self, producer: u64, count: u64) {
+        if let Some(producer) = self.producers.get_mut(&producer) {
+            producer.answered += count;
+        }
+    }
+
     /// The broker has refused a message.
     pub(crate) fn handle_refused(&mut self, ticket: Ticket, refusal: Refusal, outward: &mut Outbox<Outward>) {
         if let Some(producer) = self.producers.get_mut(&ticket.stream) {

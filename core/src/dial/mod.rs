@@ -57,6 +57,41 @@ pub(crate) enum Urgency {
     AfterYou,
 }
 
+/// An attempt that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// The address.
+    pub address: Address,
+    /// How many attempts in a row have failed.
+    pub attempts: u32,
+    /// True if all was well, or nothing was tried, before.
+    pub is_news: bool,
+    /// What follows from it.
+    pub outcome: Outcome,
+}
+
+/// What follows from a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// As many attempts have failed as may.
+    GivenUp,
+    /// There will be another attempt.
+    Waiting,
+}
+
+/// How a wanted address fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// A connect or handshake is under way.
+    Connecting,
+    /// It is not dialled any more.
+    GivenUp,
+    /// There is a link to this broker, which is there.
+    Met(BrokerId),
+    /// It is dialled later.
+    Waiting,
+}
+
 /// Wanted addresses and how each fares.
 #[derive(Debug)]
 pub(crate) struct Dialer {
@@ -64,12 +99,13 @@ pub(crate) struct Dialer {
     rng: Rng,
     slots: BTreeMap<Address, Slot>,
     due: Option<Instant>, // When the first of the slots is.
+    prospects: usize,     // Slots that are not met and may be.
 }
 
 impl Dialer {
     /// A dialler that wants nothing yet.
     pub(crate) fn new(config: DialConfig, rng: Rng) -> Self {
-        Self { config, rng, slots: BTreeMap::new(), due: None }
+        Self { config, rng, slots: BTreeMap::new(), due: None, prospects: 0 }
     }
 
     /// Wants a link to `address`; false if no more addresses can be wanted.
@@ -118,10 +154,10 @@ impl Dialer {
         self.settle();
     }
 
-    /// The dial asked for is under way under this name.
-    pub(crate) fn dialled(&mut self, now: Instant, address: &Address, link: LinkId) {
+    /// The dial asked for is under way under this name, and may take this long.
+    pub(crate) fn dialled(&mut self, now: Instant, address: &Address, link: LinkId, timeout: Duration) {
         if let Some(slot) = self.slots.get_mut(address) {
-            slot.state = State::Dialling { link, until: Some(now + self.config.connect_timeout) };
+            slot.state = State::Dialling { link, until: Some(now + timeout) };
         }
         self.settle();
     }
@@ -129,7 +165,7 @@ impl Dialer {
     /// The dial asked for could not be made: there are too many links. It is tried again later.
     pub(crate) fn postponed(&mut self, now: Instant, address: &Address) {
         if let Some(slot) = self.slots.get_mut(address) {
-            slot.fail(now, &self.config.backoff, &mut self.rng);
+            slot.pause(now, &self.config.backoff, &mut self.rng); // No attempt was made that could have failed.
         }
         self.settle();
     }
@@ -158,7 +194,8 @@ impl Dialer {
         self.settle();
     }
 
-    /// The link to `broker` has ended: its addresses are dialled again.
+    /// The link to `broker` has ended: its addresses are dialled again. Attempts count anew, but waits only after a link
+    /// that has lasted.
     pub(crate) fn parted(&mut self, now: Instant, broker: BrokerId) {
         for slot in self.slots.values_mut() {
             if let State::Met { broker: found, since } = slot.state
@@ -166,22 +203,23 @@ impl Dialer {
             {
                 if now - since >= self.config.settled_after {
                     slot.backoff.reset();
+                } else {
+                    slot.backoff.forget_failures();
                 }
-                slot.fail(now, &self.config.backoff, &mut self.rng);
+                slot.pause(now, &self.config.backoff, &mut self.rng); // The loss itself is no attempt that failed.
             }
         }
         self.settle();
     }
 
-    /// A link ended before there was anybody to meet. Tells the address and whether this is its first failure in a
-    /// row, if the link was one of ours.
-    pub(crate) fn failed(&mut self, now: Instant, link: LinkId) -> Option<(Address, bool)> {
+    /// A link ended before there was anybody to meet. Tells what became of its address, if the link was one of ours.
+    pub(crate) fn failed(&mut self, now: Instant, link: LinkId) -> Option<Failure> {
         let (address, slot) = self.slots.iter_mut().find(|(_, slot)| slot.is_dialling(link))?;
-        let is_first = slot.backoff.failures() == 0;
-        slot.fail(now, &self.config.backoff, &mut self.rng);
-        let address = address.clone();
+        let is_news = slot.backoff.is_fresh();
+        let outcome = slot.fail(now, &self.config.backoff, &mut self.rng);
+        let failure = Failure { address: address.clone(), attempts: slot.backoff.failures(), is_news, outcome };
         self.settle();
-        Some((address, is_first))
+        Some(failure)
     }
 
     /// A dialled link led to somebody who is never to be dialled at that address, such as ourselves.
@@ -192,14 +230,30 @@ impl Dialer {
         self.settle();
     }
 
+    /// True if `address` is wanted already.
+    pub(crate) fn is_wanted(&self, address: &Address) -> bool {
+        self.slots.contains_key(address)
+    }
+
+    /// How many addresses are not met and may yet be.
+    pub(crate) fn prospects(&self) -> usize {
+        self.prospects
+    }
+
+    /// All wanted addresses.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Address, Standing)> {
+        self.slots.iter().map(|(address, slot)| (address, slot.standing()))
+    }
+
     /// When there is something to do next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Notes when the first slot is due: asked after every input, changed by few.
+    /// Notes when the first slot is due, and how many may come up: asked after every input, changed by few.
     fn settle(&mut self) {
         self.due = self.slots.values().filter_map(Slot::poll_timeout).min();
+        self.prospects = self.slots.values().filter(|slot| slot.is_prospect()).count();
     }
 
     fn dialling(&mut self, link: LinkId) -> Option<&mut Slot> {
@@ -215,6 +269,7 @@ mod tests {
     use proptest::prelude::*;
 
     const PEER: BrokerId = BrokerId(7);
+    const TIMEOUT: Duration = Duration::from_secs(30);
 
     fn dialer(attempts_max: Option<u32>) -> Dialer {
         let backoff = BackoffConfig { jitter_percent: 0, attempts_max, ..BackoffConfig::default() };
@@ -223,6 +278,10 @@ mod tests {
 
     fn address(port: u16) -> Address {
         Address::from(core::net::SocketAddr::from(([10, 0, 0, 1], port)))
+    }
+
+    fn failure(attempts: u32, is_news: bool, outcome: Outcome) -> Failure {
+        Failure { address: address(1), attempts, is_news, outcome }
     }
 
     fn wake(dialer: &mut Dialer, now: u64) -> Vec<Output> {
@@ -240,13 +299,13 @@ mod tests {
         let mut dialer = dialer(None);
         assert!(dialer.want(at(0), address(1), Urgency::AtOnce));
         assert_eq!(wake(&mut dialer, 0), [Output::Dial(address(1))]);
-        dialer.dialled(at(0), &address(1), LinkId(1));
+        dialer.dialled(at(0), &address(1), LinkId(1), TIMEOUT);
         assert_eq!(wake(&mut dialer, 0), []);
-        assert_eq!(dialer.failed(at(10), LinkId(1)), Some((address(1), true)));
+        assert_eq!(dialer.failed(at(10), LinkId(1)), Some(failure(1, true, Outcome::Waiting)));
         assert_eq!(dialer.poll_timeout(), Some(at(110)));
         assert_eq!(wake(&mut dialer, 110), [Output::Dial(address(1))]);
-        dialer.dialled(at(110), &address(1), LinkId(2));
-        assert_eq!(dialer.failed(at(120), LinkId(2)), Some((address(1), false)), "said once");
+        dialer.dialled(at(110), &address(1), LinkId(2), TIMEOUT);
+        assert_eq!(dialer.failed(at(120), LinkId(2)), Some(failure(2, false, Outcome::Waiting)));
         assert_eq!(dialer.poll_timeout(), Some(at(320)));
     }
 
@@ -264,7 +323,7 @@ mod tests {
         let mut dialer = dialer(None);
         dialer.want(at(0), address(1), Urgency::AtOnce);
         wake(&mut dialer, 0);
-        dialer.dialled(at(0), &address(1), LinkId(1));
+        dialer.dialled(at(0), &address(1), LinkId(1), TIMEOUT);
         assert_eq!(wake(&mut dialer, 30_000), [Output::GiveUp(LinkId(1))]);
         assert_eq!(wake(&mut dialer, 30_001), [], "once");
         dialer.failed(at(30_001), LinkId(1));
@@ -277,11 +336,11 @@ mod tests {
         dialer.want(at(0), address(1), Urgency::AtOnce);
         for (now, link) in [(0, 1), (100, 2), (300, 3)] {
             assert_eq!(wake(&mut dialer, now).len(), 1);
-            dialer.dialled(at(now), &address(1), LinkId(link));
+            dialer.dialled(at(now), &address(1), LinkId(link), TIMEOUT);
             dialer.failed(at(now), LinkId(link));
         }
         assert_eq!(wake(&mut dialer, 700).len(), 1);
-        dialer.dialled(at(700), &address(1), LinkId(4));
+        dialer.dialled(at(700), &address(1), LinkId(4), TIMEOUT);
         dialer.met(at(700), PEER, Some(LinkId(4)), &[]);
         dialer.parted(at(800), PEER);
         assert_eq!(dialer.poll_timeout(), Some(at(800 + 800)), "too short to count");
@@ -291,12 +350,26 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_was_up_leaves_all_attempts_to_come_back() {
+        let mut dialer = dialer(Some(1));
+        dialer.want(at(0), address(1), Urgency::AtOnce);
+        wake(&mut dialer, 0);
+        dialer.dialled(at(0), &address(1), LinkId(1), TIMEOUT);
+        dialer.met(at(0), PEER, Some(LinkId(1)), &[]);
+        dialer.parted(at(10), PEER);
+        assert_eq!((dialer.prospects(), wake(&mut dialer, 110)), (1, Vec::from([Output::Dial(address(1))])));
+        dialer.dialled(at(110), &address(1), LinkId(2), TIMEOUT);
+        assert_eq!(dialer.failed(at(120), LinkId(2)), Some(failure(1, false, Outcome::GivenUp)));
+        assert_eq!(dialer.prospects(), 0);
+    }
+
+    #[test]
     fn attempts_end_at_their_limit() {
         let mut dialer = dialer(Some(2));
         dialer.want(at(0), address(1), Urgency::AtOnce);
         for now in [0, 100] {
             assert_eq!(wake(&mut dialer, now), [Output::Dial(address(1))]);
-            dialer.dialled(at(now), &address(1), LinkId(now + 1));
+            dialer.dialled(at(now), &address(1), LinkId(now + 1), TIMEOUT);
             dialer.failed(at(now), LinkId(now + 1));
         }
         assert_eq!(dialer.poll_timeout(), None);
@@ -308,7 +381,7 @@ mod tests {
         let mut out = Outbox::new();
         dialer.want(at(0), address(1), Urgency::AtOnce);
         wake(&mut dialer, 0);
-        dialer.dialled(at(0), &address(1), LinkId(1));
+        dialer.dialled(at(0), &address(1), LinkId(1), TIMEOUT);
         dialer.unwant(&address(1), &mut out);
         assert_eq!(out.drain().collect::<Vec<_>>(), [Output::GiveUp(LinkId(1))]);
         assert_eq!(dialer.failed(at(1), LinkId(1)), None);
@@ -338,7 +411,7 @@ mod tests {
                             prop_assert!(last.is_none_or(|last| now >= last + 100), "dialled at {now} after {last:?}");
                             last = Some(now);
                             link += 1;
-                            dialer.dialled(at(now), &address, LinkId(link));
+                            dialer.dialled(at(now), &address, LinkId(link), TIMEOUT);
                             under_way = Some(LinkId(link));
                         }
                         Output::GiveUp(link) => {

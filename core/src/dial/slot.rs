@@ -1,5 +1,6 @@
 //! One wanted address.
 
+use super::{Outcome, Standing};
 use crate::base::{Backoff, BackoffConfig, Instant, Rng};
 use crate::model::{BrokerId, LinkId};
 
@@ -32,11 +33,32 @@ impl Slot {
     }
 
     /// Counts a failure and waits, or gives up.
-    pub(super) fn fail(&mut self, now: Instant, config: &BackoffConfig, rng: &mut Rng) {
-        self.state = match self.backoff.fail(config, rng) {
-            None => State::GivenUp,
-            Some(wait) => State::Waiting { until: now + wait },
+    pub(super) fn fail(&mut self, now: Instant, config: &BackoffConfig, rng: &mut Rng) -> Outcome {
+        let (state, outcome) = match self.backoff.fail(config, rng) {
+            None => (State::GivenUp, Outcome::GivenUp),
+            Some(wait) => (State::Waiting { until: now + wait }, Outcome::Waiting),
         };
+        self.state = state;
+        outcome
+    }
+
+    /// Waits without counting a failure.
+    pub(super) fn pause(&mut self, now: Instant, config: &BackoffConfig, rng: &mut Rng) {
+        self.state = State::Waiting { until: now + self.backoff.pause(config, rng) };
+    }
+
+    /// True if it may yet lead to somebody.
+    pub(super) fn is_prospect(&self) -> bool {
+        matches!(self.state, State::Asked | State::Dialling { .. } | State::Waiting { .. })
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        match self.state {
+            State::Asked | State::Dialling { .. } => Standing::Connecting,
+            State::GivenUp => Standing::GivenUp,
+            State::Met { broker, .. } => Standing::Met(broker),
+            State::Waiting { .. } => Standing::Waiting,
+        }
     }
 
     /// True if `link` is this slot's dial.

@@ -40,6 +40,13 @@ impl Egress {
         }
     }
 
+    /// Appends encoded frames. Whoever shares them keeps to a window of its own.
+    pub(super) fn push_shared(&mut self, pieces: &[Bytes]) {
+        for piece in pieces {
+            self.buffer.push_shared(piece);
+        }
+    }
+
     pub(super) fn push_bytes(&mut self, data: &[u8]) {
         self.buffer.push_bytes(data);
     }

@@ -13,7 +13,7 @@ use egress::Egress;
 use keepalive::Keepalive;
 
 use crate::base::{Instant, Outbox};
-use crate::model::CloseReason;
+use crate::model::{CloseReason, Role};
 use crate::wire::{DecodeError, Decoder, Deframer, Farewell, Frame, Hello, PREFACE, VERSION_MAX, VERSION_MIN};
 
 /// How links behave.
@@ -150,6 +150,13 @@ impl Link {
         }
     }
 
+    /// Sends frames that were encoded for many links at once.
+    pub(crate) fn send_shared(&mut self, pieces: &[Bytes]) {
+        if self.phase != Phase::Closing {
+            self.egress.push_shared(pieces);
+        }
+    }
+
     /// Keeps the link: both ends may use it from now on.
     pub(crate) fn open(&mut self) {
         self.phase = Phase::Open;
@@ -252,7 +259,9 @@ impl Link {
         if let Phase::Opening { until } = self.phase {
             self.phase = Phase::Greeted { until };
         }
-        self.decoder.set_sender(hello.broker);
+        if hello.role != Role::Client {
+            self.decoder.set_sender(hello.broker); // A client is no broker that its messages cross.
+        }
         self.keepalive.agree(Duration::from_millis(hello.silence_max_millis.into()));
         Ok(())
     }
@@ -273,7 +282,10 @@ const HANDSHAKE_FRAME_MAX: u32 = 64 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::BrokerId;
+    use crate::base::Timestamp;
+    use crate::model::{Body, BrokerId, Destination, Message, MessageId, Path, ProducerId, Subscription};
+    use crate::wire::SharedEncoder;
+    use alloc::sync::Arc;
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
@@ -287,11 +299,27 @@ mod tests {
             services: Vec::new(),
             frame_max: 1000,
             silence_max_millis: 9_000,
+            role: Role::Peer,
         }
     }
 
     fn link(broker: u128) -> Link {
-        Link::new(&LinkConfig::default(), Instant::ZERO, hello(broker))
+        link_as(broker, Role::Peer)
+    }
+
+    fn link_as(broker: u128, role: Role) -> Link {
+        Link::new(&LinkConfig::default(), Instant::ZERO, Hello { role, ..hello(broker) })
+    }
+
+    fn forward() -> Frame {
+        let message = Message {
+            id: MessageId { producer: ProducerId { broker: BrokerId(2), number: 1 }, sequence: 1 },
+            destination: Destination::topic("t").expect("valid"),
+            path: Path::default(),
+            timestamp: Timestamp::default(),
+            body: Body::text("x"),
+        };
+        Frame::Forward { demand: 1, tag: 1, redeliveries: 0, message: Arc::new(message) }
     }
 
     fn bytes_of(link: &mut Link, now: u64) -> Bytes {
@@ -380,6 +408,67 @@ mod tests {
         assert_eq!(a.poll_timeout(), Some(Instant::from_millis(6000)));
         assert_eq!(wake(&mut b, 11_999), []);
         assert_eq!(wake(&mut b, 12_000), [Output::Close(CloseReason::Silent)]);
+    }
+
+    #[test]
+    fn a_role_is_told_with_the_greeting() {
+        for role in [Role::Broker, Role::Client, Role::Peer] {
+            let greeting = bytes_of(&mut link_as(2, role), 0);
+            let expected = Hello { role, ..hello(2) };
+            assert_eq!(feed(&mut link(1), 0, greeting), [Output::Frame(Frame::Hello(Box::new(expected)))]);
+        }
+    }
+
+    #[test]
+    fn messages_cross_every_sender_but_a_client() {
+        for (role, path) in [(Role::Broker, &[BrokerId(2)][..]), (Role::Client, &[]), (Role::Peer, &[BrokerId(2)])] {
+            let (mut here, mut there) = (link(1), link_as(2, role));
+            feed(&mut here, 0, bytes_of(&mut there, 0));
+            for end in [&mut here, &mut there] {
+                end.open();
+            }
+            there.send(forward());
+            let heard = feed(&mut here, 0, bytes_of(&mut there, 0));
+            let [Output::Frame(Frame::Forward { message, .. })] = &heard[..] else { panic!("{heard:?}") };
+            assert_eq!(message.path.brokers(), path, "a {role}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_heard_once_its_link_is_open() {
+        let subscription = Subscription { destination: Destination::queue("q").expect("valid"), prefetch: None };
+        let subscribe = Frame::Subscribe { number: 1, subscription };
+        for is_open in [true, false] {
+            let (mut here, mut there) = (link(1), link_as(2, Role::Client));
+            feed(&mut here, 0, bytes_of(&mut there, 0));
+            if is_open {
+                here.open();
+            }
+            there.send(subscribe.clone());
+            let expected = if is_open {
+                Output::Frame(subscribe.clone())
+            } else {
+                Output::Close(CloseReason::Malformed("a Subscribe frame can't be said at this moment".into()))
+            };
+            assert_eq!(feed(&mut here, 0, bytes_of(&mut there, 0)), [expected]);
+        }
+    }
+
+    #[test]
+    fn what_is_shared_goes_between_what_is_not() {
+        let (mut a, mut b) = pair();
+        let Frame::Forward { message, .. } = forward() else { unreachable!("it is one") };
+        let mut shared = SharedEncoder::default();
+        shared.push(0, 1, 0, &message);
+        a.send(Frame::Synced);
+        a.send_shared(&[SharedEncoder::route(0, message.id.producer, message.destination.clone())]);
+        a.send_shared(&shared.finish());
+        a.send(Frame::Finish { stream: 1 });
+        let data = bytes_of(&mut a, 1);
+        let heard = feed(&mut b, 1, data);
+        let names: Vec<&str> =
+            heard.iter().map(|output| if let Output::Frame(frame) = output { frame.name() } else { "" }).collect();
+        assert_eq!(names, ["Synced", "Forward", "Finish"]);
     }
 
     #[test]

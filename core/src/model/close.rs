@@ -5,6 +5,8 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::role::Role;
+
 /// Why a link was closed, or never came to be. The first four are the driver's to say, the others ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseReason {
@@ -44,6 +46,11 @@ pub enum CloseReason {
     Leaving,
     /// The peer sent what is no frame, or no frame for that moment; what was wrong.
     Malformed(String),
+    /// One end bridges to nobody, so that the two can't be peers.
+    NotAPeer {
+        /// What the other end is.
+        found: Role,
+    },
     /// The other end speaks OpenWire, which this version does not.
     OpenWire,
     /// The peer said that it closes the link, and why, in its words.
@@ -82,6 +89,7 @@ impl fmt::Display for CloseReason {
             Self::Itself => f.write_str("the link led back to this broker"),
             Self::Leaving => f.write_str("the peer left the group"),
             Self::Malformed(what) => write!(f, "the peer sent no valid frame: {what}"),
+            Self::NotAPeer { found } => write!(f, "the other end, a {found}, is no peer to bridge to"),
             Self::OpenWire => f.write_str("the other end speaks OpenWire, which this version does not"),
             Self::Refused(why) => write!(f, "the peer closed the link: {why}"),
             Self::Replaced => f.write_str("the peer opened a newer link"),

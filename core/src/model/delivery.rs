@@ -18,7 +18,7 @@ pub struct Delivery {
     pub message: Arc<Message>,
 }
 
-/// What an acknowledgement says of the deliveries it covers.
+/// What an acknowledgement says of the deliveries it covers. Links carry it, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AckKind {
     /// They are done with.
@@ -27,7 +27,7 @@ pub enum AckKind {
     Released,
 }
 
-/// Which deliveries an acknowledgement covers.
+/// Which deliveries an acknowledgement covers. Links carry it, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AckExtent {
     /// The named delivery alone.

@@ -109,12 +109,14 @@ pub(crate) enum Origin {
     Application(ConnectionId),
     /// The bridge over a link.
     Bridge(LinkId),
+    /// The client at the other end of a link.
+    Remote(LinkId),
 }
 
 /// What a sender calls a message, to know its acceptance by: the messages of one stream are numbered from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket {
-    /// The stream: a producer of an application, a demand of a bridge.
+    /// The stream: a producer of an application, a demand of a bridge, a stream of a client.
     pub stream: u64,
     /// The message's number.
     pub number: u64,

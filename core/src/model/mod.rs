@@ -8,6 +8,7 @@ mod id;
 mod message;
 mod path;
 mod request;
+mod role;
 mod service;
 mod value;
 
@@ -19,6 +20,7 @@ pub use id::{BrokerId, ConnectionId, ConsumerId, GroupId, LinkId, ListenerId, Me
 pub(crate) use id::{Origin, Ticket};
 pub use message::{Body, BodyKind, Message, MessageError};
 pub use path::Path;
-pub use request::{Refusal, Subscription, What};
+pub use request::{Answer, Refusal, Subscription, What};
+pub use role::Role;
 pub use service::{Address, AddressError, Host, Service};
 pub use value::{Properties, PropertiesError, Value};

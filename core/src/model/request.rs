@@ -1,9 +1,12 @@
 //! What a connection may ask of a broker, and why it may be refused.
 
+use alloc::string::String;
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
-use super::id::{ConnectionId, ConsumerId, Tag};
+use super::id::{BrokerId, ConnectionId, ConsumerId, Tag};
 
 /// What a consumer subscribes to, and how much it takes at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +18,8 @@ pub struct Subscription {
     pub prefetch: Option<u32>,
 }
 
-/// Why a broker refused what was asked; nothing was changed by it.
+/// Why a broker refused what was asked; nothing was changed by it. Links carry it: the order of the variants is part of
+/// the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// An id that is in use already.
@@ -25,6 +29,12 @@ pub enum Refusal {
         what: What,
         /// Its number.
         number: u64,
+    },
+    /// What it hung on was closed before it was done.
+    #[error("its {what} was closed before it was done")]
+    Closed {
+        /// Consumer or producer.
+        what: What,
     },
     /// A pattern where one destination is needed.
     #[error("messages can't be sent to the pattern '{0}'; expected a destination without '*' and '>'")]
@@ -36,6 +46,20 @@ pub enum Refusal {
         what: What,
         /// How many are allowed.
         max: u64,
+    },
+    /// As many bytes as are allowed wait for brokers already.
+    #[error("no room for the message: {max} bytes wait for brokers already, which is the limit")]
+    MemoryFull {
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// Too few brokers accepted, and too few others are left that could.
+    #[error("{accepted} of {needed} brokers needed accepted it, and no others are left that could")]
+    NotEnough {
+        /// How many accepted.
+        accepted: u32,
+        /// How many were needed.
+        needed: u32,
     },
     /// An acknowledgement of something that is not outstanding.
     #[error("delivery {tag} of consumer {consumer} is not outstanding: it was never made, or acknowledged before")]
@@ -55,6 +79,16 @@ pub enum Refusal {
         found: u32,
         /// The most that is allowed.
         max: u32,
+    },
+    /// Too few brokers answered in time; they may yet accept.
+    #[error("{accepted} of {needed} brokers needed accepted it within {} ms", .after.as_millis())]
+    TimedOut {
+        /// How many accepted.
+        accepted: u32,
+        /// How many were needed.
+        needed: u32,
+        /// How long they had.
+        after: Duration,
     },
     /// A message larger than a link can carry.
     #[error("the message takes {size} bytes; the limit is {max}")]
@@ -82,6 +116,17 @@ pub enum Refusal {
     },
 }
 
+/// What one of several brokers said to what was asked of all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The broker.
+    pub broker: BrokerId,
+    /// Its name.
+    pub name: String,
+    /// Whether it accepted.
+    pub result: Result<(), Refusal>,
+}
+
 impl Refusal {
     /// No connection of this id.
     pub const fn unknown_connection(connection: ConnectionId) -> Self {
@@ -94,7 +139,7 @@ impl Refusal {
     }
 }
 
-/// What a [`Refusal`] is about.
+/// What a [`Refusal`] is about. Links carry it: the order of the variants is part of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum What {
     /// A connection.

@@ -1,18 +1,23 @@
 //! What a node is told once, at its start.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
+use crate::base::BackoffConfig;
 use crate::bridge::BridgeConfig;
 use crate::broker::BrokerConfig;
 use crate::dial::DialConfig;
+use crate::fanout::FanoutConfig;
 use crate::link::LinkConfig;
-use crate::model::{Address, Host};
-use crate::uri::{BrokerOptions, Connector, Discovery, Peer, Static, Vm, WireFormat};
+use crate::model::{Address, Host, Role};
+use crate::remote::RemoteConfig;
+use crate::uri::{BrokerOptions, Connector, Discovery, Fanout, Peer, Reconnect, Targets, Tcp, Vm, WireFormat};
 
-/// Everything a node needs to know. Plain data, made of a URI by [`Config::from_peer`] and [`Config::from_vm`].
+/// Everything a node needs to know. Plain data, made of a URI by [`Config::from_peer`], [`Config::from_fanout`] and
+/// [`Config::from_vm`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The broker's name: a label for people, not an identity.
@@ -23,16 +28,24 @@ pub struct Config {
     pub listen: Option<Address>,
     /// Discovery by multicast; none if `None`.
     pub multicast: Option<MulticastConfig>,
-    /// Peers to dial whatever is discovered (`static:`).
+    /// Whom to dial whatever is discovered (`static:`).
     pub peers: Vec<Address>,
+    /// What holds for links dialled at single addresses, over `link` and `dial`.
+    pub transports: BTreeMap<Address, TransportConfig>,
     /// How links behave.
     pub link: LinkConfig,
-    /// How peers are dialled.
+    /// How others are dialled.
     pub dial: DialConfig,
     /// The embedded broker.
     pub broker: BrokerConfig,
     /// Bridges to other brokers.
     pub bridge: BridgeConfig,
+    /// What it is to others.
+    pub role: Role,
+    /// What clients of this broker may ask for.
+    pub remote: RemoteConfig,
+    /// How a client fans out; plays no part in other roles.
+    pub fanout: FanoutConfig,
 }
 
 impl Config {
@@ -44,11 +57,27 @@ impl Config {
             listen: None,
             multicast: None,
             peers: Vec::new(),
+            transports: BTreeMap::new(),
             link: LinkConfig::default(),
             dial: DialConfig::default(),
             broker: BrokerConfig::default(),
             bridge: BridgeConfig::default(),
+            role: Role::Broker,
+            remote: RemoteConfig::default(),
+            fanout: FanoutConfig::default(),
         }
+    }
+
+    /// A broker that stands alone in a group: it listens on any port of any interface and advertises itself, so that
+    /// clients can fan out to it, and bridges to nobody.
+    pub fn broker(group: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { role: Role::Broker, ..Self::peer(group, name) }
+    }
+
+    /// A client that fans out to all brokers it is told of (`fanout:`): none yet, but for those named in
+    /// [`Config::peers`] or discovered by [`Config::multicast`].
+    pub fn client(name: impl Into<String>) -> Self {
+        Self { role: Role::Client, ..Self::alone(name) }
     }
 
     /// A member of a group: it listens on any port of any interface and finds the others by multicast (`peer:`).
@@ -57,19 +86,50 @@ impl Config {
             group: group.into(),
             listen: Some(Address { host: Host::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port: 0 }),
             multicast: Some(MulticastConfig::default()),
+            role: Role::Peer,
             ..Self::alone(name)
         }
+    }
+
+    /// How long a connect to `address` may take.
+    pub fn connect_timeout(&self, address: &Address) -> Duration {
+        let own = self.transports.get(address).and_then(|transport| transport.connect_timeout);
+        own.unwrap_or(self.dial.connect_timeout)
+    }
+
+    /// How a link that was dialled at `address` behaves.
+    pub fn link_to(&self, address: &Address) -> LinkConfig {
+        let mut link = self.link.clone();
+        if let Some(transport) = self.transports.get(address) {
+            link.frame_max = transport.frame_max.unwrap_or(link.frame_max);
+            link.silence_max = transport.silence_max.unwrap_or(link.silence_max);
+        }
+        link
     }
 }
 
 /// Why a URI, though it is a valid one, can't be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
+    /// One address with options that contradict each other.
+    #[error("'{address}' is listed twice, with different options; expected the same ones, or it once")]
+    Contradiction {
+        /// The address.
+        address: Address,
+    },
     /// Persistence was asked for.
     #[error(
         "persistent=true needs a store, which this version does not have; expected persistent=false, or no such option"
     )]
     NoStore,
+    /// A fanout that needs more brokers than its list names, so that nothing could ever be sent.
+    #[error("{needed} brokers are needed and {listed} listed; expected acks from {listed} or fewer, or a longer list")]
+    TooFewTargets {
+        /// How many brokers are needed.
+        needed: u32,
+        /// How many different ones are listed.
+        listed: usize,
+    },
 }
 
 impl Config {
@@ -91,7 +151,10 @@ impl Config {
         for connector in &peer.network_connectors {
             match connector {
                 Connector::Multicast(multicast) => config.apply_discovery(&multicast.discovery),
-                Connector::Static(fixed) => config.apply_static(fixed),
+                Connector::Static(fixed) => {
+                    config.apply_reconnect(&fixed.reconnect, Duration::from_secs(1));
+                    config.add_peers(&fixed.peers, &TransportConfig::default())?;
+                }
             }
         }
         config.apply_wire_format(&peer.wire_format);
@@ -100,6 +163,46 @@ impl Config {
         bridge.message_hops_max = peer.message_hops().map_or(bridge.message_hops_max, u32::from);
         bridge.demand_hops_max = peer.consumer_hops().map_or(bridge.demand_hops_max, u32::from);
         bridge.prefetch = peer.prefetch_size.map_or(bridge.prefetch, u32::from);
+        Ok(config)
+    }
+
+    /// What a `fanout:` URI asks for, for a client of this name.
+    ///
+    /// ```
+    /// use flockmq_core::{Config, uri::Fanout};
+    ///
+    /// let fanout: Fanout = "fanout:(multicast://default?group=g)?minAckCount=3".parse()?;
+    /// let config = Config::from_fanout(&fanout, "client")?;
+    /// assert_eq!((config.group.as_str(), config.fanout.acks_min), ("g", 3));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn from_fanout(fanout: &Fanout, name: impl Into<String>) -> Result<Self, ConfigError> {
+        let mut config = Self::client(name);
+        config.apply_reconnect(&fanout.reconnect, Duration::from_millis(10));
+        let backoff = &mut config.dial.backoff;
+        backoff.jitter_percent = fanout.reconnect_jitter.map_or(backoff.jitter_percent, u32::from);
+        let discovered = &fanout.discovered;
+        let all = TransportConfig::new(discovered.connection_timeout, &discovered.wire_format);
+        let connect_timeout = all.connect_timeout.or(fanout.connect_timeout);
+        config.dial.connect_timeout = connect_timeout.unwrap_or(Duration::from_secs(10));
+        config.apply_wire_format(&discovered.wire_format);
+        match &fanout.targets {
+            Targets::Multicast(multicast) => {
+                config.group = multicast.group().into();
+                config.apply_discovery(&multicast.discovery);
+            }
+            Targets::Static(listed) => config.add_peers(listed, &all)?,
+        }
+        let needed = fanout.acks_min();
+        if let Some(listed) = fanout.targets.listed().filter(|listed| needed as usize > *listed) {
+            return Err(ConfigError::TooFewTargets { needed, listed });
+        }
+        let options = &mut config.fanout;
+        options.acks_min = needed;
+        options.replicates_queues = fanout.fan_out_queues.unwrap_or(options.replicates_queues);
+        options.send_timeout = fanout.send_timeout.unwrap_or(options.send_timeout);
+        options.memory_max = fanout.memory_limit.unwrap_or(options.memory_max);
+        options.checks_duplicates = fanout.check_for_duplicates.unwrap_or(options.checks_duplicates);
         Ok(config)
     }
 
@@ -118,6 +221,7 @@ impl Config {
         broker.queue_prefetch = options.queue_prefetch.map_or(broker.queue_prefetch, u32::from);
         broker.topic_prefetch = options.topic_prefetch.map_or(broker.topic_prefetch, u32::from);
         broker.queue_bytes_max = options.memory_limit.unwrap_or(broker.queue_bytes_max);
+        broker.checks_duplicates = options.check_for_duplicates.unwrap_or(broker.checks_duplicates);
         Ok(())
     }
 
@@ -132,20 +236,43 @@ impl Config {
         multicast.loopback = options.loop_back_mode.map_or(multicast.loopback, |is_off| !is_off);
     }
 
-    fn apply_static(&mut self, fixed: &Static) {
+    /// `first` is how long the first wait is if the options do not say.
+    fn apply_reconnect(&mut self, options: &Reconnect, first: Duration) {
         let backoff = &mut self.dial.backoff;
-        backoff.first = fixed.initial_reconnect_delay.unwrap_or(Duration::from_secs(1)); // As `static:` documents it.
-        backoff.max = fixed.max_reconnect_delay.unwrap_or(backoff.max);
-        backoff.factor = fixed.back_off_multiplier.unwrap_or(backoff.factor);
-        if fixed.use_exponential_back_off == Some(false) {
+        *backoff = BackoffConfig {
+            first: options.initial_delay.unwrap_or(first),
+            max: options.max_delay.unwrap_or(backoff.max),
+            factor: options.back_off_multiplier.unwrap_or(backoff.factor),
+            jitter_percent: backoff.jitter_percent,
+            attempts_max: options.max_attempts.filter(|max| *max > 0).or(backoff.attempts_max),
+        };
+        if options.use_exponential_back_off == Some(false) {
             backoff.factor = 1;
         }
-        backoff.attempts_max = fixed.max_reconnect_attempts.filter(|max| *max > 0).or(backoff.attempts_max);
-        for peer in &fixed.peers {
-            self.peers.push(peer.address.clone());
-            self.dial.connect_timeout = peer.connection_timeout.unwrap_or(self.dial.connect_timeout);
-            self.apply_wire_format(&peer.wire_format);
+    }
+
+    /// Adds what was listed; what was said of `all` comes before what each says of itself.
+    fn add_peers(&mut self, listed: &[Tcp], all: &TransportConfig) -> Result<(), ConfigError> {
+        for peer in listed {
+            let own = TransportConfig::new(peer.connection_timeout, &peer.wire_format);
+            let transport = TransportConfig {
+                connect_timeout: all.connect_timeout.or(own.connect_timeout),
+                frame_max: all.frame_max.or(own.frame_max),
+                silence_max: all.silence_max.or(own.silence_max),
+            };
+            let address = peer.address.clone();
+            if self.peers.contains(&address) {
+                if self.transports.get(&address).cloned().unwrap_or_default() != transport {
+                    return Err(ConfigError::Contradiction { address });
+                }
+                continue;
+            }
+            self.peers.push(address.clone());
+            if transport != TransportConfig::default() {
+                self.transports.insert(address, transport);
+            }
         }
+        Ok(())
     }
 
     fn apply_wire_format(&mut self, options: &WireFormat) {
@@ -154,6 +281,27 @@ impl Config {
         link.silence_max = options.max_inactivity_duration.unwrap_or(link.silence_max);
         // Messages leave room for what a frame says beside them.
         self.broker.message_max = self.broker.message_max.min(link.frame_max / 5 * 4);
+    }
+}
+
+/// What is different about links that are dialled at one address; what is `None` is as for all others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransportConfig {
+    /// How long a connect may take.
+    pub connect_timeout: Option<Duration>,
+    /// The longest frame that is taken, in bytes.
+    pub frame_max: Option<u32>,
+    /// How long the other end may be silent.
+    pub silence_max: Option<Duration>,
+}
+
+impl TransportConfig {
+    fn new(connect_timeout: Option<Duration>, wire_format: &WireFormat) -> Self {
+        Self {
+            connect_timeout,
+            frame_max: wire_format.max_frame_size,
+            silence_max: wire_format.max_inactivity_duration,
+        }
     }
 }
 
@@ -202,38 +350,58 @@ impl Default for MulticastConfig {
 mod tests {
     use super::*;
     use crate::uri::Location;
+    use alloc::format;
+    use alloc::string::ToString;
 
     fn config(text: &str) -> Result<Config, ConfigError> {
         match text.parse().expect(text) {
+            Location::Fanout(fanout) => Config::from_fanout(&fanout, "c"),
             Location::Peer(peer) => Config::from_peer(&peer, "b"),
             Location::Vm(vm) => Config::from_vm(&vm),
             other => panic!("{other}"),
         }
     }
 
+    fn address(text: &str) -> Address {
+        text.parse().expect(text)
+    }
+
+    fn millis(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    /// What is told to a client that dials as a `fanout:` URI without options says.
+    fn client() -> Config {
+        let backoff = BackoffConfig { first: millis(10), ..BackoffConfig::default() };
+        let dial = DialConfig { backoff, connect_timeout: millis(10_000), ..DialConfig::default() };
+        Config { dial, ..Config::client("c") }
+    }
+
     #[test]
     fn every_option_of_a_peer_finds_its_place() {
-        let text = "peer://g?persistent=false&queuePrefetch=1&topicPrefetch=2&memoryLimit=70000&discovery.address=239.1.1.1\
-            &discovery.port=7&discovery.timeToLive=3&discovery.keepAliveInterval=100&discovery.interface=lo\
-            &discovery.loopBackMode=true&networkConnectorURIs=(static:(tcp://a:1?connectionTimeout=50)?initialReconnectDelay=5)\
+        let text = "peer://g?persistent=false&queuePrefetch=1&topicPrefetch=2&memoryLimit=70000&checkForDuplicates=false\
+            &discovery.address=239.1.1.1&discovery.port=7&discovery.timeToLive=3&discovery.keepAliveInterval=100\
+            &discovery.interface=lo&discovery.loopBackMode=true\
+            &networkConnectorURIs=(static:(tcp://a:1?connectionTimeout=50)?initialReconnectDelay=5)\
             &transportConnectorURIs=tcp://127.0.0.1:9&networkTTL=4&messageTTL=2&prefetchSize=6\
             &wireFormat.maxFrameSize=100000&wireFormat.maxInactivityDuration=200";
+        let transport = TransportConfig { connect_timeout: Some(millis(50)), ..TransportConfig::default() };
         let expected = Config {
-            listen: Some("tcp://127.0.0.1:9".parse().expect("an address")),
+            listen: Some(address("tcp://127.0.0.1:9")),
             multicast: Some(MulticastConfig {
                 address: IpAddr::V4(Ipv4Addr::new(239, 1, 1, 1)),
                 port: 7,
                 ttl: 3,
                 interface: Some("lo".into()),
                 loopback: false,
-                period: Duration::from_millis(100),
+                period: millis(100),
                 ..MulticastConfig::default()
             }),
-            peers: [("tcp://a:1").parse().expect("an address")].into(),
-            link: LinkConfig { frame_max: 100_000, silence_max: Duration::from_millis(200), ..LinkConfig::default() },
+            peers: [address("tcp://a:1")].into(),
+            transports: [(address("tcp://a:1"), transport)].into(),
+            link: LinkConfig { frame_max: 100_000, silence_max: millis(200), ..LinkConfig::default() },
             dial: DialConfig {
-                connect_timeout: Duration::from_millis(50),
-                backoff: crate::BackoffConfig { first: Duration::from_millis(5), ..crate::BackoffConfig::default() },
+                backoff: BackoffConfig { first: millis(5), ..BackoffConfig::default() },
                 ..DialConfig::default()
             },
             broker: BrokerConfig {
@@ -241,6 +409,7 @@ mod tests {
                 topic_prefetch: 2,
                 queue_bytes_max: 70_000,
                 message_max: 80_000,
+                checks_duplicates: false,
                 ..BrokerConfig::default()
             },
             bridge: BridgeConfig { message_hops_max: 2, demand_hops_max: 4, prefetch: 6, ..BridgeConfig::default() },
@@ -251,8 +420,138 @@ mod tests {
     }
 
     #[test]
+    fn every_option_of_a_fanout_finds_its_place() {
+        let text = "fanout:(multicast://239.1.1.1:7?group=g&timeToLive=3&keepAliveInterval=100&interface=lo\
+            &loopBackMode=true)?initialReconnectDelay=5&maxReconnectDelay=600&useExponentialBackOff=true\
+            &backOffMultiplier=3&maxReconnectAttempts=4&reconnectJitter=7&fanOutQueues=true&minAckCount=8\
+            &sendTimeout=900&connectTimeout=50&memoryLimit=70000&checkForDuplicates=false\
+            &discovered.wireFormat.maxFrameSize=100000&discovered.wireFormat.maxInactivityDuration=200";
+        let expected = Config {
+            group: "g".into(),
+            multicast: Some(MulticastConfig {
+                address: IpAddr::V4(Ipv4Addr::new(239, 1, 1, 1)),
+                port: 7,
+                ttl: 3,
+                interface: Some("lo".into()),
+                loopback: false,
+                period: millis(100),
+                ..MulticastConfig::default()
+            }),
+            link: LinkConfig { frame_max: 100_000, silence_max: millis(200), ..LinkConfig::default() },
+            dial: DialConfig {
+                backoff: BackoffConfig {
+                    first: millis(5),
+                    max: millis(600),
+                    factor: 3,
+                    jitter_percent: 7,
+                    attempts_max: Some(4),
+                },
+                connect_timeout: millis(50),
+                ..DialConfig::default()
+            },
+            broker: BrokerConfig { message_max: 80_000, ..BrokerConfig::default() },
+            fanout: FanoutConfig {
+                acks_min: 8,
+                replicates_queues: true,
+                send_timeout: millis(900),
+                memory_max: 70_000,
+                checks_duplicates: false,
+                ..FanoutConfig::default()
+            },
+            ..Config::client("c")
+        };
+        assert_eq!(config(text), Ok(expected));
+    }
+
+    #[test]
+    fn a_fanout_without_options_does_as_its_table_says() {
+        let expected = Config { group: "default".into(), multicast: Some(MulticastConfig::default()), ..client() };
+        assert_eq!(config("fanout:multicast://default"), Ok(expected.clone()));
+        let defaults = Fanout::specs().iter().filter_map(|spec| Some((spec.name, spec.default?)));
+        let text: Vec<String> = defaults.map(|(name, default)| format!("{name}={default}")).collect();
+        assert_eq!(config(&format!("fanout:(multicast://default)?{}", text.join("&"))), Ok(expected));
+    }
+
+    #[test]
+    fn the_sample_of_a_fanout_by_multicast_means_what_it_says() {
+        let mut expected = Config { group: "default".into(), multicast: Some(MulticastConfig::default()), ..client() };
+        expected.dial.backoff.first = millis(100);
+        assert_eq!(config("fanout://(multicast://default)?initialReconnectDelay=100"), Ok(expected));
+    }
+
+    #[test]
+    fn the_sample_of_a_fanout_to_a_list_means_what_it_says() {
+        let text = "fanout:(static:(tcp://localhost:61616,tcp://remotehost:61616))?initialReconnectDelay=100";
+        let peers = [address("tcp://localhost:61616"), address("tcp://remotehost:61616")].into();
+        let mut expected = Config { peers, ..client() };
+        expected.dial.backoff.first = millis(100);
+        assert_eq!(config(text), Ok(expected));
+    }
+
+    #[test]
+    fn waits_that_do_not_grow_have_the_factor_one_and_no_attempts_mean_no_limit() {
+        let text =
+            "fanout:(multicast://default)?useExponentialBackOff=false&backOffMultiplier=3&maxReconnectAttempts=0";
+        let backoff = config(text).expect(text).dial.backoff;
+        assert_eq!((backoff.factor, backoff.attempts_max), (1, None));
+    }
+
+    #[test]
+    fn what_a_target_says_of_its_link_holds_for_that_one_alone() {
+        let list = "static:(tcp://a:1?connectionTimeout=50&wireFormat.maxFrameSize=65536,\
+            tcp://b:2?wireFormat.maxInactivityDuration=100,tcp://c:3)";
+        let peer = config(&format!("peer://g?networkConnectorURIs=({list})&wireFormat.maxFrameSize=100000"));
+        let fanout = config(&format!("fanout:({list})?connectTimeout=70"));
+        for (config, connect, frame) in [(peer, 30_000, 100_000), (fanout, 70, 10 * 1024 * 1024)] {
+            let config = config.expect(list);
+            let told = |text: &str| {
+                let (address, link) = (address(text), config.link_to(&address(text)));
+                let expected = LinkConfig { frame_max: link.frame_max, silence_max: link.silence_max, ..config.link };
+                assert_eq!(link, expected);
+                (config.connect_timeout(&address), link.frame_max, link.silence_max)
+            };
+            assert_eq!(told("tcp://a:1"), (millis(50), 65_536, millis(30_000)));
+            assert_eq!(told("tcp://b:2"), (millis(connect), frame, millis(100)));
+            assert_eq!(told("tcp://c:3"), (millis(connect), frame, millis(30_000)));
+            assert_eq!(told("tcp://elsewhere:4"), (millis(connect), frame, millis(30_000)));
+            assert_eq!(config.transports.len(), 2);
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_all_that_are_discovered_wins() {
+        let text = "fanout:(static:(tcp://a:1?connectionTimeout=50&wireFormat.maxInactivityDuration=100,tcp://b:2))\
+            ?connectTimeout=70&discovered.connectionTimeout=60";
+        let config = config(text).expect(text);
+        for at in ["tcp://a:1", "tcp://b:2", "tcp://elsewhere:4"] {
+            assert_eq!(config.connect_timeout(&address(at)), millis(60), "{at}");
+        }
+        assert_eq!(config.link_to(&address("tcp://a:1")).silence_max, millis(100));
+    }
+
+    #[test]
     fn what_can_not_be_followed_is_refused() {
         assert_eq!(config("peer://g?persistent=true"), Err(ConfigError::NoStore));
         assert_eq!(config("vm://b?broker.persistent=true"), Err(ConfigError::NoStore));
+        let listed = ["tcp://a:1", "tcp://b:2", "tcp://a:1"].map(|text| Tcp::new(address(text))).into();
+        let fanout = Fanout { min_ack_count: Some(3), ..Fanout::new(Targets::Static(listed)) };
+        assert_eq!(Config::from_fanout(&fanout, "c"), Err(ConfigError::TooFewTargets { needed: 3, listed: 2 }));
+    }
+
+    #[test]
+    fn an_address_may_be_listed_twice_but_not_with_different_options() {
+        let twice = |first: &str, second: &str| {
+            config(&format!("peer://g?networkConnectorURIs=(static:(tcp://a:1{first}),static:(tcp://a:1{second}))"))
+                .map(|config| config.peers.len())
+        };
+        let option = "?connectionTimeout=50";
+        assert_eq!((twice("", ""), twice(option, option)), (Ok(1), Ok(1)));
+        for (first, second) in [("", option), (option, "")] {
+            let error = twice(first, second).expect_err("a contradiction");
+            assert_eq!(
+                error.to_string(),
+                "'tcp://a:1' is listed twice, with different options; expected the same ones, or it once"
+            );
+        }
     }
 }

@@ -6,17 +6,22 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Ack, Address, BrokerId, CloseReason, ConsumerId, Delivery, LinkId, Refusal, RequestId, Service};
+use crate::model::{
+    Ack, Address, Answer, BrokerId, CloseReason, ConsumerId, Delivery, LinkId, Refusal, RequestId, Service,
+};
 
 /// Something the application may want to know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
-    /// The broker has accepted a producer's messages up to and including this one.
+    /// A producer's messages have been accepted up to and including this one, but for those that were refused.
     Accepted {
         /// The producer's number.
         producer: u64,
         /// The number of the last message accepted.
         up_to: u64,
+        /// The brokers that accepted all messages since the last word: as many as were needed, or more. Empty where
+        /// the embedded broker did.
+        by: Vec<BrokerId>,
     },
     /// An acknowledgement changed nothing.
     AckRefused {
@@ -24,6 +29,24 @@ pub enum Event {
         ack: Ack,
         /// Why.
         refusal: Refusal,
+    },
+    /// The link to a client is gone.
+    ClientLost {
+        /// The client.
+        client: BrokerId,
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A client is served.
+    ClientUp {
+        /// The client.
+        client: BrokerId,
+        /// Its name.
+        name: String,
+        /// The address at the link's other end.
+        remote: SocketAddr,
     },
     /// Messages for a consumer, in order.
     Delivered {
@@ -38,7 +61,7 @@ pub enum Event {
         reason: String,
     },
     /// An address could not be connected to, or what answered there was no peer for us. Said at the first
-    /// failure in a row, not at each.
+    /// failure in a row, not at each, and not after a link that was lost.
     LinkRefused {
         /// The address dialled; none if the other end dialled us.
         address: Option<Address>,
@@ -89,7 +112,7 @@ pub enum Event {
         /// The address at its other end.
         remote: SocketAddr,
     },
-    /// One message was refused; nothing was done with it.
+    /// One message was refused: nothing was done with it, but by brokers that `answers` says otherwise of.
     Refused {
         /// The producer's number.
         producer: u64,
@@ -97,6 +120,8 @@ pub enum Event {
         sequence: u64,
         /// Why.
         refusal: Refusal,
+        /// What brokers had said of it by then; empty where the embedded broker refused it.
+        answers: Vec<Answer>,
     },
     /// The answer to a command.
     Replied {
@@ -117,4 +142,52 @@ pub enum Event {
     },
     /// Everything has ended; nothing follows but refusals of what is asked after it.
     Stopped,
+    /// One of several brokers refused a consumer that others serve.
+    SubscriptionRefused {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The broker's answer.
+        answer: Answer,
+    },
+    /// A broker to send to has become known, by discovery or because it was named.
+    TargetFound {
+        /// Where it is.
+        address: Address,
+    },
+    /// A target is not dialled any more: as many attempts in a row failed as may. Others are not affected.
+    TargetGivenUp {
+        /// Where it is.
+        address: Address,
+        /// How many attempts were made.
+        attempts: u32,
+        /// Why the last one failed.
+        reason: CloseReason,
+    },
+    /// The link to a target is gone; it is dialled again.
+    TargetLost {
+        /// The target.
+        broker: BrokerId,
+        /// Its name.
+        name: String,
+        /// The address it was dialled at.
+        address: Address,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// How many targets are up, said whenever that changes. While there are fewer than needed, sends wait.
+    Targets {
+        /// How many are up.
+        up: u32,
+        /// How many are needed (`minAckCount`).
+        needed: u32,
+    },
+    /// A target is up.
+    TargetUp {
+        /// The target.
+        broker: BrokerId,
+        /// Its name.
+        name: String,
+        /// The address it was dialled at.
+        address: Address,
+    },
 }

@@ -68,7 +68,12 @@ impl Node {
             Command::Ack { ack, .. } => self.tell(Event::AckRefused { ack, refusal: Refusal::Stopping }),
             Command::Send { producer, messages, .. } => {
                 for _ in messages {
-                    self.tell(Event::Refused { producer, sequence: 0, refusal: Refusal::Stopping });
+                    self.tell(Event::Refused {
+                        producer,
+                        sequence: 0,
+                        refusal: Refusal::Stopping,
+                        answers: Vec::new(),
+                    });
                 }
             }
             Command::Stop => (),
@@ -82,7 +87,11 @@ impl Node {
         match command {
             Command::Ack { connection, ack } => {
                 let origin = Origin::Application(connection);
-                if let Err(refusal) = self.broker.acknowledge(now, origin, ack, &mut self.lanes.broker) {
+                let result = match &mut self.fanout {
+                    Some(fanout) => fanout.acknowledge(ack, &mut self.lanes.fanout),
+                    None => self.broker.acknowledge(now, origin, ack, &mut self.lanes.broker),
+                };
+                if let Err(refusal) = result {
                     self.tell(Event::AckRefused { ack, refusal });
                 }
             }
@@ -92,17 +101,27 @@ impl Node {
             }
             Command::CloseConsumer { request, connection, consumer, seen } => {
                 let origin = Origin::Application(connection);
-                let result = self.broker.unsubscribe(now, origin, consumer, seen, &mut self.lanes.broker);
+                let result = match &mut self.fanout {
+                    Some(fanout) => fanout.unsubscribe(consumer, seen, &mut self.lanes.fanout),
+                    None => self.broker.unsubscribe(now, origin, consumer, seen, &mut self.lanes.broker),
+                };
                 self.reply(request, result);
             }
             Command::CloseProducer { request, connection, producer } => {
                 let result = self.client(connection).and_then(|client| client.close_producer(producer));
-                if result.is_ok() {
+                if let (Ok(()), Some(fanout)) = (&result, &mut self.fanout) {
+                    fanout.close_stream(producer, &Refusal::Closed { what: What::Producer }, &mut self.lanes.fanout);
+                    self.fanout_lane(now); // What is refused by this is told before the answer.
+                } else if result.is_ok() {
                     self.broker.cancel(now, Origin::Application(connection), producer, 0, &mut self.lanes.broker);
                 }
                 self.reply(request, result);
             }
             Command::Detach { request, connection } => {
+                if let Some(fanout) = &mut self.fanout {
+                    fanout.detach(connection, &mut self.lanes.fanout);
+                    self.fanout_lane(now); // What is refused by this is told before the answer.
+                }
                 let gone = self.clients.remove(&connection);
                 self.broker.detach(now, Origin::Application(connection), &mut self.lanes.broker);
                 self.reply(request, gone.map(|_| ()).ok_or(Refusal::unknown_connection(connection)));
@@ -111,7 +130,11 @@ impl Node {
                 let is_taken = self.clients.values().any(|client| client.is_producing(producer));
                 let result = match self.client(connection) {
                     Ok(_) if is_taken => Err(Refusal::AlreadyExists { what: What::Producer, number: producer }),
-                    client => client.and_then(|client| client.produce(producer, destination)),
+                    client => client.and_then(|client| client.produce(producer, destination.clone())),
+                };
+                let result = match &mut self.fanout {
+                    Some(fanout) => result.and_then(|()| fanout.open_stream(connection, producer, &destination)),
+                    None => result,
                 };
                 self.reply(request, result);
             }
@@ -128,6 +151,13 @@ impl Node {
             }
             Command::Stop => self.stop(now),
             Command::Subscribe { request, connection, consumer, subscription } => {
+                if let Some(fanout) = &mut self.fanout {
+                    let out = &mut self.lanes.fanout;
+                    if self.clients.contains_key(&connection) {
+                        return fanout.subscribe(now, connection, consumer, &subscription, request, out);
+                    }
+                    return self.reply(request, Err(Refusal::unknown_connection(connection)));
+                }
                 let result = self.subscribe(now, connection, consumer, subscription);
                 self.reply(request, result);
             }
@@ -170,7 +200,11 @@ impl Node {
             return; // It was asked to close while it was coming.
         }
         pipe.remote = Some(remote);
-        pipe.stage = Stage::Up(Box::new(Link::new(&self.config.link, now, hello)));
+        let config = match &pipe.dialled {
+            Some(address) => self.config.link_to(address),
+            None => self.config.link.clone(),
+        };
+        pipe.stage = Stage::Up(Box::new(Link::new(&config, now, hello)));
         if pipe.dialled.is_some() {
             self.dialer.connected(link);
         }
@@ -218,9 +252,16 @@ impl Node {
             self.mark(link);
         }
         self.broker.handle_timeout(now, &mut self.lanes.broker);
+        if let Some(fanout) = &mut self.fanout {
+            fanout.handle_timeout(now, &mut self.lanes.fanout);
+        }
     }
 
     fn stop(&mut self, now: Instant) {
+        if let Some(fanout) = &mut self.fanout {
+            fanout.handle_stop(&mut self.lanes.fanout);
+            self.fanout_lane(now);
+        }
         self.phase = Phase::Stopping;
         if let Some(multicast) = &mut self.multicast {
             multicast.handle_stop(&mut self.lanes.discovery);
@@ -268,10 +309,11 @@ impl Node {
             services,
             frame_max: self.config.link.frame_max,
             silence_max_millis: u32::try_from(self.config.link.silence_max.as_millis()).unwrap_or(u32::MAX),
+            role: self.config.role,
         }
     }
 
-    fn reply(&mut self, request: RequestId, result: Result<(), Refusal>) {
+    pub(super) fn reply(&mut self, request: RequestId, result: Result<(), Refusal>) {
         self.tell(Event::Replied { request, result });
     }
 }

@@ -12,7 +12,7 @@ mod roles;
 mod stats;
 
 pub use command::Command;
-pub use config::{Config, ConfigError, MulticastConfig};
+pub use config::{Config, ConfigError, MulticastConfig, TransportConfig};
 pub use event::Event;
 pub use input::{Input, MulticastSocket, Output};
 pub use stats::Stats;
@@ -30,9 +30,11 @@ use crate::base::{Arena, Deadlines, Instant, Outbox, Rng, Seed, Timestamp};
 use crate::bridge::Bridge;
 use crate::broker::Broker;
 use crate::client::Client;
-use crate::dial::{Dialer, Urgency};
+use crate::dial::Dialer;
 use crate::discovery::{Multicast, Settings};
-use crate::model::{BrokerId, ConnectionId, GroupId, LinkId, ListenerId};
+use crate::fanout::{Fanout, Horizon};
+use crate::model::{Address, BrokerId, ConnectionId, GroupId, LinkId, ListenerId, Role};
+use crate::remote::RemoteClient;
 
 /// A peer that a link is up to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,41 @@ pub struct Peer {
     pub remote: SocketAddr,
     /// True once demand has been exchanged both ways.
     pub is_ready: bool,
+}
+
+/// A broker that a client fans out to, or would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Where it is.
+    pub address: Address,
+    /// How it fares.
+    pub state: TargetState,
+    /// How many messages it has accepted, over all its links.
+    pub accepted: u64,
+    /// How many messages it has refused.
+    pub refused: u64,
+    /// How many bytes it was sent and has not answered yet.
+    pub unanswered_bytes: u64,
+}
+
+/// How a target fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetState {
+    /// It is being connected to.
+    Connecting,
+    /// As many attempts in a row failed as may (`maxReconnectAttempts`), or it can't be a target: it is not dialled.
+    GivenUp,
+    /// It takes messages.
+    Up {
+        /// Its identity.
+        broker: BrokerId,
+        /// Its name.
+        name: String,
+        /// The address at the link's other end.
+        remote: SocketAddr,
+    },
+    /// It is dialled when its time has come.
+    Waiting,
 }
 
 /// A broker with all that connects it: discovery, links, bridges and the application's own connections.
@@ -76,6 +113,8 @@ pub struct Node {
     dialer: Dialer,
     peers: Peers,
     bridges: BTreeMap<LinkId, Bridge>,
+    remotes: BTreeMap<LinkId, RemoteClient>,
+    fanout: Option<Fanout>,
     clients: BTreeMap<ConnectionId, Client>,
     broker: Broker,
     phase: Phase,
@@ -115,6 +154,11 @@ impl Node {
             dialer: Dialer::new(config.dial.clone(), rng.fork()),
             peers: Peers::new(id),
             bridges: BTreeMap::new(),
+            remotes: BTreeMap::new(),
+            fanout: (config.role == Role::Client).then(|| {
+                let horizon = if config.multicast.is_some() { Horizon::Open } else { Horizon::Closed };
+                Fanout::new(config.fanout.clone(), id, horizon, rng.fork())
+            }),
             clients: BTreeMap::new(),
             broker: Broker::new(config.broker.clone()),
             phase: Phase::Running,
@@ -144,7 +188,8 @@ impl Node {
             return None;
         }
         let multicast = self.multicast.as_ref().and_then(Multicast::poll_timeout);
-        [self.deadlines.first(), multicast, self.dialer.poll_timeout(), self.broker.poll_timeout()]
+        let fanout = self.fanout.as_ref().and_then(Fanout::poll_timeout);
+        [self.deadlines.first(), multicast, self.dialer.poll_timeout(), self.broker.poll_timeout(), fanout]
             .into_iter()
             .flatten()
             .min()
@@ -174,6 +219,11 @@ impl Node {
         linked.collect()
     }
 
+    /// The brokers that this client fans out to, or would; none in other roles.
+    pub fn targets(&self) -> Vec<Target> {
+        self.targets_now()
+    }
+
     /// Counts and gauges.
     pub fn stats(&self) -> Stats {
         Stats {
@@ -182,6 +232,10 @@ impl Node {
             services: self.multicast.as_ref().map_or(0, Multicast::known),
             links: self.pipes.iter().filter(|(_, pipe)| pipe.link().is_some()).count(),
             peers: self.bridges.len(),
+            clients: self.remotes.len(),
+            targets: self.fanout.as_ref().map_or(0, Fanout::up),
+            unsettled_bytes: self.fanout.as_ref().map_or(0, |fanout| fanout.held_bytes().0),
+            lagging_bytes: self.fanout.as_ref().map_or(0, |fanout| fanout.held_bytes().1),
             waiting_bytes: self.pipes.iter().filter_map(|(_, pipe)| Some(pipe.link()?.waiting())).sum(),
         }
     }
@@ -202,8 +256,11 @@ impl Node {
             };
             self.outbox.push(Output::Join { group: GROUP, socket });
         }
+        if let Some(fanout) = &mut self.fanout {
+            fanout.handle_start(&mut self.lanes.fanout);
+        }
         for address in self.config.peers.clone() {
-            self.dialer.want(now, address, Urgency::AtOnce);
+            self.want(now, address);
         }
         self.flow(now);
     }

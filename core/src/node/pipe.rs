@@ -16,8 +16,23 @@ pub(super) struct Pipe {
     pub(super) remote: Option<SocketAddr>,
     /// Who is at the other end, once they have said so and are welcome.
     pub(super) hello: Option<Hello>,
+    pub(super) duty: Duty,
     /// True if it has bytes to send since they were last looked for.
     pub(super) is_dirty: bool,
+}
+
+/// What a link is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// It leads to a peer.
+    Bridge,
+    /// Not known yet, or nothing.
+    #[default]
+    None,
+    /// It leads to a client of ours.
+    Serve,
+    /// It leads to a broker that we fan out to.
+    Target,
 }
 
 /// How far a link is.
@@ -33,7 +48,7 @@ pub(super) enum Stage {
 
 impl Pipe {
     pub(super) fn new(dialled: Option<Address>) -> Self {
-        Self { stage: Stage::Coming, dialled, remote: None, hello: None, is_dirty: false }
+        Self { stage: Stage::Coming, dialled, remote: None, hello: None, duty: Duty::None, is_dirty: false }
     }
 
     /// True for a slot that nobody has connected to.

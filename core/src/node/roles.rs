@@ -54,7 +54,7 @@ impl Peers {
     pub(super) fn judge(&self, broker: BrokerId, ended: u64) -> Verdict {
         match self.known.get(&broker) {
             Some(Known { kept: Some(_), generation, .. }) if ended < *generation => Verdict::Refuse,
-            known => Verdict::Keep(known.map_or(0, |known| known.generation).max(ended) + 1),
+            known => Verdict::Keep(known.map_or(0, |known| known.generation).max(ended).saturating_add(1)),
         }
     }
 

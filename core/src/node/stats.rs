@@ -16,6 +16,14 @@ pub struct Stats {
     pub links: usize,
     /// Peers that demand is exchanged with.
     pub peers: usize,
+    /// Clients that are served.
+    pub clients: usize,
+    /// Brokers that are fanned out to.
+    pub targets: usize,
+    /// Bytes of messages that not enough brokers have accepted yet.
+    pub unsettled_bytes: u64,
+    /// Encoded bytes that some broker fanned out to has not taken yet.
+    pub lagging_bytes: u64,
     /// Bytes that wait for the network.
     pub waiting_bytes: u64,
 }

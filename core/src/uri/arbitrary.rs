@@ -9,13 +9,18 @@ use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 
-use super::{BrokerOptions, Connector, Discovery, Location, Multicast, Peer, Static, Tcp, Vm, WireFormat};
+use super::{
+    BrokerOptions, Connector, Discovered, Discovery, Fanout, Location, Multicast, Peer, Reconnect, Static, Targets,
+    Tcp, Vm, WireFormat,
+};
 use crate::model::{Address, Host};
 
 pub(super) fn location() -> impl Strategy<Value = Location> {
+    // The large ones are boxed, since a test's stack does not hold all of them at once.
     prop_oneof![
+        fanout().prop_map(Location::Fanout).boxed(),
         multicast().prop_map(Location::Multicast),
-        peer().prop_map(Location::Peer),
+        peer().prop_map(Location::Peer).boxed(),
         fixed().prop_map(Location::Static),
         tcp().prop_map(Location::Tcp),
         vm().prop_map(Location::Vm),
@@ -56,12 +61,13 @@ fn wire_format() -> impl Strategy<Value = WireFormat> {
 }
 
 fn broker() -> impl Strategy<Value = BrokerOptions> {
-    (any::<Option<bool>>(), of(1_u16..), of(1_u16..), of(65_536_u64..=1 << 40)).prop_map(
-        |(persistent, queue_prefetch, topic_prefetch, memory_limit)| BrokerOptions {
+    (any::<Option<bool>>(), of(1_u16..), of(1_u16..), of(65_536_u64..=1 << 40), any::<Option<bool>>()).prop_map(
+        |(persistent, queue_prefetch, topic_prefetch, memory_limit, check_for_duplicates)| BrokerOptions {
             persistent,
             queue_prefetch,
             topic_prefetch,
             memory_limit,
+            check_for_duplicates,
         },
     )
 }
@@ -92,23 +98,57 @@ fn multicast() -> impl Strategy<Value = Multicast> {
     (of(text()), discovery()).prop_map(|(group, discovery)| Multicast { group, discovery })
 }
 
-fn fixed() -> impl Strategy<Value = Static> {
+fn reconnect() -> impl Strategy<Value = Reconnect> {
     let delays = (of(millis(1, 3_600_000)), of(millis(1, 3_600_000)));
     let growth = (any::<Option<bool>>(), of(1_u32..=100), of(0_u32..=1_000_000));
-    (vec(tcp(), 1..4), delays, growth).prop_map(
+    (delays, growth).prop_map(
+        |((initial_delay, max_delay), (use_exponential_back_off, back_off_multiplier, max_attempts))| Reconnect {
+            initial_delay,
+            max_delay,
+            use_exponential_back_off,
+            back_off_multiplier,
+            max_attempts,
+        },
+    )
+}
+
+fn fixed() -> impl Strategy<Value = Static> {
+    (vec(tcp(), 1..4), reconnect()).prop_map(|(peers, reconnect)| Static { peers, reconnect })
+}
+
+fn fanout() -> impl Strategy<Value = Fanout> {
+    let targets = prop_oneof![multicast().prop_map(Targets::Multicast), vec(tcp(), 1..4).prop_map(Targets::Static)];
+    let sent = (any::<Option<bool>>(), of(1_u32..=256), of(millis(1, 3_600_000)), of(65_536_u64..=1 << 40));
+    let dialled = (reconnect(), of(0_u8..=100), of(millis(1, 3_600_000)));
+    let discovered = (of(millis(1, 3_600_000)), wire_format())
+        .prop_map(|(connection_timeout, wire_format)| Discovered { connection_timeout, wire_format });
+    (targets, sent, dialled, any::<Option<bool>>(), discovered).prop_map(
         |(
-            peers,
-            (initial_reconnect_delay, max_reconnect_delay),
-            (use_exponential_back_off, back_off_multiplier, max_reconnect_attempts),
+            targets,
+            (fan_out_queues, min_ack_count, send_timeout, memory_limit),
+            (reconnect, reconnect_jitter, connect_timeout),
+            check_for_duplicates,
+            discovered,
         )| {
-            Static {
-                peers,
-                initial_reconnect_delay,
-                max_reconnect_delay,
-                use_exponential_back_off,
-                back_off_multiplier,
-                max_reconnect_attempts,
+            let mut fanout = Fanout {
+                targets,
+                reconnect,
+                reconnect_jitter,
+                fan_out_queues,
+                min_ack_count,
+                send_timeout,
+                connect_timeout,
+                memory_limit,
+                check_for_duplicates,
+                discovered,
+            };
+            if let Some(listed) = fanout.targets.listed() {
+                let listed = u32::try_from(listed).expect("a short list");
+                if fanout.acks_min() > listed {
+                    fanout.min_ack_count = Some(listed);
+                }
             }
+            fanout
         },
     )
 }

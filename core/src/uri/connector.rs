@@ -10,7 +10,7 @@ use super::fixed::Static;
 use super::grammar::{self, Piece, Uri};
 use super::multicast::Multicast;
 use super::percent;
-use super::spec::Scheme;
+use super::spec::Around;
 
 /// A way to find peers, as `networkConnectorURIs` of a `peer:` URI names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +22,11 @@ pub enum Connector {
 }
 
 impl Connector {
-    /// Reads one URI, or several as `(URI,URI)`, with URIs of the schemes `around` around them.
+    /// Reads one URI, or several as `(URI,URI)`, with the URIs `around` around them.
     ///
     /// A value that has parentheses is read as it stands, since they keep it together; any other is decoded first.
     /// Each comes with where it stands.
-    pub(super) fn read_list(value: Piece<'_>, around: &[Scheme]) -> Result<Vec<(Range<usize>, Self)>, UriError> {
+    pub(super) fn read_list(value: Piece<'_>, around: &[Around]) -> Result<Vec<(Range<usize>, Self)>, UriError> {
         if value.text.contains('(') || !value.text.contains('%') {
             return Self::read_plain_list(value, around);
         }
@@ -50,7 +50,7 @@ impl Connector {
         list
     }
 
-    fn read_plain_list(value: Piece<'_>, around: &[Scheme]) -> Result<Vec<(Range<usize>, Self)>, UriError> {
+    fn read_plain_list(value: Piece<'_>, around: &[Around]) -> Result<Vec<(Range<usize>, Self)>, UriError> {
         let components = match value.closed_at() {
             None => Vec::from([value]),
             Some(close) => {
@@ -74,7 +74,7 @@ impl Connector {
         components.into_iter().map(read).collect()
     }
 
-    fn read(uri: Uri<'_>, around: &[Scheme]) -> Result<Self, UriError> {
+    fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
         match uri.scheme.text {
             "multicast" => Multicast::read(uri, around).map(Self::Multicast),
             "static" => Static::read(uri, around).map(Self::Static),
@@ -94,4 +94,5 @@ impl fmt::Display for Connector {
     }
 }
 
-const SCHEMES_TEXT: &str = "multicast or static";
+/// The schemes as a phrase for errors.
+pub(super) const SCHEMES_TEXT: &str = "multicast or static";

@@ -1,7 +1,7 @@
 //! What is wrong with a URI, and where.
 
+use alloc::format;
 use alloc::string::{String, ToString};
-use core::fmt;
 use core::ops::Range;
 
 use super::grammar::{LENGTH_MAX, NESTING_MAX};
@@ -104,7 +104,7 @@ pub enum UriError {
         found: char,
     },
     /// An option of another level of this URI.
-    #[error("'{option}' is no option of {scheme}: URIs but of {owner}: ones; it belongs on the {owner}: URI {place}")]
+    #[error("'{option}' is no option of {scheme}: URIs but of {owner}: ones; it belongs on {}", place.tell(owner, option))]
     MisplacedOption {
         /// Where it stands.
         at: Range<usize>,
@@ -187,6 +187,20 @@ pub enum UriError {
         /// What it takes.
         expected: OptionKind,
     },
+    /// An option that the URI around this one decides instead.
+    #[error("'{option}' of a {scheme}: URI counts for nothing inside a {owner}: one; it belongs on {}", place.tell(owner, option))]
+    OverruledOption {
+        /// Where it stands.
+        at: Range<usize>,
+        /// The option.
+        option: &'static str,
+        /// The scheme it was given to.
+        scheme: &'static str,
+        /// The scheme that decides.
+        owner: &'static str,
+        /// Where that one is to be found.
+        place: Place,
+    },
     /// A `+` among the options, which ActiveMQ reads as a space and others as itself.
     #[error("'{part}' has a '+', which could mean a space; expected %2B for a plus or %20 for a space")]
     Plus {
@@ -208,6 +222,20 @@ pub enum UriError {
     TooDeep {
         /// Where the first parenthesis too many stands.
         at: Range<usize>,
+    },
+    /// A fanout that needs more brokers than its list names, so that nothing could ever be sent.
+    #[error(
+        "'{part}' can't work: minAckCount is {needed} and the static: list names {listed}; expected at most minAckCount={listed}, or more brokers in the list"
+    )]
+    TooFewTargets {
+        /// Where `minAckCount` stands, or the list if it is not given.
+        at: Range<usize>,
+        /// What stands there.
+        part: String,
+        /// How many brokers are needed.
+        needed: u32,
+        /// How many different ones are named.
+        listed: usize,
     },
     /// Too long.
     #[error("the URI is {length} bytes long; expected at most {max}", max = LENGTH_MAX)]
@@ -260,18 +288,24 @@ pub enum UriError {
 /// Where, seen from one level of a URI, another one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// It stands around this one.
+    /// It stands around this one, with parentheses in between.
     Around,
+    /// It stands around this one without parentheses, and has no options as long as there are none.
+    Bare,
     /// It stands inside this one.
     Inside,
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Around => "around this one, after the ')' that closes its list",
-            Self::Inside => "inside this one",
-        })
+impl Place {
+    /// Tells where this option of `scheme` belongs.
+    fn tell(self, scheme: &str, option: &str) -> String {
+        match self {
+            Self::Around => format!("the {scheme}: URI around this one, after the ')' that closes its list"),
+            Self::Bare => {
+                format!("the {scheme}: URI around this one, with parentheses: {scheme}:(URI)?{option}=VALUE")
+            }
+            Self::Inside => format!("the {scheme}: URI inside this one"),
+        }
     }
 }
 
@@ -308,9 +342,11 @@ impl UriError {
             | Self::NotMulticast { at, .. }
             | Self::NotUtf8 { at, .. }
             | Self::OutOfRange { at, .. }
+            | Self::OverruledOption { at, .. }
             | Self::Plus { at, .. }
             | Self::SecondQuery { at, .. }
             | Self::TooDeep { at }
+            | Self::TooFewTargets { at, .. }
             | Self::TooLong { at, .. }
             | Self::Unbalanced { at, .. }
             | Self::Unexpected { at, .. }

@@ -66,6 +66,7 @@ impl Location {
     pub fn explain(&self) -> Explanation {
         let mut levels = Vec::new();
         match self {
+            Self::Fanout(fanout) => fanout.levels(0, &mut levels),
             Self::Multicast(multicast) => levels.push(multicast.level(0)),
             Self::Peer(peer) => {
                 levels.push(peer.level(0));

@@ -3,13 +3,13 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
-use core::time::Duration;
 
 use super::error::UriError;
 use super::explain::{Level, Part};
 use super::grammar::Uri;
 use super::options::Options;
-use super::spec::{OptionKind, OptionSpec, Scheme};
+use super::reconnect::Reconnect;
+use super::spec::{Around, OptionSpec, Scheme};
 use super::transport::Tcp;
 use super::written::Written;
 
@@ -20,36 +20,21 @@ use super::written::Written;
 ///
 /// let fixed: Static = "static:(tcp://a:1,tcp://b:2)?maxReconnectAttempts=3".parse()?;
 /// assert_eq!(fixed.peers.len(), 2);
-/// assert_eq!(fixed.max_reconnect_attempts, Some(3));
+/// assert_eq!(fixed.reconnect.max_attempts, Some(3));
 /// # Ok::<(), flockmq_core::uri::UriError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Static {
     /// The peers, in the order given; at least one.
     pub peers: Vec<Tcp>,
-    /// How long to wait after the first failure (`initialReconnectDelay`).
-    pub initial_reconnect_delay: Option<Duration>,
-    /// The longest wait (`maxReconnectDelay`).
-    pub max_reconnect_delay: Option<Duration>,
-    /// True if waits grow (`useExponentialBackOff`).
-    pub use_exponential_back_off: Option<bool>,
-    /// What each wait is multiplied by to give the next (`backOffMultiplier`).
-    pub back_off_multiplier: Option<u32>,
-    /// How many attempts may fail before giving up; 0 never gives up (`maxReconnectAttempts`).
-    pub max_reconnect_attempts: Option<u32>,
+    /// How they are dialled again.
+    pub reconnect: Reconnect,
 }
 
 impl Static {
     /// These peers, with no options given; `peers` should name one at least.
     pub fn new(peers: Vec<Tcp>) -> Self {
-        Self {
-            peers,
-            initial_reconnect_delay: None,
-            max_reconnect_delay: None,
-            use_exponential_back_off: None,
-            back_off_multiplier: None,
-            max_reconnect_attempts: None,
-        }
+        Self { peers, reconnect: Reconnect::default() }
     }
 
     /// The options of `static:` URIs.
@@ -59,24 +44,22 @@ impl Static {
 
     pub(super) const SCHEME: Scheme = Scheme { name: "static", specs: SPECS };
 
-    pub(super) fn read(uri: Uri<'_>, around: &[Scheme]) -> Result<Self, UriError> {
+    pub(super) fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
+        let (peers, options) = Self::read_parts(uri, around)?;
+        Ok(Self { peers, reconnect: Reconnect::read(options.under("")) })
+    }
+
+    /// Reads the peers, and the options as they are given.
+    pub(super) fn read_parts<'a>(uri: Uri<'a>, around: &[Around]) -> Result<(Vec<Tcp>, Options<'a>), UriError> {
         let composite = uri.composite(FORM)?;
         if composite.components.is_empty() {
             return Err(uri.missing("peer in its list", FORM));
         }
-        let all_around: Vec<Scheme> = [Self::SCHEME].into_iter().chain(around.iter().copied()).collect();
+        let own = Around { scheme: Self::SCHEME, place: composite.place };
+        let all_around: Vec<Around> = [own].into_iter().chain(around.iter().copied()).collect();
         let read_peer = |peer| Tcp::read(Uri::read(peer, Tcp::SCHEME.name)?.of_scheme(Tcp::SCHEME.name)?, &all_around);
         let peers = composite.components.iter().copied().map(read_peer).collect::<Result<_, _>>()?;
-        let options = Options::read(composite.query, Self::SCHEME, around, &[Tcp::SCHEME])?;
-        let options = options.under("");
-        Ok(Self {
-            peers,
-            initial_reconnect_delay: options.duration("initialReconnectDelay"),
-            max_reconnect_delay: options.duration("maxReconnectDelay"),
-            use_exponential_back_off: options.boolean("useExponentialBackOff"),
-            back_off_multiplier: options.number("backOffMultiplier"),
-            max_reconnect_attempts: options.number("maxReconnectAttempts"),
-        })
+        Ok((peers, Options::read(composite.query, Self::SCHEME, around, &[Tcp::SCHEME])?))
     }
 
     /// This level and those of the peers in it.
@@ -86,12 +69,7 @@ impl Static {
     }
 
     fn written(&self) -> Written {
-        Written::new(Self::SCHEME)
-            .duration("initialReconnectDelay", self.initial_reconnect_delay)
-            .duration("maxReconnectDelay", self.max_reconnect_delay)
-            .plain("useExponentialBackOff", self.use_exponential_back_off)
-            .plain("backOffMultiplier", self.back_off_multiplier)
-            .plain("maxReconnectAttempts", self.max_reconnect_attempts)
+        self.reconnect.write(Written::new(Self::SCHEME))
     }
 }
 
@@ -105,45 +83,26 @@ impl FromStr for Static {
 
 impl fmt::Display for Static {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("static:(")?;
-        for (at, peer) in self.peers.iter().enumerate() {
-            write!(f, "{}{peer}", if at == 0 { "" } else { "," })?;
-        }
-        write!(f, "){}", self.written())
+        write_list(f, &self.peers)?;
+        self.written().fmt(f)
     }
+}
+
+/// Writes the URI of these peers, without options.
+pub(super) fn write_list(f: &mut fmt::Formatter<'_>, peers: &[Tcp]) -> fmt::Result {
+    f.write_str("static:(")?;
+    for (at, peer) in peers.iter().enumerate() {
+        write!(f, "{}{peer}", if at == 0 { "" } else { "," })?;
+    }
+    f.write_str(")")
 }
 
 const FORM: &str = "static:(tcp://HOST:PORT,tcp://HOST:PORT)?OPTIONS";
 
 const SPECS: &[OptionSpec] = &[
-    OptionSpec::new(
-        "initialReconnectDelay",
-        OptionKind::Milliseconds { min: 1, max: 3_600_000 },
-        Some("1000"),
-        "How long to wait after the first failure.",
-    ),
-    OptionSpec::new(
-        "maxReconnectDelay",
-        OptionKind::Milliseconds { min: 1, max: 3_600_000 },
-        Some("30000"),
-        "The longest wait, the first included.",
-    ),
-    OptionSpec::new(
-        "useExponentialBackOff",
-        OptionKind::Boolean,
-        Some("true"),
-        "False makes every wait as long as the first.",
-    ),
-    OptionSpec::new(
-        "backOffMultiplier",
-        OptionKind::Integer { min: 1, max: 100 },
-        Some("2"),
-        "What each wait is multiplied by to give the next.",
-    ),
-    OptionSpec::new(
-        "maxReconnectAttempts",
-        OptionKind::Integer { min: 0, max: 1_000_000 },
-        Some("0"),
-        "How many attempts in a row may fail before a peer is given up; 0 never gives up.",
-    ),
+    Reconnect::initial_delay("1000"),
+    Reconnect::MAX_DELAY,
+    Reconnect::USE_EXPONENTIAL_BACK_OFF,
+    Reconnect::BACK_OFF_MULTIPLIER,
+    Reconnect::MAX_ATTEMPTS,
 ];

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::error::UriError;
+use super::error::{Place, UriError};
 
 /// The longest URI, in bytes.
 pub(super) const LENGTH_MAX: usize = 4096;
@@ -120,8 +120,12 @@ pub(super) struct Simple<'a> {
 /// A URI of the form `scheme:(uri,uri)?query`, or `scheme:uri,uri`, which has no query of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Composite<'a> {
+    /// All of the list.
+    pub(super) list: Piece<'a>,
     pub(super) components: Vec<Piece<'a>>,
     pub(super) query: Option<Piece<'a>>,
+    /// Where its options stand, seen from its components.
+    pub(super) place: Place,
 }
 
 impl<'a> Uri<'a> {
@@ -171,11 +175,16 @@ impl<'a> Uri<'a> {
     /// Reads this URI as one of a list of others; `form` is what such a one looks like.
     pub(super) fn composite(self, form: &'static str) -> Result<Composite<'a>, UriError> {
         let Some(close) = self.body.closed_at() else {
-            return Ok(Composite { components: self.body.components()?, query: None });
+            let (list, components) = (self.body, self.body.components()?);
+            return Ok(Composite { list, components, query: None, place: Place::Bare });
         };
-        let components = self.body.to(close).from(1).components()?;
+        let list = self.body.to(close).from(1);
+        let components = list.components()?;
         let (path, query) = self.body.from(close + 1).query()?;
-        if path.text.is_empty() { Ok(Composite { components, query }) } else { Err(path.unexpected(form)) }
+        if !path.text.is_empty() {
+            return Err(path.unexpected(form));
+        }
+        Ok(Composite { list, components, query, place: Place::Around })
     }
 
     /// The error that this URI lacks `what`.

@@ -1,4 +1,4 @@
-//! Rank 2: text to plain data and back: `peer:`, `vm:`, `tcp:`, `multicast:` and `static:` URIs.
+//! Rank 2: text to plain data and back: `peer:`, `fanout:`, `vm:`, `tcp:`, `multicast:` and `static:` URIs.
 //!
 //! It knows the grammar of ActiveMQ's URIs and a table of options for each scheme. It is told a text and answers
 //! with a [`Location`], or with a [`UriError`] that quotes the part at fault and says where it stands: nothing that
@@ -18,12 +18,14 @@
 mod connector;
 mod error;
 mod explain;
+mod fanout;
 mod fixed;
 mod grammar;
 mod multicast;
 mod options;
 mod peer;
 mod percent;
+mod reconnect;
 mod spec;
 mod transport;
 mod vm;
@@ -38,9 +40,11 @@ use core::str::FromStr;
 pub use connector::Connector;
 pub use error::{Place, UriError};
 pub use explain::{ExplainedOption, Explanation, Level, Part, explain};
+pub use fanout::{Discovered, Fanout, Targets};
 pub use fixed::Static;
 pub use multicast::{Discovery, Multicast};
 pub use peer::Peer;
+pub use reconnect::Reconnect;
 pub use spec::{OptionKind, OptionSpec};
 pub use transport::{Tcp, WireFormat};
 pub use vm::{BrokerOptions, Vm};
@@ -59,6 +63,8 @@ pub use vm::{BrokerOptions, Vm};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
+    /// A client that sends to many brokers at once.
+    Fanout(Fanout),
     /// Discovery by multicast.
     Multicast(Multicast),
     /// A member of a group of peers.
@@ -73,11 +79,12 @@ pub enum Location {
 
 impl Location {
     /// The schemes that are known in this version.
-    pub const SCHEMES: [&str; 5] = ["multicast", "peer", "static", "tcp", "vm"];
+    pub const SCHEMES: [&str; 6] = ["fanout", "multicast", "peer", "static", "tcp", "vm"];
 
     /// The scheme of this one.
     pub const fn scheme(&self) -> &'static str {
         match self {
+            Self::Fanout(_) => Fanout::SCHEME.name,
             Self::Multicast(_) => Multicast::SCHEME.name,
             Self::Peer(_) => Peer::SCHEME.name,
             Self::Static(_) => Static::SCHEME.name,
@@ -93,6 +100,7 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let uri = grammar::Uri::parse(text)?;
         match uri.scheme.text {
+            "fanout" => Fanout::read(uri, &[]).map(Self::Fanout),
             "multicast" => Multicast::read(uri, &[]).map(Self::Multicast),
             "peer" => Peer::read(uri, &[]).map(Self::Peer),
             "static" => Static::read(uri, &[]).map(Self::Static),
@@ -106,6 +114,7 @@ impl FromStr for Location {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Fanout(fanout) => fanout.fmt(f),
             Self::Multicast(multicast) => multicast.fmt(f),
             Self::Peer(peer) => peer.fmt(f),
             Self::Static(fixed) => fixed.fmt(f),
@@ -116,7 +125,7 @@ impl fmt::Display for Location {
 }
 
 /// The schemes as a phrase for errors.
-const SCHEMES_TEXT: &str = "multicast, peer, static, tcp or vm";
+const SCHEMES_TEXT: &str = "fanout, multicast, peer, static, tcp or vm";
 
 #[cfg(test)]
 mod tests;

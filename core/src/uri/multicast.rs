@@ -10,7 +10,7 @@ use super::error::UriError;
 use super::explain::{Level, Part};
 use super::grammar::{Piece, Uri};
 use super::options::{Options, Under};
-use super::spec::{OptionKind, OptionSpec, Scheme};
+use super::spec::{Around, OptionKind, OptionSpec, Scheme};
 use super::transport;
 use super::written::Written;
 use crate::model::Host;
@@ -67,7 +67,7 @@ impl Multicast {
 
     pub(super) const SCHEME: Scheme = Scheme { name: "multicast", specs: SPECS };
 
-    pub(super) fn read(uri: Uri<'_>, around: &[Scheme]) -> Result<Self, UriError> {
+    pub(super) fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
         let simple = uri.simple(FORM)?.without_path(FORM)?;
         let (host, port) = transport::host_and_port(simple.head);
         if host.text.is_empty() {

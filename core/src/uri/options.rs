@@ -12,7 +12,7 @@ use core::time::Duration;
 use super::error::{Place, UriError};
 use super::grammar::Piece;
 use super::percent;
-use super::spec::{OptionKind, OptionSpec, Scheme};
+use super::spec::{Around, OptionKind, OptionSpec, Scheme};
 use crate::model::Address;
 
 /// What a query says.
@@ -22,7 +22,7 @@ pub(super) struct Options<'a>(Vec<Given<'a>>);
 /// One option that was given.
 #[derive(Debug)]
 pub(super) struct Given<'a> {
-    spec: &'static OptionSpec,
+    pub(super) spec: &'static OptionSpec,
     /// Its name and value as they were written.
     pub(super) whole: Piece<'a>,
     /// Its value as it was written.
@@ -41,12 +41,12 @@ enum Value {
 }
 
 impl<'a> Options<'a> {
-    /// Reads the query of a URI of `scheme`, which stands inside URIs of the schemes `around` and may have such of
-    /// the schemes `inside` in it.
+    /// Reads the query of a URI of `scheme`, which stands inside the URIs `around` and may have such of the schemes
+    /// `inside` in it.
     pub(super) fn read(
         query: Option<Piece<'a>>,
         scheme: Scheme,
-        around: &[Scheme],
+        around: &[Around],
         inside: &[Scheme],
     ) -> Result<Self, UriError> {
         let mut options: Vec<Given<'a>> = Vec::new();
@@ -177,15 +177,15 @@ fn known(
     piece: Piece<'_>,
     name: &str,
     scheme: Scheme,
-    around: &[Scheme],
+    around: &[Around],
     inside: &[Scheme],
 ) -> Result<&'static OptionSpec, UriError> {
     if let Some(spec) = scheme.spec(name) {
         return Ok(spec);
     }
     let (nearest, same) = scheme.nearest(name);
-    let elsewhere =
-        around.iter().map(|other| (other, Place::Around)).chain(inside.iter().map(|other| (other, Place::Inside)));
+    let around = around.iter().map(|other| (other.scheme, other.place));
+    let elsewhere = around.chain(inside.iter().map(|other| (*other, Place::Inside)));
     for (other, place) in elsewhere.filter(|_| !same) {
         if let Some(spec) = other.spec(name) {
             let (option, owner) = (spec.name, other.name);

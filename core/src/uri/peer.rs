@@ -7,14 +7,14 @@ use core::ops::Range;
 use core::str::FromStr;
 
 use super::connector::Connector;
-use super::error::UriError;
+use super::error::{Place, UriError};
 use super::explain::{Level, Part};
 use super::fixed::Static;
 use super::grammar::Uri;
 use super::multicast::{Discovery, Multicast};
 use super::options::Options;
 use super::percent;
-use super::spec::{OptionKind, OptionSpec, Scheme};
+use super::spec::{Around, OptionKind, OptionSpec, Scheme};
 use super::transport::{Tcp, WireFormat};
 use super::vm::BrokerOptions;
 use super::written::Written;
@@ -40,7 +40,8 @@ pub struct Peer {
     pub group: String,
     /// The broker's name, likewise; the node makes one up if `None`.
     pub name: Option<String>,
-    /// What the broker is like (`persistent`, `queuePrefetch`, `topicPrefetch`, `memoryLimit`).
+    /// What the broker is like (`persistent`, `queuePrefetch`, `topicPrefetch`, `memoryLimit`,
+    /// `checkForDuplicates`).
     pub broker: BrokerOptions,
     /// How the others are found (`discovery.*`); nothing of it is given if a connector is a `multicast:` one.
     pub discovery: Discovery,
@@ -112,7 +113,7 @@ impl Peer {
 
     pub(super) const SCHEME: Scheme = Scheme { name: "peer", specs: SPECS };
 
-    pub(super) fn read(uri: Uri<'_>, around: &[Scheme]) -> Result<Self, UriError> {
+    pub(super) fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
         let simple = uri.simple(FORM)?;
         if simple.head.text.is_empty() {
             return Err(uri.missing("group", FORM));
@@ -125,7 +126,7 @@ impl Peer {
         let inside = [Multicast::SCHEME, Static::SCHEME, Tcp::SCHEME];
         let options = Options::read(simple.query, Self::SCHEME, around, &inside)?;
         let connectors = match options.under("").given("networkConnectorURIs") {
-            Some(given) => Connector::read_list(given.raw, &[Self::SCHEME])?,
+            Some(given) => Connector::read_list(given.raw, &[Around { scheme: Self::SCHEME, place: Place::Around }])?,
             None => Vec::new(),
         };
         check(&group, &connectors, &options)?;
@@ -273,6 +274,7 @@ const SPECS: &[OptionSpec] = &[
     BrokerOptions::queue_prefetch("queuePrefetch"),
     BrokerOptions::topic_prefetch("topicPrefetch"),
     BrokerOptions::memory_limit("memoryLimit"),
+    BrokerOptions::check_for_duplicates("checkForDuplicates"),
     WireFormat::MAX_FRAME_SIZE,
     WireFormat::MAX_INACTIVITY_DURATION,
 ];

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::error::Place;
 use super::percent;
 
 /// One option of a scheme.
@@ -95,7 +96,10 @@ impl Scheme {
 
     /// The option most like `name`, and true if only case or prefix tell them apart.
     pub(super) fn nearest(&self, name: &str) -> (&'static str, bool) {
-        let wanted = name.to_lowercase();
+        let wanted = match name {
+            "reconnectDelayExponent" => "backoffmultiplier".into(), // What ActiveMQ's code calls it.
+            name => name.to_lowercase(),
+        };
         let likeness = |spec: &&OptionSpec| {
             let known = spec.name.to_lowercase();
             let rank = if known == wanted {
@@ -110,6 +114,14 @@ impl Scheme {
         let nearest = self.specs.iter().min_by_key(likeness).expect("every scheme has options");
         (nearest.name, likeness(&nearest).0 < 2)
     }
+}
+
+/// A URI that stands around another one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around {
+    pub(super) scheme: Scheme,
+    /// Where its options stand, seen from the other one.
+    pub(super) place: Place,
 }
 
 /// How many letters must be put in, left out or replaced to make one word the other; beyond 64 letters, none count.
@@ -129,14 +141,15 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Location, Multicast, Peer, Static, Tcp, UriError, Vm};
+    use super::super::{Fanout, Location, Multicast, Peer, Static, Tcp, UriError, Vm};
     use super::*;
     use alloc::borrow::ToOwned;
     use alloc::format;
     use alloc::string::ToString;
 
     /// A URI of every scheme, to put an option on, and the scheme's table.
-    const SCHEMES: [(&str, &[OptionSpec]); 5] = [
+    const SCHEMES: [(&str, &[OptionSpec]); 6] = [
+        ("fanout:(multicast://default)", Fanout::specs()),
         ("multicast://default", Multicast::specs()),
         ("peer://g", Peer::specs()),
         ("static:(tcp://a:1)", Static::specs()),

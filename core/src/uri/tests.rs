@@ -82,19 +82,23 @@ const GOOD: &[(&str, &str)] = &[
 
 /// What is written, the part at fault, and what is said about it.
 const BAD: &[(&str, &str, &str)] = &[
-    ("", "", "'' has no scheme; expected multicast, peer, static, tcp or vm, then ':'"),
+    ("", "", "'' has no scheme; expected fanout, multicast, peer, static, tcp or vm, then ':'"),
     (
         "groupA/broker1",
         "groupA/broker1",
-        "'groupA/broker1' has no scheme; expected multicast, peer, static, tcp or vm, then ':'",
+        "'groupA/broker1' has no scheme; expected fanout, multicast, peer, static, tcp or vm, then ':'",
     ),
-    ("://g", "://g", "'://g' has no scheme; expected multicast, peer, static, tcp or vm, then ':'"),
+    ("://g", "://g", "'://g' has no scheme; expected fanout, multicast, peer, static, tcp or vm, then ':'"),
     (
-        "fanout:(static:(tcp://a:1))",
-        "fanout",
-        "'fanout' is no scheme known in this version; expected multicast, peer, static, tcp or vm",
+        "failover:(tcp://a:1)",
+        "failover",
+        "'failover' is no scheme known in this version; expected fanout, multicast, peer, static, tcp or vm",
     ),
-    ("PEER://g", "PEER", "'PEER' is no scheme known in this version; expected multicast, peer, static, tcp or vm"),
+    (
+        "PEER://g",
+        "PEER",
+        "'PEER' is no scheme known in this version; expected fanout, multicast, peer, static, tcp or vm",
+    ),
     ("peer:name", "peer:name", "'peer:name' has no '//' after its scheme; expected peer://GROUP/NAME?OPTIONS"),
     ("peer://", "peer://", "'peer://' has no group; expected peer://GROUP/NAME?OPTIONS"),
     ("peer:///b", "peer:///b", "'peer:///b' has no group; expected peer://GROUP/NAME?OPTIONS"),
@@ -314,6 +318,11 @@ const BAD: &[(&str, &str, &str)] = &[
     (
         "static:tcp://a:1?maxReconnectAttempts=1",
         "maxReconnectAttempts",
+        "'maxReconnectAttempts' is no option of tcp: URIs but of static: ones; it belongs on the static: URI around this one, with parentheses: static:(URI)?maxReconnectAttempts=VALUE",
+    ),
+    (
+        "static:(tcp://a:1?maxReconnectAttempts=1)",
+        "maxReconnectAttempts",
         "'maxReconnectAttempts' is no option of tcp: URIs but of static: ones; it belongs on the static: URI around this one, after the ')' that closes its list",
     ),
     (
@@ -361,7 +370,7 @@ fn what_is_given_reaches_its_field() {
                 &discovery.keepAliveInterval=10&discovery.interface=lo&discovery.loopBackMode=true\
                 &networkConnectorURIs=(static:(tcp://a:1))&transportConnectorURIs=tcp://0.0.0.0:9&networkTTL=2\
                 &consumerTTL=3&wireFormat.maxFrameSize=65536&wireFormat.maxInactivityDuration=100&prefetchSize=4\
-                &queuePrefetch=5&topicPrefetch=6&memoryLimit=65537";
+                &queuePrefetch=5&topicPrefetch=6&memoryLimit=65537&checkForDuplicates=false";
     let millis = Duration::from_millis;
     let peer: Peer = text.parse().expect(text);
     let expected = Peer {
@@ -371,6 +380,7 @@ fn what_is_given_reaches_its_field() {
             queue_prefetch: Some(5),
             topic_prefetch: Some(6),
             memory_limit: Some(65_537),
+            check_for_duplicates: Some(false),
         },
         discovery: Discovery {
             address: Some([239, 1, 1, 1].into()),
@@ -409,6 +419,7 @@ fn a_value_of_one_scheme_is_not_read_from_another() {
     let error = "vm://n".parse::<Peer>().expect_err("another scheme");
     assert_eq!(error.to_string(), "'vm' is no scheme that fits here; expected peer");
     assert!("peer://n".parse::<Vm>().is_err() && "vm://n".parse::<Tcp>().is_err());
+    assert!("vm://n".parse::<Fanout>().is_err());
     assert!("vm://n".parse::<Static>().is_err() && "vm://n".parse::<Multicast>().is_err());
 }
 
@@ -427,9 +438,9 @@ fn groups_and_names_end_at_their_greatest_length() {
 #[test]
 fn the_phrase_of_schemes_names_them_all() {
     assert_eq!(SCHEMES_TEXT.replace(" or ", ", "), Location::SCHEMES.join(", "));
-    for (scheme, text) in
-        Location::SCHEMES.iter().zip(["multicast://default", "peer://g", "static:tcp://a:1", "tcp://a:1", "vm://n"])
-    {
+    let texts =
+        ["fanout:multicast://default", "multicast://default", "peer://g", "static:tcp://a:1", "tcp://a:1", "vm://n"];
+    for (scheme, text) in Location::SCHEMES.iter().zip(texts) {
         assert_eq!(text.parse::<Location>().expect(text).scheme(), *scheme);
     }
 }
@@ -437,6 +448,7 @@ fn the_phrase_of_schemes_names_them_all() {
 /// Texts made of what URIs are made of.
 fn almost_uris() -> impl Strategy<Value = String> {
     const WORDS: &[&str] = &[
+        "fanout:",
         "peer:",
         "vm:",
         "tcp:",
@@ -471,6 +483,8 @@ fn almost_uris() -> impl Strategy<Value = String> {
         "#",
         " ",
         "maxReconnectAttempts",
+        "minAckCount",
+        "discovered.",
     ];
     proptest::collection::vec(proptest::sample::select(WORDS), 0..24).prop_map(|words| words.concat())
 }

@@ -8,7 +8,7 @@ use super::error::UriError;
 use super::explain::{Level, Part};
 use super::grammar::{Piece, Uri};
 use super::options::{Options, Under};
-use super::spec::{OptionKind, OptionSpec, Scheme};
+use super::spec::{Around, OptionKind, OptionSpec, Scheme};
 use super::written::Written;
 use crate::model::{Address, AddressError};
 
@@ -54,7 +54,14 @@ impl Tcp {
 
     pub(super) const SCHEME: Scheme = Scheme { name: "tcp", specs: SPECS };
 
-    pub(super) fn read(uri: Uri<'_>, around: &[Scheme]) -> Result<Self, UriError> {
+    pub(super) const CONNECTION_TIMEOUT: OptionSpec = OptionSpec::new(
+        "connectionTimeout",
+        OptionKind::Milliseconds { min: 1, max: 3_600_000 },
+        Some("30000"),
+        "How long a connect may take.",
+    );
+
+    pub(super) fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
         let simple = uri.simple(FORM)?.without_path(FORM)?;
         let address = read_address(simple.head)?;
         let options = Options::read(simple.query, Self::SCHEME, around, &[])?;
@@ -147,13 +154,5 @@ fn read_address(piece: Piece<'_>) -> Result<Address, UriError> {
 
 const FORM: &str = "tcp://HOST:PORT?OPTIONS";
 
-const SPECS: &[OptionSpec] = &[
-    OptionSpec::new(
-        "connectionTimeout",
-        OptionKind::Milliseconds { min: 1, max: 3_600_000 },
-        Some("30000"),
-        "How long a connect may take.",
-    ),
-    WireFormat::MAX_FRAME_SIZE,
-    WireFormat::MAX_INACTIVITY_DURATION,
-];
+const SPECS: &[OptionSpec] =
+    &[Tcp::CONNECTION_TIMEOUT, WireFormat::MAX_FRAME_SIZE, WireFormat::MAX_INACTIVITY_DURATION];

@@ -10,7 +10,7 @@ use super::explain::{Level, Part};
 use super::grammar::Uri;
 use super::options::{Options, Under};
 use super::percent;
-use super::spec::{OptionKind, OptionSpec, Scheme};
+use super::spec::{Around, OptionKind, OptionSpec, Scheme};
 use super::written::Written;
 
 /// A broker within this process: `vm://name?options`.
@@ -45,6 +45,8 @@ pub struct BrokerOptions {
     pub topic_prefetch: Option<u16>,
     /// How many bytes may wait in one queue (`memoryLimit`).
     pub memory_limit: Option<u64>,
+    /// True if a message that came before is recognised (`checkForDuplicates`).
+    pub check_for_duplicates: Option<bool>,
 }
 
 impl Vm {
@@ -60,7 +62,7 @@ impl Vm {
 
     pub(super) const SCHEME: Scheme = Scheme { name: "vm", specs: SPECS };
 
-    pub(super) fn read(uri: Uri<'_>, around: &[Scheme]) -> Result<Self, UriError> {
+    pub(super) fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
         let simple = uri.simple(FORM)?.without_path(FORM)?;
         if simple.head.text.is_empty() {
             return Err(uri.missing("name", FORM));
@@ -109,6 +111,7 @@ impl BrokerOptions {
             queue_prefetch: options.number("queuePrefetch"),
             topic_prefetch: options.number("topicPrefetch"),
             memory_limit: options.number("memoryLimit"),
+            check_for_duplicates: options.boolean("checkForDuplicates"),
         }
     }
 
@@ -118,6 +121,7 @@ impl BrokerOptions {
             .plain("queuePrefetch", self.queue_prefetch)
             .plain("topicPrefetch", self.topic_prefetch)
             .plain("memoryLimit", self.memory_limit)
+            .plain("checkForDuplicates", self.check_for_duplicates)
     }
 
     pub(super) const fn persistent(name: &'static str) -> OptionSpec {
@@ -155,6 +159,15 @@ impl BrokerOptions {
             "How much may wait in one queue; whoever sends more waits.",
         )
     }
+
+    pub(super) const fn check_for_duplicates(name: &'static str) -> OptionSpec {
+        OptionSpec::new(
+            name,
+            OptionKind::Boolean,
+            Some("true"),
+            "True recognises a message that came before, whichever bridge or client it comes from; false hands out every copy.",
+        )
+    }
 }
 
 const FORM: &str = "vm://NAME?OPTIONS, with the options of a broker to be created as broker.NAME=VALUE";
@@ -176,4 +189,5 @@ const SPECS: &[OptionSpec] = &[
     BrokerOptions::queue_prefetch("broker.queuePrefetch"),
     BrokerOptions::topic_prefetch("broker.topicPrefetch"),
     BrokerOptions::memory_limit("broker.memoryLimit"),
+    BrokerOptions::check_for_duplicates("broker.checkForDuplicates"),
 ];

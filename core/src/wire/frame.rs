@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{BrokerId, Demand, Message, Service, Tag};
+use crate::model::{Ack, BrokerId, Demand, Message, Refusal, Role, Service, Subscription, Tag};
 
 /// Who a node is and what it can do: the first frame in either direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Hello {
     pub frame_max: u32,
     /// How long it bears silence, in milliseconds.
     pub silence_max_millis: u32,
+    /// What it is to the other end.
+    pub role: Role,
 }
 
 /// Why a link is closed by whom says so.
@@ -44,6 +46,8 @@ pub enum Farewell {
 /// One thing said on a link.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Frame {
+    /// A client answers deliveries; the consumer's number is the client's.
+    Ack(Ack),
     /// The sender's consumers want messages; `number` names this demand on the link from now on.
     Demand {
         /// The demand's number, chosen by the sender.
@@ -51,20 +55,22 @@ pub enum Frame {
         /// What is wanted.
         demand: Demand,
     },
-    /// A message that answers a demand.
+    /// A message that answers a demand, that a client sends on a stream, or that is for a client's consumer.
     Forward {
-        /// The demand's number, chosen by the receiver.
+        /// The number of the demand, chosen by the receiver; of the stream, chosen by the client; or of the consumer.
         demand: u32,
-        /// The message's place among those forwarded for this demand, from 1.
+        /// The message's place among those forwarded for this demand or consumer, from 1. On a client's stream, a
+        /// number that grows.
         tag: Tag,
         /// How often it was handed out before.
         redeliveries: u32,
         /// The message, its path ending before the sender.
         message: Arc<Message>,
     },
-    /// The sender has accepted all messages forwarded for a demand up to this one.
+    /// The sender has accepted all messages forwarded for a demand, or sent on a client's stream, up to this one, but
+    /// for those it has refused.
     Forwarded {
-        /// The demand's number, chosen by the sender.
+        /// The number of the demand, chosen by the sender, or of the client's stream.
         demand: u32,
         /// The last message accepted.
         up_to: Tag,
@@ -85,6 +91,29 @@ pub enum Frame {
         /// The generation of the last kept link that it knows to have ended; 0 if there was none.
         ended: u64,
     },
+    /// The sender has refused one message of a client's stream.
+    Refused {
+        /// The stream's number.
+        stream: u32,
+        /// The message's number.
+        tag: Tag,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A client wants to consume.
+    Subscribe {
+        /// The consumer's number, chosen by the client.
+        number: u32,
+        /// What it takes, and how much at a time.
+        subscription: Subscription,
+    },
+    /// The answer to `Subscribe`.
+    Subscribed {
+        /// The consumer's number.
+        number: u32,
+        /// Whether there is such a consumer now.
+        result: Result<(), Refusal>,
+    },
     /// All demand there is has been told.
     Synced,
     /// The other end's `Synced`, and so all demand before it, has been heard.
@@ -94,12 +123,25 @@ pub enum Frame {
         /// The demand's number.
         number: u32,
     },
+    /// A client's consumer has ended.
+    Unsubscribe {
+        /// The consumer's number.
+        number: u32,
+        /// The last delivery that was looked at; later ones go back as if never handed out.
+        seen: Tag,
+    },
+    /// A client's stream has ended: nothing follows on it.
+    Finish {
+        /// The stream's number.
+        stream: u32,
+    },
 }
 
 impl Frame {
     /// The frame's name, for logs and errors.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Ack(_) => "Ack",
             Self::Demand { .. } => "Demand",
             Self::Forward { .. } => "Forward",
             Self::Forwarded { .. } => "Forwarded",
@@ -108,9 +150,14 @@ impl Frame {
             Self::KeepAlive => "KeepAlive",
             Self::Open { .. } => "Open",
             Self::Propose { .. } => "Propose",
+            Self::Refused { .. } => "Refused",
+            Self::Subscribe { .. } => "Subscribe",
+            Self::Subscribed { .. } => "Subscribed",
             Self::Synced => "Synced",
             Self::SyncedHeard => "SyncedHeard",
             Self::Undemand { .. } => "Undemand",
+            Self::Unsubscribe { .. } => "Unsubscribe",
+            Self::Finish { .. } => "Finish",
         }
     }
 }

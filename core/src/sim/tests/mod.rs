@@ -4,6 +4,8 @@ mod contract;
 mod group;
 mod link;
 mod node;
+mod opening;
+mod role;
 
 use core::time::Duration;
 

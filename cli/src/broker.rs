@@ -1,0 +1,184 @@
+//! `flockmq broker`: a broker that stands alone, until it is stopped.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+use flockmq::core::uri::{Connector, Discovery, Peer};
+use flockmq::core::{Address, Role};
+use flockmq::{Builder, Config, Connection, Event, Events};
+use serde_json::json;
+
+use crate::change::Change;
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::paint::{self, Paint};
+use crate::stop::Stop;
+use crate::subscribe::Format;
+use crate::{network, place};
+
+/// Run a broker for clients that send to many brokers at once (fanout:), until it is interrupted or terminated.
+///
+/// It advertises itself to its group, so that clients find it, and links up with no other broker; with --network it does
+/// both, as every peer does. What it is told is kept in memory, and ends with it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  flockmq broker
+  flockmq broker --listen tcp://127.0.0.1:61616 --name a --no-discovery
+  flockmq broker --group groupA --interface eth0 --options 'memoryLimit=1048576&queuePrefetch=10'
+  flockmq broker --network --group groupA --format json
+
+It writes a line when it is up, 'broker up NAME at ADDRESS, ADDRESS…', and one for everyone who comes and goes. When it
+is stopped it takes its leave, and the exit code is 0; it is 1 if it can't listen, and 2 for bad usage.")]
+pub(crate) struct Broker {
+    /// Where clients may connect, as `tcp://HOST:PORT`; at any port of any interface if not given
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<Address>,
+    /// What it is called; a name is made up if none is given
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// The group that it is found in
+    #[arg(long, value_name = "GROUP", default_value = "default")]
+    group: String,
+    /// Link up with the other brokers of the group
+    #[arg(long)]
+    network: bool,
+    /// The one network interface to advertise on, by name or address; every usable one if not given
+    #[arg(long, value_name = "INTERFACE")]
+    interface: Option<String>,
+    /// Do not advertise: clients have to know the address
+    #[arg(long, conflicts_with = "interface")]
+    no_discovery: bool,
+    /// Further options of a peer: URI, as after its '?': 'discovery.port=7000&memoryLimit=1048576'
+    #[arg(long, value_name = "OPTIONS")]
+    options: Option<String>,
+    /// How to write what happens
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Broker {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let config = self.config()?;
+        let mut stop = Stop::listen(None)?;
+        let (connection, events) = network::open(&mut stop, async {
+            let connection = Builder::new(config).connect().await?;
+            let events = connection.events();
+            Ok((connection, events))
+        })
+        .await?;
+        let outcome = tokio::select! {
+            biased;
+            _ = stop.wait() => Ok(()), // There is no other end: this is how it ends.
+            failure = self.tell(&connection, events) => Err(failure),
+        };
+        place::warn_of_rest(&connection).await;
+        place::leave(&connection).await;
+        outcome
+    }
+
+    /// What it is to be like: a peer of these options, but for what sets it apart.
+    fn config(&self) -> Result<Config, Failure> {
+        let given = Peer {
+            name: self.name.clone(),
+            discovery: Discovery { interface: self.interface.clone(), ..Discovery::default() },
+            transport_connector: self.listen.clone(),
+            ..Peer::new(self.group.as_str())
+        };
+        // As one text, so that every option is checked in one place and pointed at if it is at fault.
+        let mut uri = given.to_string();
+        if let Some(options) = &self.options {
+            uri += if uri.contains('?') { "&" } else { "?" };
+            uri += options;
+        }
+        let peer: Peer = uri.parse().map_err(|error| place::bad_uri(&uri, error))?;
+        if let Some(fault) = self.misfit(&peer) {
+            return Err(Failure::Usage(fault));
+        }
+        let name = peer.name.clone().unwrap_or_default();
+        let mut config = Config::from_peer(&peer, name).map_err(flockmq::Error::from)?;
+        config.role = if self.network { Role::Peer } else { Role::Broker };
+        config.multicast.take_if(|_| self.no_discovery);
+        Ok(config)
+    }
+
+    /// An option that would do nothing, in words.
+    fn misfit(&self, peer: &Peer) -> Option<String> {
+        let is_multicast = |connector: &Connector| matches!(connector, Connector::Multicast(_));
+        let has_multicast = peer.network_connectors.iter().any(is_multicast);
+        let of_network = [
+            ("networkConnectorURIs", peer.network_connectors.iter().any(|connector| !is_multicast(connector))),
+            ("networkTTL", peer.network_ttl.is_some()),
+            ("messageTTL", peer.message_ttl.is_some()),
+            ("consumerTTL", peer.consumer_ttl.is_some()),
+            ("prefetchSize", peer.prefetch_size.is_some()),
+        ];
+        let found = of_network.iter().find(|(_, is_given)| *is_given && !self.network);
+        if let Some((option, _)) = found {
+            return Some(format!("'{option}' is about links to other brokers, which there are only with --network"));
+        }
+        let has_discovery = has_multicast || peer.discovery != Discovery::default();
+        let is_silent = self.no_discovery && has_discovery;
+        is_silent.then(|| "the options say how to be found, and --no-discovery says not to be".to_owned())
+    }
+
+    /// Writes what happens, until something fails.
+    async fn tell(&self, connection: &Connection, mut events: Events) -> Failure {
+        let mut addresses = match connection.listening().await {
+            Ok(addresses) => addresses,
+            Err(flockmq::Error::NotListening(reason)) => {
+                let at = self.listen.as_ref().map_or_else(|| "as asked".to_owned(), |address| format!("at {address}"));
+                return Failure::Failed(format!("can't listen {at}: {reason}"));
+            }
+            Err(error) => return error.into(),
+        };
+        let (mut out, paint, mut missed) = (Some(Out::new()), Paint::stdout(), 0);
+        let mut changes = vec![up(connection, &addresses)];
+        loop {
+            for change in changes {
+                let written = out.as_mut().map_or(Ok(()), |out| out.line(change.line(self.format, paint)));
+                match written {
+                    Ok(()) => (),
+                    Err(Failure::OutputClosed) => out = None, // Those whom it serves are still there.
+                    Err(failure) => return failure,
+                }
+            }
+            let Some(event) = events.next().await else {
+                return flockmq::Error::Closed.into();
+            };
+            let count = events.missed() - std::mem::replace(&mut missed, events.missed());
+            let gap = (count > 0).then(|| Change::of_gap(count));
+            let change = match event {
+                Event::Listening { addresses: found } if found == addresses => None, // As was said before.
+                Event::Listening { addresses: found } => {
+                    addresses = found;
+                    Some(moved(&addresses))
+                }
+                event => Change::of_event(&event),
+            };
+            changes = gap.into_iter().chain(change).collect();
+        }
+    }
+}
+
+/// The broker is up.
+fn up(connection: &Connection, addresses: &[SocketAddr]) -> Change {
+    let details = json!({
+        "name": connection.name(),
+        "broker": connection.id().to_string(),
+        "group": connection.group(),
+        "addresses": uris(addresses),
+    });
+    let text = format!("{} at {}", paint::name(connection.name()), uris(addresses).join(", "));
+    Change::new("broker up", details, text)
+}
+
+/// The broker is reached elsewhere, since an interface came or went.
+fn moved(addresses: &[SocketAddr]) -> Change {
+    let addresses = uris(addresses);
+    Change::new("broker moved", json!({ "addresses": addresses }), format!("to {}", addresses.join(", ")))
+}
+
+fn uris(addresses: &[SocketAddr]) -> Vec<String> {
+    addresses.iter().map(|address| Address::from(*address).to_string()).collect()
+}

@@ -1,0 +1,91 @@
+//! A broker that stands alone: what it says, and how it ends.
+
+use serde_json::Value;
+
+use crate::brokers::{Broker, fanout};
+use crate::group::Group;
+use crate::running::{Running, run};
+
+#[test]
+fn a_broker_says_where_it_is_and_who_comes_and_goes() {
+    let mut broker = Broker::start("a");
+    let port = broker.address.strip_prefix("tcp://127.0.0.1:").expect(&broker.address);
+    assert_ne!(port.parse(), Ok(0));
+    let subscriber = broker.subscribe("topic://t");
+    let line = broker.running.line();
+    let name = line.strip_prefix("client up ").and_then(|rest| rest.split(" at 127.0.0.1:").next()).expect(&line);
+    subscriber.signal("INT");
+    assert_eq!(subscriber.end().code, Some(0));
+    let line = broker.running.line();
+    assert!(line.starts_with(&format!("client lost {name}: ")), "{line}");
+}
+
+#[test]
+fn a_broker_that_is_stopped_takes_its_leave() {
+    for signal in ["INT", "TERM"] {
+        let broker = Broker::start("a");
+        let mut watcher = Running::start(&["peers", &fanout(&[&broker], "minAckCount=1"), "--watch"]);
+        watcher.lines_until("target up a at tcp://127.0.0.1:");
+        broker.running.signal(signal);
+        let ended = broker.running.end();
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        watcher.lines_until("target lost a at tcp://127.0.0.1:");
+    }
+}
+
+#[test]
+fn a_broker_speaks_json_and_has_a_name_made_up_if_it_needs_one() {
+    let arguments = ["broker", "--listen", "tcp://127.0.0.1:0", "--no-discovery", "--format", "json"];
+    let mut broker = Running::start(&arguments);
+    let line = broker.line();
+    let up: Value = serde_json::from_str(&line).expect(&line);
+    assert_eq!((&up["event"], &up["group"]), (&"broker up".into(), &"default".into()));
+    assert!(up["name"].as_str().is_some_and(|name| !name.is_empty()), "{up}");
+    let addresses = up["addresses"].as_array().expect(&line);
+    let [Value::String(address)] = addresses.as_slice() else { panic!("one address: {up}") };
+    assert_eq!(
+        run(&["publish", &format!("fanout:(static:({address}))?minAckCount=1"), "topic://t", "x"]).code,
+        Some(0)
+    );
+    for event in ["client up", "client lost"] {
+        let line = broker.line();
+        let news: Value = serde_json::from_str(&line).expect(&line);
+        assert_eq!(news["event"], event, "{line}");
+        assert!(news["client"].is_string() && news["timestamp"].as_u64() >= up["timestamp"].as_u64(), "{line}");
+    }
+}
+
+#[test]
+fn brokers_of_a_group_stay_apart_unless_they_are_told_to_network() {
+    let group = Group::new();
+    let [a, mut b, c] = ["a", "b", "c"].map(|name| group.broker(name, if name == "a" { &[] } else { &["--network"] }));
+    let seen = b.running.lines_until("peer ready");
+    assert!(seen.last().is_some_and(|line| line == "peer ready c"), "{seen:?}");
+    let mut near = c.subscribe("topic://t");
+    let mut alone = a.subscribe("topic://t");
+    for (broker, text) in [(&b, "to b"), (&a, "to a")] {
+        let uri = fanout(&[broker], "minAckCount=1");
+        assert_eq!(run(&["publish", &uri, "topic://t", text]).code, Some(0));
+    }
+    assert_eq!(alone.line(), "to a");
+    assert_eq!(near.line(), "to b");
+}
+
+#[test]
+fn a_broker_that_can_t_listen_says_so_and_ends() {
+    let broker = Broker::start("a");
+    let ended = run(&["broker", "--listen", &broker.address, "--no-discovery"]);
+    assert_eq!((ended.code, ended.lines.len()), (Some(1), 0), "{ended:?}");
+    assert!(ended.stderr.contains(&format!("can't listen at {}: ", broker.address)), "{}", ended.stderr);
+}
+
+#[test]
+fn what_nobody_has_taken_ends_with_the_broker_which_says_so() {
+    let broker = Broker::start("a");
+    let uri = fanout(&[&broker], "minAckCount=1");
+    assert_eq!(run(&["publish", &uri, "queue://q", "one", "two"]).code, Some(0));
+    broker.running.signal("TERM");
+    let ended = broker.running.end();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.stderr.contains("2 messages that were sent here and not taken end"), "{}", ended.stderr);
+}

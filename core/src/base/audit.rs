@@ -1,0 +1,80 @@
+//! Recognises what came before, for many sequences at once.
+
+use alloc::collections::BTreeMap;
+
+use super::window::{Seen, Window};
+
+/// Bounded memory of which numbers were seen of which sequence.
+#[derive(Debug)]
+pub(crate) struct Audit<K> {
+    sequences_max: usize,
+    sequences: BTreeMap<K, (Window, u64)>, // And when last used, by `uses`.
+    last: Option<(K, Window)>,             // The one in use, kept apart to be found at once.
+    uses: u64,
+}
+
+impl<K: Copy + Ord> Audit<K> {
+    /// An audit of this many sequences; the one that was not used for longest gives way to another.
+    pub(crate) fn new(sequences_max: usize) -> Self {
+        Self { sequences_max, sequences: BTreeMap::new(), last: None, uses: 0 }
+    }
+
+    /// Notes a number (1 or above); true if it was noted before. One too old to tell counts as new: better twice than
+    /// never.
+    pub(crate) fn note(&mut self, sequence: K, number: u64) -> bool {
+        if self.last.as_ref().is_none_or(|(last, _)| *last != sequence) {
+            self.switch_to(sequence);
+        }
+        let (_, window) = self.last.as_mut().expect("just switched to");
+        window.note(number) == Seen::Again
+    }
+
+    /// True if a number was noted before.
+    pub(crate) fn knows(&self, sequence: K, number: u64) -> bool {
+        let last = self.last.as_ref().filter(|(last, _)| *last == sequence).map(|(_, window)| window);
+        let window = last.or_else(|| self.sequences.get(&sequence).map(|(window, _)| window));
+        window.is_some_and(|window| window.knows(number))
+    }
+
+    fn switch_to(&mut self, sequence: K) {
+        self.uses += 1;
+        if let Some((before, window)) = self.last.take() {
+            self.sequences.insert(before, (window, self.uses));
+        }
+        let window = self.sequences.remove(&sequence).map(|(window, _)| window).unwrap_or_default();
+        if self.sequences.len() >= self.sequences_max {
+            let oldest = self.sequences.iter().min_by_key(|(_, (_, used))| *used).map(|(oldest, _)| *oldest);
+            oldest.and_then(|oldest| self.sequences.remove(&oldest));
+        }
+        self.last = Some((sequence, window));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_new_once() {
+        let mut audit = Audit::new(4);
+        for sequence in [1, 2, 1, 3] {
+            assert!(!audit.note(sequence, sequence * 10 + audit.uses));
+        }
+        assert!(!audit.note(1, 99));
+        assert!(!audit.note(2, 99));
+        assert!(!audit.knows(3, 99));
+        assert!(audit.knows(1, 99) && audit.knows(2, 99));
+        assert!(audit.note(1, 99));
+        assert!(audit.note(2, 99));
+    }
+
+    #[test]
+    fn the_sequence_used_least_lately_is_forgotten() {
+        let mut audit = Audit::new(2);
+        for sequence in [1, 2, 1, 3] {
+            audit.note(sequence, 1);
+        }
+        assert!(audit.note(1, 1));
+        assert!(!audit.note(2, 1));
+    }
+}

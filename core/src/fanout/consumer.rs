@@ -1,0 +1,285 @@
+//! Consumers on every target at once: a message that several targets have is handed out once.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use crate::base::{Audit, Instant};
+use crate::model::{
+    Ack, AckExtent, AckKind, BrokerId, ConnectionId, ConsumerId, Delivery, DestinationKind, LinkId, MessageId,
+    ProducerId, Refusal, RequestId, Subscription, Tag, What,
+};
+
+/// One consumer.
+#[derive(Debug)]
+pub(super) struct Consumer {
+    pub(super) connection: ConnectionId,
+    /// What it is called on links; never used again.
+    pub(super) number: u32,
+    pub(super) subscription: Subscription,
+    pub(super) opening: Option<Opening>,
+    outstanding: BTreeMap<Tag, Outstanding>,
+    last: Tag,
+}
+
+/// A consumer that too few targets have confirmed.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) request: RequestId,
+    pub(super) until: Instant,
+    pub(super) confirmed: BTreeSet<BrokerId>,
+}
+
+/// A message that was handed out and not answered.
+#[derive(Debug)]
+struct Outstanding {
+    id: MessageId,
+    /// The delivery that it was handed out for; none once its target was lost.
+    own: Option<Copy>,
+    /// Further deliveries of the same message.
+    others: Vec<Copy>,
+}
+
+/// A target's delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Copy {
+    link: LinkId,
+    number: u32,
+    tag: Tag,
+}
+
+/// Who must not get a message twice: all queues' consumers between them, each topic subscriber for itself.
+type Scope = Option<ConsumerId>;
+
+/// All consumers of a client.
+#[derive(Debug)]
+pub(super) struct Consumers {
+    checks_duplicates: bool,
+    producers_max: usize,
+    by_id: BTreeMap<ConsumerId, Consumer>,
+    by_number: BTreeMap<u32, ConsumerId>,
+    born: u32,
+    handed_out: BTreeMap<(Scope, MessageId), (ConsumerId, Tag)>,
+    done: BTreeMap<Scope, Audit<ProducerId>>,
+    shared: BTreeMap<(LinkId, u32), usize>, // Deliveries kept beside another one of the same message.
+}
+
+/// What a delivery of a target comes to.
+#[derive(Debug, PartialEq)]
+pub(super) enum Arrival {
+    /// It was done with before: this answers it.
+    Done(Ack),
+    /// It waits for the answer to another one of the same message; or there is no such consumer any more.
+    Kept,
+    /// It is to be handed out.
+    New { connection: ConnectionId, consumer: ConsumerId, delivery: Delivery },
+}
+
+impl Consumers {
+    pub(super) fn new(checks_duplicates: bool, producers_max: usize) -> Self {
+        Self {
+            checks_duplicates,
+            producers_max,
+            by_id: BTreeMap::new(),
+            by_number: BTreeMap::new(),
+            born: 0,
+            handed_out: BTreeMap::new(),
+            done: BTreeMap::new(),
+            shared: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a consumer and tells what it is called on links.
+    pub(super) fn add(
+        &mut self,
+        connection: ConnectionId,
+        consumer: ConsumerId,
+        subscription: Subscription,
+        opening: Opening,
+        count_max: usize,
+    ) -> Result<u32, Refusal> {
+        if self.by_id.contains_key(&consumer) {
+            return Err(Refusal::AlreadyExists { what: What::Consumer, number: consumer.0 });
+        }
+        if self.by_id.len() >= count_max {
+            return Err(Refusal::LimitReached { what: What::Consumer, max: count_max as u64 });
+        }
+        self.born += 1;
+        let number = self.born;
+        self.by_number.insert(number, consumer);
+        let opening = Some(opening);
+        let added = Consumer { connection, number, subscription, opening, outstanding: BTreeMap::new(), last: 0 };
+        self.by_id.insert(consumer, added);
+        Ok(number)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ConsumerId, &Consumer)> {
+        self.by_id.iter().map(|(id, consumer)| (*id, consumer))
+    }
+
+    pub(super) fn get_mut(&mut self, consumer: ConsumerId) -> Option<&mut Consumer> {
+        self.by_id.get_mut(&consumer)
+    }
+
+    /// The consumer of this number.
+    pub(super) fn numbered(&self, number: u32) -> Option<ConsumerId> {
+        self.by_number.get(&number).copied()
+    }
+
+    /// A target has a message for a consumer.
+    pub(super) fn arrive(&mut self, link: LinkId, number: u32, delivery: Delivery) -> Arrival {
+        let Some(id) = self.numbered(number) else {
+            return Arrival::Kept; // It ended meanwhile; the target takes back what it handed out for it.
+        };
+        let copy = Copy { link, number, tag: delivery.tag };
+        let message = delivery.message.id;
+        let scope = scope(id, &self.by_id[&id].subscription);
+        if self.checks_duplicates {
+            if let Some((holder, tag)) = self.handed_out.get(&(scope, message)) {
+                let holder = self.by_id.get_mut(holder).expect("what is handed out has a consumer");
+                let outstanding = holder.outstanding.get_mut(tag).expect("what is handed out is outstanding");
+                outstanding.others.push(copy);
+                *self.shared.entry((link, number)).or_insert(0) += 1;
+                return Arrival::Kept;
+            }
+            if self.done.get(&scope).is_some_and(|done| done.knows(message.producer, message.sequence)) {
+                return Arrival::Done(copy.ack(AckKind::Accepted));
+            }
+        }
+        let consumer = self.by_id.get_mut(&id).expect("just found");
+        consumer.last += 1;
+        let tag = consumer.last;
+        consumer.outstanding.insert(tag, Outstanding { id: message, own: Some(copy), others: Vec::new() });
+        if self.checks_duplicates {
+            self.handed_out.insert((scope, message), (id, tag));
+        }
+        Arrival::New { connection: consumer.connection, consumer: id, delivery: Delivery { tag, ..delivery } }
+    }
+
+    /// The application answers deliveries: tells each target concerned.
+    pub(super) fn acknowledge(&mut self, ack: Ack) -> Result<Vec<(LinkId, Ack)>, Refusal> {
+        let consumer = self.by_id.get_mut(&ack.consumer).ok_or(Refusal::unknown_consumer(ack.consumer))?;
+        let scope = scope(ack.consumer, &consumer.subscription);
+        let not_outstanding = Refusal::NotOutstanding { consumer: ack.consumer, tag: ack.tag };
+        let answered: Vec<(Tag, Outstanding)> = match ack.extent {
+            AckExtent::Individual => {
+                let found = consumer.outstanding.remove(&ack.tag).ok_or(not_outstanding)?;
+                Vec::from([(ack.tag, found)])
+            }
+            AckExtent::UpTo => {
+                let rest = consumer.outstanding.split_off(&ack.tag.saturating_add(1));
+                let answered = core::mem::replace(&mut consumer.outstanding, rest);
+                if answered.is_empty() || ack.tag > consumer.last {
+                    consumer.outstanding.extend(answered);
+                    return Err(not_outstanding);
+                }
+                answered.into_iter().collect()
+            }
+        };
+        // One word for many needs every delivery before to be answered too: none may wait for another consumer's.
+        let is_bulk = (ack.extent, ack.kind) == (AckExtent::UpTo, AckKind::Accepted) && self.shared.is_empty();
+        let (mut acks, mut up_to) = (Vec::new(), BTreeMap::<LinkId, Ack>::new());
+        for (_, Outstanding { id, own, others }) in answered {
+            self.forget(scope, id, ack.kind);
+            for (index, copy) in own.into_iter().chain(others.iter().copied()).enumerate() {
+                // A message that goes back goes back once; its other copies are not wanted.
+                let kind = if index == 0 { ack.kind } else { AckKind::Accepted };
+                if is_bulk {
+                    up_to.insert(copy.link, copy.ack(kind)); // The last of each target counts.
+                } else {
+                    acks.push((copy.link, copy.ack(kind)));
+                }
+            }
+            for copy in others {
+                self.unshare(copy.link, copy.number);
+            }
+        }
+        let extend = |(link, ack)| (link, Ack { extent: AckExtent::UpTo, ..ack });
+        acks.extend(up_to.into_iter().map(extend));
+        Ok(acks)
+    }
+
+    /// Ends a consumer. Tells what it is called on links, the last delivery of each target that was looked at, and
+    /// the answers to what was kept beside its deliveries.
+    pub(super) fn remove(&mut self, consumer: ConsumerId, seen: Tag) -> Option<Removed> {
+        let gone = self.by_id.remove(&consumer)?;
+        self.by_number.remove(&gone.number);
+        let scope = scope(consumer, &gone.subscription);
+        let mut removed =
+            Removed { number: gone.number, opening: gone.opening, seen: BTreeMap::new(), acks: Vec::new() };
+        for (tag, Outstanding { id, own, others }) in gone.outstanding {
+            self.handed_out.remove(&(scope, id));
+            if let Some(own) = own.filter(|_| tag <= seen) {
+                removed.seen.insert(own.link, own.tag);
+            }
+            for copy in others {
+                self.unshare(copy.link, copy.number);
+                if copy.number != gone.number {
+                    removed.acks.push((copy.link, copy.ack(AckKind::Released)));
+                }
+            }
+        }
+        if scope.is_some() {
+            self.done.remove(&scope);
+        }
+        self.shared.retain(|(_, number), _| *number != gone.number);
+        Some(removed)
+    }
+
+    /// A target was lost, and with it whatever it had handed out.
+    pub(super) fn lose(&mut self, link: LinkId) {
+        for consumer in self.by_id.values_mut() {
+            for outstanding in consumer.outstanding.values_mut() {
+                outstanding.own.take_if(|own| own.link == link);
+                outstanding.others.retain(|copy| copy.link != link);
+            }
+        }
+        self.shared.retain(|(found, _), _| *found != link);
+    }
+
+    /// When the first request to consume has taken too long.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.by_id.values().filter_map(|consumer| Some(consumer.opening.as_ref()?.until)).min()
+    }
+
+    fn forget(&mut self, scope: Scope, id: MessageId, kind: AckKind) {
+        if !self.checks_duplicates {
+            return;
+        }
+        self.handed_out.remove(&(scope, id));
+        if kind == AckKind::Accepted {
+            let done = self.done.entry(scope).or_insert_with(|| Audit::new(self.producers_max));
+            done.note(id.producer, id.sequence);
+        }
+    }
+
+    fn unshare(&mut self, link: LinkId, number: u32) {
+        if let Some(count) = self.shared.get_mut(&(link, number)) {
+            *count -= 1;
+            if *count == 0 {
+                self.shared.remove(&(link, number));
+            }
+        }
+    }
+}
+
+/// What the end of a consumer leaves to be told.
+#[derive(Debug)]
+pub(super) struct Removed {
+    pub(super) number: u32,
+    pub(super) opening: Option<Opening>,
+    pub(super) seen: BTreeMap<LinkId, Tag>,
+    pub(super) acks: Vec<(LinkId, Ack)>,
+}
+
+impl Copy {
+    fn ack(self, kind: AckKind) -> Ack {
+        Ack { consumer: ConsumerId(self.number.into()), tag: self.tag, extent: AckExtent::Individual, kind }
+    }
+}
+
+fn scope(consumer: ConsumerId, subscription: &Subscription) -> Scope {
+    match subscription.destination.kind() {
+        DestinationKind::Queue => None,
+        DestinationKind::Topic => Some(consumer),
+    }
+}

@@ -1,0 +1,291 @@
+//! Links: who is at the other end, what they are for, and what their end means.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::super::pipe::{Duty, Pipe, Stage};
+use super::super::roles::Verdict;
+use super::super::{Event, Node, Output};
+use crate::base::Instant;
+use crate::bridge::Bridge;
+use crate::broker::{Limits, Remote};
+use crate::dial;
+use crate::link;
+use crate::model::{Address, BrokerId, CloseReason, LinkId, Origin, Role, Service};
+use crate::wire::{Farewell, Frame, Hello};
+
+impl Node {
+    /// Ends a link after a last word, and everything that hung on it. The first reason counts.
+    pub(in super::super) fn end(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        reason: CloseReason,
+        farewell: Option<Farewell>,
+    ) {
+        let Some(pipe) = self.pipes.get_mut(link) else {
+            return;
+        };
+        match &mut pipe.stage {
+            Stage::Closing => return,
+            Stage::Coming => (),
+            Stage::Up(found) => {
+                found.close(farewell);
+                while let Some(data) = found.poll_send(now) {
+                    self.outbox.push(Output::Send { link, data });
+                }
+            }
+        }
+        self.outbox.push(Output::Close { link });
+        self.bury(now, link, reason);
+    }
+
+    /// Ends everything that hung on a link which is ending or has ended.
+    pub(in super::super) fn bury(&mut self, now: Instant, link: LinkId, reason: CloseReason) {
+        let Some(pipe) = self.pipes.get_mut(link) else {
+            return;
+        };
+        self.deadlines.set(link, None);
+        if matches!(core::mem::replace(&mut pipe.stage, Stage::Closing), Stage::Closing) {
+            return; // Its end was told before.
+        }
+        let hello = pipe.hello.take();
+        let is_slot = pipe.dialled.is_none() && pipe.remote.is_none();
+        match (core::mem::take(&mut pipe.duty), hello) {
+            (Duty::Bridge, Some(hello)) if self.peers.part(hello.broker, link) => self.part(now, link, hello, reason),
+            (Duty::Serve, Some(hello)) => self.client_lost(now, link, hello, reason),
+            (Duty::Target, Some(hello)) => self.target_lost(now, link, hello, reason),
+            (_, hello) if !is_slot => self.miss(now, link, hello.map(|hello| hello.broker), reason),
+            _ => (),
+        }
+    }
+
+    /// A kept link has ended.
+    fn part(&mut self, now: Instant, link: LinkId, hello: Hello, reason: CloseReason) {
+        self.bridges.remove(&link);
+        self.broker.detach(now, Origin::Bridge(link), &mut self.lanes.broker);
+        self.dialer.parted(now, hello.broker);
+        tracing::info!(peer = %hello.broker, name = %hello.name, %reason, "peer lost");
+        self.tell(Event::PeerLost { broker: hello.broker, name: hello.name, reason });
+    }
+
+    /// A link has ended before it was kept.
+    fn miss(&mut self, now: Instant, link: LinkId, broker: Option<BrokerId>, reason: CloseReason) {
+        if let Some(broker) = broker
+            && (self.peers.is_linked(broker) || self.is_target(broker))
+        {
+            return self.dialer.met(now, broker, Some(link), &[]); // It was the second link to a peer.
+        }
+        let failure = match reason {
+            CloseReason::Itself | CloseReason::NotAPeer { .. } => {
+                self.dialer.abandon(link);
+                None
+            }
+            _ => self.dialer.failed(now, link),
+        };
+        if let (Role::Client, Some(failure)) = (self.config.role, &failure)
+            && failure.outcome == dial::Outcome::GivenUp
+        {
+            let (address, attempts, reason) = (failure.address.clone(), failure.attempts, reason.clone());
+            self.tell(Event::TargetGivenUp { address, attempts, reason });
+        }
+        let is_quiet = matches!(
+            reason,
+            CloseReason::Duplicate
+                | CloseReason::Itself
+                | CloseReason::Leaving
+                | CloseReason::NotAPeer { .. }
+                | CloseReason::Stopping
+                | CloseReason::Unwanted
+        );
+        match failure {
+            _ if is_quiet => (),
+            Some(failure) if !failure.is_news => (), // Said at the first failure, or by the loss.
+            failure => {
+                let address = failure.map(|failure| failure.address);
+                self.tell(Event::LinkRefused { address, reason });
+            }
+        }
+    }
+
+    pub(super) fn link_lane(&mut self, now: Instant) {
+        let Some(link) = self.lanes.from.take() else {
+            return;
+        };
+        while let Some(output) = self.lanes.link.pop() {
+            self.link_said(now, link, output);
+        }
+    }
+
+    pub(in super::super) fn link_said(&mut self, now: Instant, link: LinkId, output: link::Output) {
+        match output {
+            link::Output::Close(reason) => {
+                let farewell = farewell(&reason);
+                self.end(now, link, reason, farewell);
+            }
+            link::Output::Frame(frame) => match frame {
+                Frame::Hello(hello) => self.greeted(now, link, *hello),
+                Frame::Open { generation } => self.opened(now, link, generation),
+                Frame::Propose { ended } => self.proposed(now, link, ended),
+                frame => {
+                    if let Some(bridge) = self.bridges.get_mut(&link) {
+                        bridge.handle_frame(frame, &mut self.lanes.bridge_in, &mut self.lanes.frames);
+                        self.bridge_in_lane(now, link);
+                    } else if let Some(remote) = self.remotes.get_mut(&link) {
+                        remote.handle_frame(frame, &mut self.lanes.remote_in);
+                        self.remote_in_lane(now, link);
+                    } else if let Some(fanout) = &mut self.fanout {
+                        fanout.handle_frame(link, frame, &mut self.lanes.fanout);
+                    }
+                }
+            },
+        }
+    }
+
+    fn greeted(&mut self, now: Instant, link: LinkId, hello: Hello) {
+        let reason = match (self.config.role, hello.role) {
+            _ if hello.broker == self.id => Some(CloseReason::Itself),
+            (Role::Client, Role::Client) => Some(CloseReason::NotAPeer { found: hello.role }),
+            (Role::Client, _) if self.is_target(hello.broker) => Some(CloseReason::Duplicate),
+            (Role::Client, _) | (_, Role::Client) => None,
+            (Role::Peer, Role::Peer) if hello.group == self.config.group => None,
+            (Role::Peer, Role::Peer) => Some(CloseReason::GroupMismatch { found: hello.group.clone() }),
+            (Role::Broker | Role::Peer, found) => Some(CloseReason::NotAPeer { found }),
+        };
+        if let Some(reason) = reason {
+            if reason == CloseReason::Duplicate {
+                self.dialer.met(now, hello.broker, Some(link), &[]);
+            }
+            let farewell = farewell(&reason);
+            return self.end(now, link, reason, farewell);
+        }
+        let (ours, theirs, broker) = (self.config.role, hello.role, hello.broker);
+        if let Some(pipe) = self.pipes.get_mut(link) {
+            pipe.hello = Some(hello);
+        }
+        match (ours, theirs) {
+            (Role::Client, _) => (), // It is theirs to open.
+            (_, Role::Client) => self.serve_client(now, link),
+            _ if self.peers.decides(broker) => (),
+            _ => {
+                let ended = self.peers.ended(broker);
+                self.say(link, Frame::Propose { ended });
+            }
+        }
+    }
+
+    fn proposed(&mut self, now: Instant, link: LinkId, ended: u64) {
+        let Some(broker) = self.decidable(now, link, true) else {
+            return;
+        };
+        match self.peers.judge(broker, ended) {
+            Verdict::Keep(generation) => {
+                self.say(link, Frame::Open { generation });
+                if let Some(found) = self.pipes.get_mut(link).and_then(Pipe::link_mut) {
+                    found.open();
+                }
+                self.keep(now, link, generation);
+            }
+            Verdict::Refuse => self.end(now, link, CloseReason::Duplicate, farewell(&CloseReason::Duplicate)),
+        }
+    }
+
+    fn opened(&mut self, now: Instant, link: LinkId, generation: u64) {
+        if self.config.role == Role::Client {
+            self.target_up(now, link);
+        } else if self.decidable(now, link, false).is_some() {
+            self.keep(now, link, generation);
+        }
+    }
+
+    /// Who is at the other end of `link`, if what was said there was theirs to say.
+    fn decidable(&mut self, now: Instant, link: LinkId, by_us: bool) -> Option<BrokerId> {
+        let hello = self.pipes.get(link)?.hello.as_ref()?;
+        let broker = hello.broker;
+        let are_peers = (self.config.role, hello.role) == (Role::Peer, Role::Peer);
+        if !are_peers || self.peers.decides(broker) != by_us {
+            let what = format!("it is not for broker {broker} to say which link is kept");
+            let reason = CloseReason::Malformed(what);
+            let farewell = farewell(&reason);
+            self.end(now, link, reason, farewell);
+            return None;
+        }
+        Some(broker)
+    }
+
+    /// A link to a peer is kept: from now on there is a bridge.
+    fn keep(&mut self, now: Instant, link: LinkId, generation: u64) {
+        let Some(pipe) = self.pipes.get(link) else {
+            return;
+        };
+        let hello = pipe.hello.clone().expect("a kept link has been greeted");
+        let remote = pipe.remote.expect("a link that is up has an address");
+        let addresses = addresses(&hello);
+        if let Some(replaced) = self.peers.keep(hello.broker, link, generation, addresses.clone()) {
+            // The peers' table already names the new link, so the old one's bridge is ended here.
+            self.end(now, replaced, CloseReason::Replaced, None);
+            self.part(now, replaced, hello.clone(), CloseReason::Replaced);
+        }
+        self.dialer.met(now, hello.broker, Some(link), &addresses);
+        let config = self.config.bridge.clone();
+        let limits = Limits {
+            window: Some(config.window),
+            remote: Some(Remote {
+                broker: hello.broker,
+                hops_max: config.message_hops_max,
+                message_max: u64::from(hello.frame_max.saturating_sub(FRAME_OVERHEAD)),
+            }),
+        };
+        if let Err(refusal) = self.broker.attach(Origin::Bridge(link), limits) {
+            let reason = CloseReason::Refused(format!("{refusal}"));
+            let farewell = farewell(&reason);
+            return self.end(now, link, reason, farewell);
+        }
+        tracing::info!(peer = %hello.broker, name = %hello.name, %remote, "peer up");
+        if hello.name == self.config.name && self.peers.is_clash_news(hello.broker) {
+            self.tell(Event::NameClash { name: hello.name.clone(), broker: hello.broker });
+        }
+        self.tell(Event::PeerUp { broker: hello.broker, name: hello.name, link, remote });
+        let out = &mut self.lanes.frames;
+        let bridge = Bridge::new(config, self.id, hello.broker, self.broker.wanted(), out);
+        self.bridges.insert(link, bridge);
+        if let Some(pipe) = self.pipes.get_mut(link) {
+            pipe.duty = Duty::Bridge;
+        }
+        self.frames_lane(link);
+    }
+}
+
+/// Where a broker says that it can be reached.
+pub(super) fn addresses(hello: &Hello) -> Vec<Address> {
+    hello.services.iter().filter_map(|Service(text)| text.parse().ok()).collect()
+}
+
+/// The last word on a link that ends for this reason.
+pub(in super::super) fn farewell(reason: &CloseReason) -> Option<Farewell> {
+    match reason {
+        CloseReason::Duplicate => Some(Farewell::Duplicate),
+        CloseReason::Stopping => Some(Farewell::Leaving),
+        CloseReason::FrameTooLong { .. }
+        | CloseReason::GroupMismatch { .. }
+        | CloseReason::HandshakeTimeout
+        | CloseReason::Itself
+        | CloseReason::Malformed(_)
+        | CloseReason::NotAPeer { .. }
+        | CloseReason::Refused(_)
+        | CloseReason::Silent
+        | CloseReason::Unwanted
+        | CloseReason::VersionMismatch { .. } => Some(Farewell::Refused(format!("{reason}"))),
+        CloseReason::Backlog { .. }
+        | CloseReason::ConnectFailed(_)
+        | CloseReason::Ended
+        | CloseReason::Failed(_)
+        | CloseReason::Leaving
+        | CloseReason::OpenWire
+        | CloseReason::Replaced
+        | CloseReason::Requested => None,
+    }
+}
+
+/// What a message's frame holds at most beside its body and properties, in bytes, generously.
+pub(super) const FRAME_OVERHEAD: u32 = 4 * 1024;

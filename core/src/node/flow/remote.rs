@@ -1,0 +1,102 @@
+//! Clients at the other ends of links: what they ask of our broker, and what they are told.
+
+use alloc::format;
+
+use super::super::pipe::Duty;
+use super::super::{Event, Node};
+use super::link::farewell;
+use crate::base::Instant;
+use crate::broker::{self, Limits, Subscriber};
+use crate::model::{CloseReason, ConsumerId, LinkId, Origin, Path};
+use crate::remote::{self, RemoteClient};
+use crate::wire::{Frame, Hello};
+
+impl Node {
+    /// Serves whoever has greeted us as a client.
+    pub(super) fn serve_client(&mut self, now: Instant, link: LinkId) {
+        let Some(pipe) = self.pipes.get(link) else {
+            return;
+        };
+        let hello = pipe.hello.clone().expect("a client that is served has greeted us");
+        let remote = pipe.remote.expect("a link that is up has an address");
+        let config = self.config.remote.clone();
+        let limits = Limits { window: Some(config.window), remote: None };
+        if let Err(refusal) = self.broker.attach(Origin::Remote(link), limits) {
+            let reason = CloseReason::Refused(format!("{refusal}"));
+            let farewell = farewell(&reason);
+            return self.end(now, link, reason, farewell);
+        }
+        self.say(link, Frame::Open { generation: 0 });
+        if let Some(pipe) = self.pipes.get_mut(link) {
+            pipe.duty = Duty::Serve;
+            if let Some(found) = pipe.link_mut() {
+                found.open();
+            }
+        }
+        self.remotes.insert(link, RemoteClient::new(config, hello.broker));
+        tracing::info!(client = %hello.broker, name = %hello.name, %remote, "client up");
+        self.tell(Event::ClientUp { client: hello.broker, name: hello.name, remote });
+    }
+
+    /// A client's link has ended.
+    pub(super) fn client_lost(&mut self, now: Instant, link: LinkId, hello: Hello, reason: CloseReason) {
+        self.remotes.remove(&link);
+        self.broker.detach(now, Origin::Remote(link), &mut self.lanes.broker);
+        tracing::info!(client = %hello.broker, name = %hello.name, %reason, "client lost");
+        self.tell(Event::ClientLost { client: hello.broker, name: hello.name, reason });
+    }
+
+    pub(super) fn remote_in_lane(&mut self, now: Instant, link: LinkId) {
+        let origin = Origin::Remote(link);
+        while let Some(said) = self.lanes.remote_in.pop() {
+            let out = &mut self.lanes.broker;
+            match said {
+                // One that crossed the end of its consumer changes nothing.
+                remote::Inward::Ack(ack) => drop(self.broker.acknowledge(now, origin, ack, out)),
+                remote::Inward::Close(reason) => {
+                    self.lanes.remote_in.drain().for_each(drop);
+                    let farewell = farewell(&reason);
+                    return self.end(now, link, reason, farewell);
+                }
+                remote::Inward::Send { ticket, redeliveries, message } => {
+                    let size = message.size() as u64;
+                    let taken = self.broker.send(now, origin, ticket, redeliveries, message, out);
+                    let Some(client) = self.remotes.get_mut(&link) else {
+                        continue;
+                    };
+                    let result = match taken {
+                        Ok(broker::Taken::Accepted) => {
+                            client.handle_accepted(ticket);
+                            Ok(())
+                        }
+                        Ok(broker::Taken::Parked) => client.handle_parked(ticket, size),
+                        Err(refusal) => {
+                            client.handle_refused(ticket, refusal, &mut self.lanes.frames);
+                            Ok(())
+                        }
+                    };
+                    self.serve(origin);
+                    if let Err(reason) = result {
+                        self.lanes.remote_in.drain().for_each(drop);
+                        let farewell = farewell(&reason);
+                        return self.end(now, link, reason, farewell);
+                    }
+                }
+                remote::Inward::Subscribe { number, subscription } => {
+                    let subscriber = Subscriber {
+                        destination: subscription.destination,
+                        prefetch: subscription.prefetch,
+                        path: Path::default(),
+                    };
+                    let result = self.broker.subscribe(now, origin, ConsumerId(number.into()), subscriber, out);
+                    self.lanes.frames.push(Frame::Subscribed { number, result });
+                }
+                remote::Inward::Unsubscribe { consumer, seen } => {
+                    // One that was refused has nothing to end.
+                    drop(self.broker.unsubscribe(now, origin, consumer, seen, out));
+                }
+            }
+        }
+        self.frames_lane(link);
+    }
+}
