@@ -9,7 +9,7 @@ use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use common::{Other, cpu, group, is_wanted, peer, role, runtime, say};
+use common::{Other, cpu, group, is_wanted, median, numbers, payload, peer, role, runtime, say, seconds, wanted};
 use flockmq::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -42,16 +42,11 @@ async fn measure_all() {
                 rates.push(measure(kind, size).await);
             }
         }
-        let rates: Vec<Rate> = rates.into_iter().map(median).collect();
+        let rates: Vec<Rate> = rates.into_iter().map(|rates| median(rates, |rate| rate.messages)).collect();
         for (rate, way) in rates.iter().zip(["raw"].into_iter().chain(kinds)) {
             print(size, way, rate, &rates[0]);
         }
     }
-}
-
-fn median(mut rates: Vec<Rate>) -> Rate {
-    rates.sort_by(|a, b| a.messages.total_cmp(&b.messages));
-    rates.swap_remove(rates.len() / 2)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a size is small")]
@@ -207,26 +202,10 @@ impl Tally {
 }
 
 fn rate(report: &str, own_cpu: f64) -> Rate {
-    let numbers: Vec<f64> = report.split(' ').map(|number| number.parse().expect("a number")).collect();
-    let [count, elapsed, other_cpu] = numbers[..] else {
+    let [count, elapsed, other_cpu] = numbers(report)[..] else {
         panic!("'{report}' is no report");
     };
     Rate { messages: count / elapsed, cpu: (own_cpu + other_cpu) / count * 1e6 }
-}
-
-/// The items of a list that an environment variable holds; none if it is not set.
-fn wanted(variable: &str) -> Vec<String> {
-    std::env::var(variable).map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default()
-}
-
-/// One buffer for all messages, as the raw way has it: without a count of its users that two threads would share.
-fn payload(size: usize) -> Bytes {
-    Bytes::from_static(vec![b'd'; size].leak())
-}
-
-fn seconds() -> Duration {
-    let seconds = std::env::var("FLOCKMQ_BENCH_SECONDS").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs_f64(seconds.unwrap_or(1.0))
 }
 
 const SIZES: [usize; 4] = [16, 256, 1024, 65_536];

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use bytes::Bytes;
 use flockmq::Connection;
 
 /// The role of this process, if it is a second one: what stands in `Other::start`.
@@ -57,6 +58,11 @@ impl Other {
 
     pub(crate) fn tell(&mut self, line: &str) {
         writeln!(self.input, "{line}").and_then(|()| self.input.flush()).expect("the other process listens");
+    }
+
+    /// What the system calls it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn end(mut self) {
@@ -113,6 +119,32 @@ pub(crate) fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("every process has some");
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).expect("a number") / 1024.0
+}
+
+/// The items of a list that an environment variable holds; none if it is not set.
+pub(crate) fn wanted(variable: &str) -> Vec<String> {
+    std::env::var(variable).map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default()
+}
+
+/// One buffer for all messages, as the raw way has it: without a count of its users that two threads would share.
+pub(crate) fn payload(size: usize) -> Bytes {
+    Bytes::from_static(vec![b'd'; size].leak())
+}
+
+pub(crate) fn seconds() -> Duration {
+    let seconds = std::env::var("FLOCKMQ_BENCH_SECONDS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs_f64(seconds.unwrap_or(1.0))
+}
+
+/// The one in the middle, by what counts.
+pub(crate) fn median<T>(mut items: Vec<T>, by: impl Fn(&T) -> f64) -> T {
+    items.sort_by(|a, b| by(a).total_cmp(&by(b)));
+    items.swap_remove(items.len() / 2)
+}
+
+/// The numbers of a report.
+pub(crate) fn numbers(report: &str) -> Vec<f64> {
+    report.split(' ').map(|number| number.parse().expect("a number")).collect()
 }
 
 const ROLE: &str = "FLOCKMQ_BENCH_ROLE";
