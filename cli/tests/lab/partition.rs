@@ -55,7 +55,7 @@ fn both_sides_of_a_short_partition_go_on_and_all_of_a_queue_arrives_once() {
     giver.end();
     for watcher in watchers {
         for line in watcher.stop() {
-            let is_well = !line.starts_with("peer lost ") || line.ends_with(": the peer left the group");
+            let is_well = !line.starts_with("peer lost ") || line.ends_with(": it took its leave");
             assert!(is_well, "a link was given up: {line}");
         }
     }

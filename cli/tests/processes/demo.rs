@@ -13,7 +13,7 @@ fn the_demo_tells_its_story() {
         "alice  heard \"hello from carol\"",
         "took order 4 from alice",
         "receipt for order 4",
-        "alice  sees bob go: the peer left the group",
+        "alice  sees bob go: it took its leave",
     ] {
         assert!(shown.lines.iter().any(|line| line.contains(part)), "{part}: {:#?}", shown.lines);
     }

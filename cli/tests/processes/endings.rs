@@ -27,7 +27,7 @@ fn a_publisher_that_is_stopped_before_all_is_sent_says_so() {
     watcher.lines_until("peer ready p");
     publisher.signal("INT");
     assert_eq!(publisher.end_unfed().code, Some(130));
-    watcher.lines_until("peer lost p: the peer left the group");
+    watcher.lines_until("peer lost p: it took its leave");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_subscriber_ends_quietly_when_nobody_reads_it_any_more() {
         if publishes {
             run(&["publish", &group.uri("p"), "topic://t", "x"]);
         }
-        watcher.lines_until("peer lost s: the peer left the group");
+        watcher.lines_until("peer lost s: it took its leave");
         let ended = subscriber.wait_with_output().expect("its end");
         assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(0), ""));
     }

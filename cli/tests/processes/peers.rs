@@ -47,7 +47,7 @@ fn a_peer_that_leaves_in_order_says_so() {
         assert_eq!((&ready["event"], &ready["broker"]), (&"peer ready".into(), &up["broker"]));
         leaver.signal(signal);
         let lost = next();
-        assert_eq!((&lost["event"], &lost["reason"]), (&"peer lost".into(), &"the peer left the group".into()));
+        assert_eq!((&lost["event"], &lost["reason"]), (&"peer lost".into(), &"it took its leave".into()));
         assert!(lost["timestamp"].as_u64() >= up["timestamp"].as_u64());
         assert_eq!(leaver.end().code, Some(0));
         watcher.signal(signal);

@@ -87,7 +87,7 @@ impl fmt::Display for CloseReason {
             Self::GroupMismatch { found } => write!(f, "the peer belongs to group '{found}'"),
             Self::HandshakeTimeout => f.write_str("the handshake was not done in time"),
             Self::Itself => f.write_str("the link led back to this broker"),
-            Self::Leaving => f.write_str("the peer left the group"),
+            Self::Leaving => f.write_str("it took its leave"),
             Self::Malformed(what) => write!(f, "the peer sent no valid frame: {what}"),
             Self::NotAPeer { found } => write!(f, "the other end, a {found}, is no peer to bridge to"),
             Self::OpenWire => f.write_str("the other end speaks OpenWire, which this version does not"),
