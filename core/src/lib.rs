@@ -61,6 +61,6 @@ pub use model::{
 };
 pub use node::{
     Command, Config, ConfigError, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats, Target,
-    TargetState, TransportConfig,
+    TargetState, TransportConfig, recording,
 };
 pub use remote::RemoteConfig;

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flockmq_core::{Config, Destination, Event, Instant, MessageId, ProducerId, RequestId, Subscription, Tag};
+use flockmq_core::{
+    Config, ConsumerId, Destination, Event, Instant, MessageId, ProducerId, Refusal, RequestId, Role, Subscription, Tag,
+};
 
 /// How a consumer answers what it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +36,26 @@ pub(crate) struct Application {
     pub(crate) config: Config,
     pub(crate) is_up: bool,
     pub(crate) is_paused: bool,
+    /// True once its node was told to stop.
+    pub(crate) is_stopped: bool,
     pub(crate) producers: BTreeMap<Destination, Producer>,
     pub(crate) notices: Vec<(Instant, Event)>,
+    /// Consumers that a client was refused.
+    pub(crate) denied: Vec<(Instant, ConsumerId, Refusal)>,
     requests: u64,
-    pub(crate) asked: BTreeMap<RequestId, &'static str>,
+    produced: u64,
+    pub(crate) asked: BTreeMap<RequestId, Asked>,
+}
+
+/// What a node was asked for and has not answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Attach,
+    CloseConsumer,
+    CloseProducer(Destination),
+    Detach(Vec<Destination>),
+    Produce,
+    Subscribe(ConsumerId),
 }
 
 /// A consumer, open or not.
@@ -46,6 +64,10 @@ pub(crate) struct Consumer {
     pub(crate) subscription: Subscription,
     pub(crate) acking: Acking,
     pub(crate) is_open: bool,
+    /// True once its node has said that there is such a consumer.
+    pub(crate) is_confirmed: bool,
+    /// True if it has been refused, which its application is about to hear.
+    pub(crate) is_ending: bool,
     pub(crate) received: Vec<Received>,
 }
 
@@ -77,31 +99,47 @@ impl Application {
             config,
             is_up: true,
             is_paused: false,
+            is_stopped: false,
             producers: BTreeMap::new(),
             notices: Vec::new(),
+            denied: Vec::new(),
             requests: 0,
+            produced: 0,
             asked: BTreeMap::new(),
         }
     }
 
     /// A new name for a request; `what` is asked.
-    pub(crate) fn ask(&mut self, what: &'static str) -> RequestId {
+    pub(crate) fn ask(&mut self, what: Asked) -> RequestId {
         self.requests += 1;
         let request = RequestId(self.requests);
         self.asked.insert(request, what);
         request
     }
 
-    /// Whether the process is there and runs.
+    /// A number that no producer of this process had.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.produced += 1;
+        self.produced
+    }
+
+    /// True if it fans out to brokers and has none of its own.
+    pub(crate) fn is_client(&self) -> bool {
+        self.config.role == Role::Client
+    }
+
+    /// Whether the process is there and runs, and its node takes commands.
     pub(crate) fn is_running(&self) -> bool {
-        self.is_up && !self.is_paused
+        self.is_up && !self.is_paused && !self.is_stopped
     }
 
     /// The process is gone.
     pub(crate) fn crash(&mut self) {
         self.is_up = false;
         self.is_paused = false;
+        self.is_stopped = false;
         self.producers.clear();
+        self.produced = 0;
         self.asked.clear();
     }
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flockmq_core::ConsumerId;
 use flockmq_core::sim::{Faults, HostId};
+use flockmq_core::{BrokerId, ConsumerId, DestinationKind, Role};
 
 use crate::application::Acking;
 use crate::stage::Stage;
-use crate::step::{DESTINATIONS, Play};
+use crate::step::{DESTINATIONS, Play, at_port};
 
 /// N4: what each node holds is within its limits.
 pub(crate) fn within_limits(stage: &Stage) {
+    stage.check_clients();
     for host in stage.hosts().into_iter().filter(|host| stage.is_up(*host)) {
         let (stats, config) = (stage.stats(host), stage.config(host));
         assert!(stats.links <= config.link.links_max, "{host} has {} links", stats.links);
@@ -29,7 +30,7 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     for host in &hosts {
         stage.world().slow(*host, None);
         stage.resume(*host);
-        if !stage.is_up(*host) {
+        if !stage.is_running(*host) {
             stage.restart(*host);
         }
     }
@@ -40,7 +41,7 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     }
     link_up(stage, &hosts);
     // A message that has crossed as many bridges as it may waits where it is, so every host takes what is there.
-    for host in &hosts {
+    for host in hosts.iter().filter(|host| stage.config(**host).role != Role::Client).collect::<Vec<_>>() {
         stage.subscribe(*host, "queue://>");
     }
     stage.run_for(DEMAND_WITHIN);
@@ -49,7 +50,7 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     be_quiet(stage, quiet);
 }
 
-/// V2, B4: all peers of a group are linked and ready.
+/// V2, B4: all peers of a group are linked and ready, and all its brokers are targets of all its clients.
 fn link_up(stage: &mut Stage, hosts: &[HostId]) {
     let mut groups: BTreeMap<String, Vec<HostId>> = BTreeMap::new();
     for host in hosts {
@@ -57,11 +58,28 @@ fn link_up(stage: &mut Stage, hosts: &[HostId]) {
     }
     // Nobody else is linked either: not who is gone, and not who belongs to another group.
     let is_whole = |stage: &Stage, group: &[HostId]| {
-        stage.is_linked(group) && group.iter().all(|host| stage.peers(*host).len() == group.len() - 1)
+        let of = |role: Role| -> Vec<HostId> {
+            group.iter().copied().filter(|host| stage.config(*host).role == role).collect()
+        };
+        let (peers, alone) = (of(Role::Peer), of(Role::Broker));
+        let is_whole = |client: &HostId| {
+            let targets = stage.hosts().into_iter().filter(|host| is_target(stage, *client, *host));
+            let mut brokers: Vec<BrokerId> = targets.map(|host| stage.id(host)).collect();
+            let mut up = stage.targets_up(*client);
+            brokers.sort();
+            up.sort();
+            up == brokers
+        };
+        stage.is_linked(&peers)
+            && peers.iter().all(|host| stage.peers(*host).len() == peers.len() - 1)
+            && alone.iter().all(|host| stage.peers(*host).is_empty())
+            && of(Role::Client).iter().all(is_whole)
     };
     let linked = stage.run_until(LINKED_WITHIN, |stage| groups.values().all(|group| is_whole(stage, group)));
     let unready = |stage: &Stage| {
-        let peers = hosts.iter().map(|host| format!("{host} ({}): {:?}\n", stage.id(*host), stage.peers(*host)));
+        let peers = hosts
+            .iter()
+            .map(|host| format!("{host} ({}): {:?} {:?}\n", stage.id(*host), stage.peers(*host), stage.targets(*host)));
         peers.collect::<String>()
     };
     assert!(linked, "not all are linked {LINKED_WITHIN:?} after the last fault:\n{}", unready(stage));
@@ -70,11 +88,11 @@ fn link_up(stage: &mut Stage, hosts: &[HostId]) {
 /// T1, T4, B5: a topic's message reaches every subscriber of its group once.
 fn reach_everybody(stage: &mut Stage, play: &mut Play, hosts: &[HostId]) {
     let mut expected: BTreeMap<ConsumerId, Vec<String>> = BTreeMap::new();
-    for host in hosts {
+    for host in hosts.iter().filter(|host| is_served(stage, **host)).copied().collect::<Vec<_>>() {
         for destination in DESTINATIONS {
             let text = play.texts(1).remove(0);
-            stage.send(*host, destination, &text);
-            for consumer in subscribers(stage, hosts, *host, destination) {
+            stage.send(host, destination, &text);
+            for consumer in subscribers(stage, hosts, host, destination) {
                 expected.entry(consumer).or_default().push(text.clone());
             }
         }
@@ -94,24 +112,58 @@ fn reach_everybody(stage: &mut Stage, play: &mut Play, hosts: &[HostId]) {
     }
 }
 
+/// True if a client fans out to this host, once both are up.
+fn is_target(stage: &Stage, client: HostId, host: HostId) -> bool {
+    let (client, found) = (stage.config(client), stage.config(host));
+    let is_known = match client.multicast {
+        None => client.peers.contains(&at_port(host)),
+        Some(_) => client.group == found.group,
+    };
+    is_known && found.role != Role::Client
+}
+
+/// True unless a client has too few brokers.
+fn is_served(stage: &Stage, host: HostId) -> bool {
+    let config = stage.config(host);
+    let brokers = stage.hosts().into_iter().filter(|other| is_target(stage, host, *other)).count();
+    config.role != Role::Client || brokers >= config.fanout.acks_min as usize
+}
+
+/// T1: a peer's message reaches all peers, that of a broker which stands alone itself only; a client's reaches its
+/// targets, and from there whom theirs reach; and clients hear what reaches their targets.
+fn reaches(stage: &Stage, sender: HostId, other: HostId) -> bool {
+    match [sender, other].map(|host| stage.config(host).role) {
+        [Role::Broker, Role::Broker | Role::Peer] | [Role::Peer, Role::Broker] => sender == other,
+        [Role::Peer, Role::Peer] => stage.config(sender).group == stage.config(other).group,
+        [Role::Client, _] => {
+            let targets = stage.hosts().into_iter().filter(|host| is_target(stage, sender, *host));
+            targets.into_iter().any(|target| reaches(stage, target, other))
+        }
+        [_, Role::Client] => {
+            let mut targets = stage.hosts().into_iter().filter(|host| is_target(stage, other, *host));
+            is_served(stage, other) && targets.any(|target| reaches(stage, sender, target))
+        }
+    }
+}
+
 fn subscribers(stage: &Stage, hosts: &[HostId], sender: HostId, destination: &str) -> Vec<ConsumerId> {
     let destination: flockmq_core::Destination = destination.parse().expect("a destination");
-    if destination.kind() == flockmq_core::DestinationKind::Queue {
+    if destination.kind() == DestinationKind::Queue {
         return Vec::new();
     }
-    let group = &stage.config(sender).group;
-    let members = hosts.iter().filter(|host| &stage.config(**host).group == group);
+    let members = hosts.iter().filter(|host| reaches(stage, sender, **host));
     let open = members.flat_map(|host| stage.open_consumers(*host));
     open.filter(|consumer| stage.pattern(*consumer).matches(&destination)).collect()
 }
 
-/// Q7, Q11, T1, N4: everything sent is accepted, everything accepted arrives, and nothing waits anywhere.
+/// Q7, Q11, T1, N4, F3, F7: everything sent is accepted or refused, everything accepted arrives, and nothing waits anywhere.
 fn arrive(stage: &mut Stage, hosts: &[HostId]) {
     let is_done = |stage: &mut Stage| {
         let is_empty = |host: &HostId| {
             let stats = stage.stats(*host);
             stage.unanswered(*host) == 0
                 && stats.waiting_bytes == 0
+                && (stats.unsettled_bytes, stats.lagging_bytes) == (0, 0)
                 && stats.broker.queued == 0
                 && stats.broker.parked == 0
         };
@@ -137,6 +189,7 @@ fn arrive(stage: &mut Stage, hosts: &[HostId]) {
             let stats = stage.stats(*host);
             assert_eq!(stage.unanswered(*host), 0, "messages of {host} that were not answered; {stats:?}");
             assert_eq!(stats.waiting_bytes, 0, "bytes that wait at {host}");
+            assert_eq!((stats.unsettled_bytes, stats.lagging_bytes), (0, 0), "F7: bytes that {host} holds");
             assert_eq!((stats.broker.queued, stats.broker.parked), (0, 0), "messages that wait at {host}");
         }
     }

@@ -15,6 +15,7 @@ use crate::step::Step;
 pub fn fuzz_world(data: &[u8]) {
     let mut scenario = Scenario::draw(&mut Choice::from_bytes(data), STEPS_MAX);
     scenario.hosts = scenario.hosts.min(HOSTS_MAX);
+    scenario.brokers = scenario.brokers.min(HOSTS_MAX - 1);
     for step in &mut scenario.steps {
         if let Step::Wait(millis) = step {
             *millis = (*millis).min(WAIT_MAX);

@@ -1,13 +1,17 @@
 //! Knows what was sent, who subscribed and what failed; is told everything that applications do and hear; panics as
 //! soon as something happens that was promised not to, and says in the end what is still owed to whom.
 
+mod fan;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use flockmq_core::sim::HostId;
 use flockmq_core::{
-    Ack, AckExtent, AckKind, BrokerId, CloseReason, Config, ConsumerId, Delivery, Destination, DestinationKind, Event,
-    Instant, MessageId, ProducerId, Service, Tag,
+    Ack, AckExtent, AckKind, Answer, BrokerId, CloseReason, Config, ConsumerId, Delivery, Destination, DestinationKind,
+    Event, Instant, MessageId, ProducerId, Refusal, Role, Service, Tag,
 };
+
+use fan::Fan;
 
 use crate::stage::text_of;
 
@@ -30,6 +34,8 @@ pub struct Oracle {
     failed_at: Option<Instant>,
     /// What consumers that were closed had subscribed to.
     left: BTreeSet<Destination>,
+    /// How many messages clients were told that a broker has accepted.
+    credits: BTreeMap<BrokerId, u64>,
     deliveries: u64,
 }
 
@@ -37,8 +43,13 @@ pub struct Oracle {
 #[derive(Debug)]
 struct Host {
     group: String,
+    role: Role,
     hops_max: u32,
-    brokers: BTreeSet<BrokerId>, // All it ever was.
+    checks_duplicates: bool,
+    present: Option<BrokerId>,          // What it is now, if it is up and was heard of.
+    clients: BTreeMap<BrokerId, usize>, // And by how many links.
+    fan: Option<Fan>,                   // A client's.
+    brokers: BTreeSet<BrokerId>,        // All it ever was.
     up: BTreeMap<BrokerId, Up>,
     found: BTreeSet<Service>,
     wanted: Vec<Destination>, // All it ever had consumers for.
@@ -58,17 +69,42 @@ struct Sent {
     host: HostId,
     destination: Destination,
     text: String,
-    state: State,
+    outcome: Outcome,
     /// True if a process that may have held it has crashed.
     is_forgiven: bool,
     copies: Vec<Copy>,
+    /// What there is to know of a client's message.
+    fanned: Option<fan::Fanned>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Accepted,
-    Refused,
+/// What the sender of a message was told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was accepted.
+    Accepted {
+        /// When the sender heard so.
+        at: Instant,
+        /// The brokers that accepted it, if the sender is a client.
+        by: Vec<BrokerId>,
+    },
+    /// It was refused.
+    Refused {
+        /// When the sender heard so.
+        at: Instant,
+        /// Why.
+        refusal: Refusal,
+        /// What each broker said, if the sender is a client.
+        answers: Vec<Answer>,
+    },
+    /// Nothing so far.
     Unanswered,
+}
+
+/// Why a message was refused.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    pub(crate) answers: Vec<Answer>,
 }
 
 /// One handing out of a queue's message.
@@ -111,7 +147,15 @@ impl Oracle {
     pub(crate) fn host_added(&mut self, host: HostId, config: &Config) {
         let known = Host {
             group: config.group.clone(),
+            role: config.role,
             hops_max: config.bridge.message_hops_max,
+            checks_duplicates: match config.role {
+                Role::Client => config.fanout.checks_duplicates,
+                Role::Broker | Role::Peer => config.broker.checks_duplicates,
+            },
+            present: None,
+            clients: BTreeMap::new(),
+            fan: Fan::new(config),
             brokers: BTreeSet::new(),
             up: BTreeMap::new(),
             found: BTreeSet::new(),
@@ -122,17 +166,20 @@ impl Oracle {
 
     pub(crate) fn sent(&mut self, at: Instant, host: HostId, id: MessageId, to: &Destination, text: &str) {
         self.host(host).brokers.insert(id.producer.broker);
+        let fanned = self.fan_sent(host, to);
+        let is_client = fanned.is_some();
         let sent = Sent {
             at,
             host,
             destination: to.clone(),
             text: text.to_owned(),
-            state: State::Unanswered,
+            outcome: Outcome::Unanswered,
             is_forgiven: false,
             copies: Vec::new(),
+            fanned,
         };
         assert!(self.sent.insert(id, sent).is_none(), "{id} was sent before");
-        if to.kind() == DestinationKind::Topic {
+        if !is_client && to.kind() == DestinationKind::Topic {
             let owed = self.subscribers.iter().filter(|(_, found)| found.destination.matches(to));
             let owed = owed
                 .filter(|(_, found)| self.must_reach(host, id.producer.broker, found))
@@ -206,22 +253,41 @@ impl Oracle {
             }
         }
         let (subscribers, sent) = (&self.subscribers, &self.sent);
-        self.owed.retain(|(consumer, id)| subscribers[consumer].process.host != host && sent[id].host != host);
+        let is_client = self.hosts[&host].role == Role::Client;
+        // What a client was told is accepted does not die with it.
+        let dies = |id: &MessageId| !is_client && sent[id].host == host;
+        self.owed.retain(|(consumer, id)| subscribers[consumer].process.host != host && !dies(id));
         let known = self.hosts.get_mut(&host).expect("a host of this world");
         known.up.clear();
         known.found.clear();
-        let wanted = std::mem::take(&mut known.wanted);
+        known.clients.clear();
+        known.present = None;
+        if let Some(fan) = &mut known.fan {
+            fan.crash();
+        }
+        let mut wanted = if is_client { Vec::new() } else { std::mem::take(&mut known.wanted) };
         let hops_max = known.hops_max;
+        if is_client {
+            for sent in self.sent.values_mut().filter(|sent| sent.host == host) {
+                sent.is_forgiven |= sent.outcome == Outcome::Unanswered;
+            }
+            return; // It had nothing but what brokers will hand out again.
+        }
+        // It may have wanted what clients consume.
+        let clients = self.hosts.values().filter(|known| known.role == Role::Client);
+        wanted.extend(clients.flat_map(|known| known.wanted.iter().cloned()));
         for sent in self.sent.values_mut().filter(|sent| sent.copies.is_empty()) {
             // A message goes where it is wanted, and from there no further if it may cross one bridge only.
             let may_be_there = wanted.iter().any(|wanted| wanted.matches(&sent.destination));
-            sent.is_forgiven |= sent.host == host || hops_max > 1 || may_be_there;
+            let is_there = sent.fanned.as_ref().is_some_and(|fanned| fanned.may_be_at(process.broker));
+            sent.is_forgiven |= sent.host == host || hops_max > 1 || may_be_there || is_there;
         }
     }
 
     /// Streams were torn down by the test.
     pub(crate) fn failed(&mut self, at: Instant) {
         self.failed_at = Some(at);
+        self.forgive_indirect();
     }
 
     /// How many deliveries of a consumer are unacknowledged.
@@ -232,26 +298,39 @@ impl Oracle {
 
 /// What applications hear.
 impl Oracle {
-    pub(crate) fn accepted(&mut self, process: Process, producer: u64, up_to: u64) {
+    pub(crate) fn accepted(&mut self, at: Instant, process: Process, producer: u64, up_to: u64, by: &[BrokerId]) {
         let broker = process.broker.expect("who accepts is up");
         let first = MessageId { producer: ProducerId { broker, number: producer }, sequence: 1 };
         let last = MessageId { sequence: up_to, ..first };
-        for (_, sent) in self.sent.range_mut(first..=last).rev() {
-            match sent.state {
-                State::Accepted => break,
-                State::Refused => (),
-                State::Unanswered => sent.state = State::Accepted,
+        let mut accepted = Vec::new();
+        for (id, sent) in self.sent.range_mut(first..=last).rev() {
+            match sent.outcome {
+                Outcome::Accepted { .. } => break,
+                Outcome::Refused { .. } => (),
+                Outcome::Unanswered => {
+                    sent.outcome = Outcome::Accepted { at, by: by.to_vec() };
+                    accepted.push(*id);
+                }
             }
         }
+        assert!(!accepted.is_empty(), "{} was told anew that {last} is accepted", process.host);
+        self.fan_accepted(at, process.host, &accepted, by);
     }
 
-    pub(crate) fn refused(&mut self, process: Process, producer: u64, sequence: u64) {
+    pub(crate) fn refused(&mut self, at: Instant, process: Process, producer: u64, sequence: u64, why: Refused) {
         let broker = process.broker.expect("who refuses is up");
         let id = MessageId { producer: ProducerId { broker, number: producer }, sequence };
         let sent = self.sent.get_mut(&id).expect("what is refused was sent");
-        assert_eq!(sent.state, State::Unanswered, "{id} is refused after it was answered");
-        sent.state = State::Refused;
+        assert_eq!(sent.outcome, Outcome::Unanswered, "{id} is refused after it was answered");
+        let Refused { refusal, answers } = why;
+        sent.outcome = Outcome::Refused { at, refusal, answers };
         self.owed.retain(|(_, owed)| *owed != id);
+        self.fan_refused(at, process.host, id);
+    }
+
+    /// What a message's sender was told of it.
+    pub(crate) fn outcome(&self, message: MessageId) -> &Outcome {
+        &self.sent.get(&message).expect("it was sent").outcome
     }
 
     pub(crate) fn delivered(&mut self, at: Instant, process: Process, consumer: ConsumerId, delivery: &Delivery) {
@@ -261,11 +340,16 @@ impl Oracle {
         let sent = self.sent.get(&id).unwrap_or_else(|| panic!("{what} was invented"));
         assert_eq!(sent.text, text_of(delivery), "{what} was altered");
         assert_eq!(sent.destination, delivery.message.destination, "{what} was sent elsewhere");
-        assert_ne!(sent.state, State::Refused, "{what} was refused");
+        match &sent.fanned {
+            None => assert!(!matches!(sent.outcome, Outcome::Refused { .. }), "{what} was refused"),
+            Some(fanned) => self.check_fanned(process, sent, fanned, delivery, &what),
+        }
         let groups = [sent.host, process.host].map(|host| &self.hosts[&host].group);
-        assert_eq!(groups[0], groups[1], "{what} has crossed from one group to another");
-        let hops = delivery.message.path.len();
-        assert!(hops <= self.hosts[&process.host].hops_max as usize, "{what} has crossed {hops} bridges");
+        assert!(groups.contains(&&String::new()) || groups[0] == groups[1], "{what} has crossed into another group");
+        let known = &self.hosts[&process.host];
+        // To a client, the path ends with the target that had the message for it.
+        let hops = delivery.message.path.len() - usize::from(known.role == Role::Client);
+        assert!(hops <= known.hops_max as usize, "{what} has crossed {hops} bridges");
         let path = delivery.message.path.brokers();
         assert!(process.broker.is_none_or(|broker| !path.contains(&broker)), "{what} has come in a circle");
 
@@ -276,8 +360,10 @@ impl Oracle {
         assert_eq!(delivery.tag, subscriber.tag + 1, "{what}: tags count");
         subscriber.tag = delivery.tag;
         subscriber.outstanding.insert(delivery.tag, id);
-        // Where messages cross one bridge at most, there is one path only.
-        let keeps_order = self.hosts[&process.host].hops_max <= 1 && delivery.redeliveries == 0;
+        // Where messages cross one bridge at most, there is one path only, but for those by fanouts.
+        let roles = [sent.host, process.host].map(|host| self.hosts[&host].role);
+        let is_one_path = self.hosts[&process.host].hops_max <= 1 && fan::is_one_path(roles, sent);
+        let keeps_order = is_one_path && delivery.redeliveries == 0;
         if keeps_order && let Some((before, _)) = subscriber.last.get(&id.producer) {
             // What was sent before the last failure may have gone back, and so may what a leaving consumer had.
             let has_returned = self.left.iter().any(|pattern| pattern.matches(&sent.destination));
@@ -291,7 +377,8 @@ impl Oracle {
         match sent.destination.kind() {
             DestinationKind::Queue => self.check_copies(at, process, consumer, delivery, &what),
             DestinationKind::Topic => {
-                assert!(subscriber.topics.insert(id), "{what} came twice");
+                let is_new = subscriber.topics.insert(id);
+                assert!(is_new || !self.hosts[&process.host].checks_duplicates, "{what} came twice");
                 self.owed.remove(&(consumer, id));
             }
         }
@@ -302,6 +389,7 @@ impl Oracle {
         let is_ours = matches!(event, Event::PeerLost { broker, .. } if self.is_ours(*broker));
         let known = self.hosts.get_mut(&host).expect("a host of this world");
         known.brokers.extend(process.broker);
+        known.present = process.broker;
         match event {
             Event::PeerLost { broker, reason, .. } => {
                 assert!(is_fair(reason) || !is_ours, "{host} and {broker}, of ours both, part because {reason}");
@@ -319,6 +407,19 @@ impl Oracle {
                 assert_ne!(process.broker, Some(*broker), "{host} is its own peer");
                 known.up.insert(*broker, Up { since: at, is_ready: false });
             }
+            Event::ClientLost { client, reason, .. } => {
+                let links = known.clients.get_mut(client).filter(|links| **links > 0);
+                *links.unwrap_or_else(|| panic!("{host} lost client {client}, which was not up")) -= 1;
+                let is_ours = self.is_ours(*client);
+                assert!(is_fair(reason) || !is_ours, "{host} and {client}, of ours both, part because {reason}");
+                self.failed(at);
+            }
+            Event::ClientUp { client, .. } => *known.clients.entry(*client).or_default() += 1,
+            Event::TargetFound { .. }
+            | Event::TargetGivenUp { .. }
+            | Event::TargetLost { .. }
+            | Event::Targets { .. }
+            | Event::TargetUp { .. } => self.fan_noticed(at, host, event),
             Event::ServiceFound { service } => {
                 assert!(known.found.insert(service.clone()), "{host} found {service} twice");
             }
@@ -345,7 +446,8 @@ impl Oracle {
     /// Queue messages that were accepted, can't have been lost with a process, and were given to nobody so far.
     pub fn undelivered(&self) -> Vec<MessageId> {
         let queued = self.sent.iter().filter(|(_, sent)| sent.destination.kind() == DestinationKind::Queue);
-        let owed = queued.filter(|(_, sent)| sent.state == State::Accepted && !sent.is_forgiven);
+        let is_accepted = |sent: &Sent| matches!(sent.outcome, Outcome::Accepted { .. });
+        let owed = queued.filter(|(_, sent)| is_accepted(sent) && !sent.is_forgiven);
         owed.filter(|(_, sent)| sent.copies.is_empty()).map(|(id, _)| *id).collect()
     }
 
@@ -357,13 +459,17 @@ impl Oracle {
     /// Forgets what is owed by a host's subscribers and to them: it has dropped messages, and counted them.
     pub(crate) fn forgive_dropped(&mut self, host: HostId) {
         let (subscribers, sent) = (&self.subscribers, &self.sent);
-        self.owed.retain(|(consumer, id)| subscribers[consumer].process.host != host && sent[id].host != host);
+        self.owed.retain(|(consumer, id)| {
+            subscribers[consumer].process.host != host
+                && sent[id].host != host
+                && fan::is_direct(&sent[id], &subscribers[consumer])
+        });
     }
 
     /// A message in words.
     pub fn describe(&self, id: MessageId) -> String {
         let sent = &self.sent[&id];
-        format!("'{}' from {} to {} at {} ({id}, {:?})", sent.text, sent.host, sent.destination, sent.at, sent.state)
+        format!("'{}' from {} to {} at {} ({id}, {:?})", sent.text, sent.host, sent.destination, sent.at, sent.outcome)
     }
 }
 
@@ -375,7 +481,7 @@ impl Oracle {
     /// True if a topic's message that `broker`, on `host`, sends now must reach a subscriber: one of its own, or one of a
     /// peer for which it is ready, and who had it already when it began to tell its demand.
     fn must_reach(&self, host: HostId, broker: BrokerId, subscriber: &Subscriber) -> bool {
-        if !subscriber.is_open {
+        if !subscriber.is_open || self.hosts[&subscriber.process.host].role == Role::Client {
             return false;
         }
         let Process { host: other, broker: other_broker, .. } = subscriber.process;
@@ -411,18 +517,27 @@ impl Oracle {
     /// it says so.
     fn check_copies(&mut self, at: Instant, process: Process, consumer: ConsumerId, delivery: &Delivery, what: &str) {
         let failed_at = self.failed_at;
+        let checks_duplicates = self.hosts[&process.host].checks_duplicates;
         let sent = self.sent.get_mut(&delivery.message.id).expect("just looked up");
+        let is_replicated = sent.fanned.as_ref().is_some_and(|fanned| fanned.is_replicated);
         for copy in &sent.copies {
+            if is_replicated && (copy.process != process || !checks_duplicates) {
+                continue; // Another broker's.
+            }
             let before = format!("consumer {} of {} had it at {}", copy.consumer, copy.process.host, copy.at);
             let has_failed = failed_at.is_some_and(|failed_at| failed_at >= sent.at);
             let is_marked = copy.redeliveries > 0 || delivery.redeliveries > 0;
             if let Fate::Returned { seen } = copy.fate {
                 // The same copy, come back; or, after a failure, the other one.
                 let may_be_other = has_failed && copy.process != process && is_marked;
-                assert!(!seen || delivery.redeliveries > 0 || may_be_other, "{what} came unmarked after {before}");
+                assert!(
+                    !seen || is_replicated || delivery.redeliveries > 0 || may_be_other,
+                    "{what} came unmarked after {before}"
+                );
                 continue;
             }
-            assert_ne!(copy.process, process, "{what} came twice: {before}, {:?}", copy.fate);
+            let may_be_same = !checks_duplicates && has_failed;
+            assert!(may_be_same || copy.process != process, "{what} came twice: {before}, {:?}", copy.fate);
             assert!(has_failed, "{what} came twice though nothing failed: {before}");
             assert!(is_marked, "{what} came twice and is not marked: {before}");
         }

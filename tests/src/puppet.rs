@@ -1,12 +1,15 @@
 //! A host without a node, for what no node of ours would do: it says and sends whatever the test likes.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use flockmq_core::sim::HostId;
-use flockmq_core::wire::{Advert, AdvertStatus, Encoder, Frame, FrameBuffer, Hello, PREFACE, VERSION_MAX, VERSION_MIN};
+use flockmq_core::wire::{
+    Advert, AdvertStatus, Decoder, Deframer, Encoder, Frame, FrameBuffer, Hello, PREFACE, VERSION_MAX, VERSION_MIN,
+};
 use flockmq_core::{
     Address, BrokerId, CloseReason, Event, GroupId, Input, LinkId, ListenerId, MulticastConfig, MulticastSocket,
-    Output, Role, Service,
+    Output, Role, Service, Tag,
 };
 
 use crate::stage::Stage;
@@ -66,7 +69,7 @@ impl Puppet {
             let link = LinkId(1_001 + slot);
             stage.world().perform(self.host, Output::Accept { listener: ListenerId(1), link });
         }
-        stage.run_for(std::time::Duration::from_millis(1));
+        stage.run_for(Duration::from_millis(1));
         let heard = self.heard(stage).iter().find_map(|input| match input {
             Input::Listening { addresses, .. } => addresses.first().copied(),
             _ => None,
@@ -84,10 +87,56 @@ impl Puppet {
         self.send(stage, link, frames_to_bytes(frames));
     }
 
-    /// Sends the preface, and who the puppet says it is.
+    /// Sends the preface, and who the puppet says it is: a peer.
     pub fn greet(&self, stage: &mut Stage, link: LinkId, group: &str, broker: BrokerId) {
+        self.greet_as(stage, link, Role::Peer, group, broker);
+    }
+
+    /// Serves a client that has dialled: greets it as a broker that stands alone, and opens the link.
+    pub fn serve(&self, stage: &mut Stage, link: LinkId, broker: BrokerId) {
+        self.greet_as(stage, link, Role::Broker, "", broker);
+        self.say(stage, link, &[Frame::Open { generation: 0 }]);
+        stage.run_for(Duration::from_millis(5));
+    }
+
+    /// The frames it was sent on a link so far.
+    pub fn frames(&mut self, stage: &mut Stage, link: LinkId) -> Vec<Frame> {
+        let (mut deframer, mut decoder, mut frames) = (Deframer::new(1 << 24), Decoder::new(), Vec::new());
+        let mut preface = PREFACE.len();
+        for input in self.heard(stage) {
+            let Input::Bytes { link: found, data } = input else { continue };
+            if *found != link {
+                continue;
+            }
+            let skipped = preface.min(data.len());
+            preface -= skipped;
+            deframer.push(data.slice(skipped..));
+            while let Some(frame) = deframer.poll_frame().expect("a client keeps to the protocol") {
+                frames.extend(decoder.decode(frame).expect("a client keeps to the protocol"));
+            }
+        }
+        frames
+    }
+
+    /// The messages it was sent on a link so far: stream, number, how often handed out before, text.
+    pub fn messages(&mut self, stage: &mut Stage, link: LinkId) -> Vec<(u32, Tag, u32, String)> {
+        let messages = self.frames(stage, link).into_iter().filter_map(|frame| match frame {
+            Frame::Forward { demand, tag, redeliveries, message } => {
+                Some((demand, tag, redeliveries, message.body.as_text().expect("only texts are sent").to_owned()))
+            }
+            _ => None,
+        });
+        messages.collect()
+    }
+
+    /// Closes a link.
+    pub fn close(&self, stage: &mut Stage, link: LinkId) {
+        stage.world().perform(self.host, Output::Close { link });
+    }
+
+    fn greet_as(&self, stage: &mut Stage, link: LinkId, role: Role, group: &str, broker: BrokerId) {
         let hello = Hello {
-            role: Role::Peer,
+            role,
             version_min: VERSION_MIN,
             version_max: VERSION_MAX,
             broker,

@@ -8,15 +8,19 @@ use flockmq_core::sim::Counts;
 use crate::checks;
 use crate::choice::{Choice, widen};
 use crate::stage::Stage;
-use crate::step::{Limits, Play, Step};
+use crate::step::{Client, Limits, Play, Step};
 
 /// Who is there and what happens, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
     /// Where the world's chance comes from.
     pub seed: u64,
-    /// How many hosts there are at first.
+    /// How many peers there are at first.
     pub hosts: u8,
+    /// How many brokers that stand alone there are at first.
+    pub brokers: u8,
+    /// The clients that fan out.
+    pub clients: Vec<Client>,
     /// How many bridges a message may cross.
     pub hops_max: u32,
     /// How much room there is.
@@ -46,15 +50,22 @@ impl Scenario {
     /// Draws a scenario of up to `steps_max` steps.
     pub fn draw(choice: &mut Choice<'_>, steps_max: usize) -> Self {
         let seed = choice.below(1 << 32);
-        let hosts = 2 + choice.place(4);
+        let (hosts, brokers, clients) = match choice.below(6) {
+            0..3 => (2 + choice.place(4), 0, 0),
+            3 => (0, 1 + choice.place(4), 1 + choice.place(2)),
+            4 => (2 + choice.place(3), 0, 1 + choice.place(2)),
+            _ => (1 + choice.place(3), 1 + choice.place(2), 1 + choice.place(2)),
+        };
+        let all = usize::from(hosts + brokers + clients);
+        let clients = (0..clients).map(|_| Client::draw(choice)).collect();
         let hops_max = choice.pick(&[1, 1, 1, 2, 3]);
         let limits = choice.pick(&[Limits::Default, Limits::Default, Limits::Tight]);
         let count = steps_max / 4 + usize::from(choice.place(steps_max - steps_max / 4 + 1));
         let mut steps = Vec::new();
         while steps.len() < count && !choice.is_exhausted() {
-            steps.push(Step::draw(choice, hosts.into()));
+            steps.push(Step::draw(choice, all));
         }
-        Self { seed, hosts, hops_max, limits, steps }
+        Self { seed, hosts, brokers, clients, hops_max, limits, steps }
     }
 
     /// Plays it: what must never happen is checked all along; then the faults stop, and everything owed must arrive.
@@ -68,6 +79,12 @@ impl Scenario {
         let mut play = Play::new(self.hops_max, self.limits);
         for _ in 0..self.hosts {
             play.add_host(&mut stage, 0);
+        }
+        for _ in 0..self.brokers {
+            play.add_broker(&mut stage, 0);
+        }
+        for client in &self.clients {
+            play.add_client(&mut stage, *client);
         }
         for step in &self.steps {
             step.perform(&mut stage, &mut play);
@@ -109,11 +126,16 @@ impl Scenario {
     }
 }
 
-/// The scenario as a test to paste, which `use flockmq_tests::{Limits, Scenario, Step}` makes complete.
+/// The scenario as a test to paste, which `use flockmq_tests::{Client, Limits, Scenario, Step}` makes complete.
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "#[test]\nfn found_by_seed_{}() {{\n    Scenario {{", self.seed)?;
-        writeln!(f, "        seed: {},\n        hosts: {},", self.seed, self.hosts)?;
+        writeln!(
+            f,
+            "        seed: {},\n        hosts: {},\n        brokers: {},",
+            self.seed, self.hosts, self.brokers
+        )?;
+        writeln!(f, "        clients: vec!{:?},", self.clients)?;
         writeln!(f, "        hops_max: {},\n        limits: Limits::{:?},", self.hops_max, self.limits)?;
         writeln!(f, "        steps: vec![")?;
         for step in &self.steps {
@@ -144,9 +166,17 @@ mod tests {
     #[test]
     fn a_scenario_is_printed_as_a_test() {
         let steps = vec![Step::Send(0, 1, 2), Step::Quiet];
-        let scenario = Scenario { seed: 7, hosts: 2, hops_max: 1, limits: Limits::Tight, steps };
+        let clients = vec![Client {
+            acks_min: 2,
+            replicates_queues: true,
+            checks_duplicates: true,
+            is_told: false,
+            send_timeout_millis: 9,
+        }];
+        let scenario = Scenario { seed: 7, hosts: 2, brokers: 1, clients, hops_max: 1, limits: Limits::Tight, steps };
         let printed = scenario.to_string();
         assert!(printed.starts_with("#[test]\nfn found_by_seed_7() {\n    Scenario {\n        seed: 7,"), "{printed}");
+        assert!(printed.contains("    clients: vec![Client { acks_min: 2, replicates_queues: true, "), "{printed}");
         assert!(printed.contains("limits: Limits::Tight,\n"), "{printed}");
         assert!(printed.contains("    Step::Send(0, 1, 2),\n            Step::Quiet,\n"), "{printed}");
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use flockmq_core::sim::{HostId, World};
 use flockmq_core::{
     Ack, AckExtent, AckKind, Body, BrokerId, Command, Config, ConnectionId, ConsumerId, Delivery, Destination, Event,
-    Instant, MessageId, Node, Peer, ProducerId, Seed, Stats, Subscription, Tag,
+    FanoutConfig, Instant, MessageId, MulticastConfig, Node, Peer, ProducerId, Refusal, Seed, Stats, Subscription, Tag,
+    Target, TargetState,
 };
 
-use crate::application::{Acking, Application, Consumer, Producer, Received};
-use crate::oracle::{Oracle, Process};
+use crate::application::{Acking, Application, Asked, Consumer, Producer, Received};
+use crate::oracle::{Oracle, Outcome, Process, Refused};
 
 /// A world and the applications on its hosts. Every application is attached as connection 1; consumers are numbered
 /// over all hosts, so that a [`ConsumerId`] alone says whose it is. What breaks a promise panics.
@@ -48,6 +49,30 @@ impl Stage {
         hosts
     }
 
+    /// Adds a broker that stands alone in a group, with an application attached.
+    pub fn broker(&mut self, group: &str, name: &str) -> HostId {
+        self.host(Config::broker(group, name))
+    }
+
+    /// Adds a client that fans out to all brokers of a group, with an application attached.
+    pub fn client(&mut self, group: &str, fanout: FanoutConfig) -> HostId {
+        self.host(client(group, fanout))
+    }
+
+    /// Adds so many brokers that stand alone in the group `flock`, and a client to which all of them are targets.
+    pub fn fan(&mut self, brokers: usize, fanout: FanoutConfig) -> (HostId, Vec<HostId>) {
+        let hosts: Vec<HostId> = (0..brokers).map(|number| self.broker("flock", &format!("b{number}"))).collect();
+        let client = self.client("flock", fanout);
+        self.fan_out(client, &hosts);
+        (client, hosts)
+    }
+
+    /// Waits until all these hosts are targets of a client.
+    pub fn fan_out(&mut self, client: HostId, hosts: &[HostId]) {
+        let is_done = self.run_until(Duration::from_mins(1), |stage| stage.is_fanned_out(client, hosts));
+        assert!(is_done, "{client} has the targets {:?}", self.targets(client));
+    }
+
     /// Adds a host with a node of this config, with an application attached.
     pub fn host(&mut self, config: Config) -> HostId {
         let host = self.world.add_host(config.clone());
@@ -76,6 +101,32 @@ impl Stage {
     /// The peers that a host has links to.
     pub fn peers(&self, host: HostId) -> Vec<Peer> {
         self.node(host).peers()
+    }
+
+    /// The brokers that a client fans out to, or would.
+    pub fn targets(&self, client: HostId) -> Vec<Target> {
+        self.node(client).targets()
+    }
+
+    /// Those of them that are up.
+    pub fn targets_up(&self, client: HostId) -> Vec<BrokerId> {
+        let found = self.targets(client).into_iter().filter_map(|target| match target.state {
+            TargetState::Up { broker, .. } => Some(broker),
+            _ => None,
+        });
+        found.collect()
+    }
+
+    /// True if all these hosts are targets of a client, and up.
+    pub fn is_fanned_out(&self, client: HostId, hosts: &[HostId]) -> bool {
+        let up = self.targets_up(client);
+        hosts.iter().all(|host| self.world.node(*host).is_some_and(|node| up.contains(&node.id())))
+    }
+
+    /// The host whose present process is this broker.
+    pub fn host_of(&self, broker: BrokerId) -> HostId {
+        let is_meant = |host: &HostId| self.world.node(*host).is_some_and(|node| node.id() == broker);
+        self.hosts().into_iter().find(is_meant).unwrap_or_else(|| panic!("{broker} runs nowhere"))
     }
 
     /// What the node on a host counts and holds.
@@ -138,7 +189,14 @@ impl Stage {
     pub fn subscribe_with(&mut self, host: HostId, pattern: &str, acking: Acking, prefetch: Option<u32>) -> ConsumerId {
         let consumer = ConsumerId(self.consumers.len() as u64 + 1);
         let subscription = Subscription { destination: destination(pattern), prefetch };
-        let found = Consumer { subscription, acking, is_open: false, received: Vec::new() };
+        let found = Consumer {
+            subscription,
+            acking,
+            is_open: false,
+            is_confirmed: false,
+            is_ending: false,
+            received: Vec::new(),
+        };
         self.consumers.insert(consumer, (host, found));
         self.open(consumer);
         consumer
@@ -158,7 +216,7 @@ impl Stage {
             return;
         }
         self.oracle.unsubscribed(self.world.now(), consumer, seen);
-        let request = self.application(host).ask("close a consumer");
+        let request = self.application(host).ask(Asked::CloseConsumer);
         self.command(host, Command::CloseConsumer { request, connection: CONNECTION, consumer, seen });
     }
 
@@ -166,6 +224,16 @@ impl Stage {
     pub fn open_consumers(&self, host: HostId) -> Vec<ConsumerId> {
         let open = self.consumers.iter().filter(|(_, (at, found))| *at == host && found.is_open);
         open.map(|(consumer, _)| *consumer).collect()
+    }
+
+    /// True once a consumer's node has said that there is such a consumer.
+    pub fn is_confirmed(&self, consumer: ConsumerId) -> bool {
+        self.consumers[&consumer].1.is_confirmed
+    }
+
+    /// The consumers that a client's application asked for and was refused.
+    pub fn denied(&self, client: HostId) -> &[(Instant, ConsumerId, Refusal)] {
+        &self.applications[&client].denied
     }
 
     /// What a consumer subscribed to.
@@ -200,6 +268,34 @@ impl Stage {
         }
         self.command(host, Command::Send { connection: CONNECTION, producer: producer.number, messages });
         ids
+    }
+
+    /// True if a host's present process has sent to a destination.
+    pub fn is_producing(&self, host: HostId, to: &str) -> bool {
+        self.applications[&host].producers.contains_key(&destination(to))
+    }
+
+    /// Ends a client's producer for a destination; the next message to it makes another.
+    pub fn close_producer(&mut self, client: HostId, to: &str) {
+        let to = destination(to);
+        let application = self.application(client);
+        let producer = application.producers.get(&to).expect("something was sent there").id.number;
+        let request = application.ask(Asked::CloseProducer(to));
+        self.oracle.producer_closed(client, producer);
+        self.command(client, Command::CloseProducer { request, connection: CONNECTION, producer });
+    }
+
+    /// What a message's sender was told of it.
+    pub fn outcome(&self, message: MessageId) -> &Outcome {
+        self.oracle.outcome(message)
+    }
+
+    /// The brokers that accepted a client's message, as it was told.
+    pub fn acceptors(&self, message: MessageId) -> &[BrokerId] {
+        match self.outcome(message) {
+            Outcome::Accepted { by, .. } => by,
+            Outcome::Refused { .. } | Outcome::Unanswered => &[],
+        }
     }
 
     /// How many of the messages that a host's present process sent to a destination were accepted.
@@ -261,8 +357,16 @@ impl Stage {
                 return true;
             }
             if !self.step(end) {
+                self.check_clients();
                 return done(self);
             }
+        }
+    }
+
+    /// What must hold of every client's sends.
+    pub(crate) fn check_clients(&self) {
+        for (host, _) in self.applications.iter().filter(|(_, found)| found.is_client() && found.is_running()) {
+            self.oracle.check_fan(self.world.now(), *host);
         }
     }
 
@@ -282,12 +386,35 @@ impl Stage {
         self.world.events(host);
     }
 
-    /// Lets a host's node take its leave.
+    /// Lets a host's node take its leave. A client's consumers end by it, those of others before.
     pub fn stop(&mut self, host: HostId) {
-        for consumer in self.open_consumers(host) {
-            self.unsubscribe(consumer);
+        if !self.is_running(host) {
+            return;
         }
+        for consumer in self.open_consumers(host) {
+            if self.applications[&host].is_client() {
+                self.closed(consumer);
+            } else {
+                self.unsubscribe(consumer);
+            }
+        }
+        let process = self.process(host);
+        self.oracle.stopping(process);
+        self.application(host).is_stopped = true;
         self.command(host, Command::Stop);
+    }
+
+    /// Ends a client's connection with all that hangs on it, and attaches another.
+    pub fn detach(&mut self, client: HostId) {
+        for consumer in self.open_consumers(client) {
+            self.closed(consumer);
+        }
+        let application = self.application(client);
+        let producers: Vec<Destination> = application.producers.keys().cloned().collect();
+        let request = application.ask(Asked::Detach(producers));
+        self.oracle.detached(client);
+        self.command(client, Command::Detach { request, connection: CONNECTION });
+        self.attach(client);
     }
 
     /// Starts a host's process anew and attaches its application, which has neither producers nor consumers then.
@@ -316,6 +443,7 @@ impl Stage {
     pub fn resume(&mut self, host: HostId) {
         if self.is_up(host) {
             self.application(host).is_paused = false;
+            self.oracle.resumed(self.world.now(), host);
             self.world.resume(host);
         }
     }
@@ -332,6 +460,7 @@ impl Stage {
             asked > 1
         });
         self.pump();
+        self.check_memory();
         self.world.now() < end || self.world.counts().inputs > inputs
     }
 
@@ -344,6 +473,7 @@ impl Stage {
                 if events.is_empty() {
                     break;
                 }
+                self.foresee(host, &events);
                 for (at, event) in events {
                     self.hear(at, host, event);
                 }
@@ -354,23 +484,34 @@ impl Stage {
     fn hear(&mut self, at: Instant, host: HostId, event: Event) {
         let process = self.process(host);
         match event {
-            Event::Accepted { producer, up_to, .. } => {
-                self.oracle.accepted(process, producer, up_to);
+            Event::Accepted { producer, up_to, by } => {
+                self.oracle.accepted(at, process, producer, up_to, &by);
                 let found = self.producer(host, producer);
                 assert!(up_to <= found.sent, "{host} was told that message {up_to} of {} is accepted", found.sent);
                 assert!(up_to > found.accepted, "{host} was told twice that message {up_to} is accepted");
                 found.accepted = up_to;
+                for broker in by {
+                    self.check_credit(broker);
+                }
             }
-            Event::Refused { producer, sequence, .. } => {
-                self.oracle.refused(process, producer, sequence);
+            Event::Refused { sequence: 0, .. } if self.applications[&host].is_stopped => (),
+            Event::Refused { producer, sequence, refusal, answers } => {
+                self.oracle.refused(at, process, producer, sequence, Refused { refusal, answers });
                 assert!(self.producer(host, producer).refused.insert(sequence), "{host} was refused {sequence} twice");
             }
             Event::Delivered { consumer, deliveries } => self.take(at, process, consumer, &deliveries),
             Event::Replied { request, result } => {
-                let what = self.application(host).asked.remove(&request).expect("a reply answers a request, once");
-                assert_eq!(result, Ok(()), "{host} asked to {what}");
+                let asked = self.application(host).asked.remove(&request).expect("a reply answers a request, once");
+                self.replied(at, host, asked, result);
             }
             Event::AckRefused { ack, refusal } => panic!("{host}: {ack:?} was refused: {refusal}"),
+            Event::Stopped => {
+                self.oracle.stopped(process);
+                // F3: nothing that was asked for is left without its end.
+                let application = self.application(host);
+                assert!(application.asked.is_empty(), "{host} has stopped and owes {:?}", application.asked);
+                application.notices.push((at, event));
+            }
             event => {
                 self.oracle.noticed(at, process, &event);
                 if matches!(event, Event::PeerUp { .. } | Event::PeerLost { .. }) {
@@ -381,8 +522,69 @@ impl Stage {
         }
     }
 
+    /// A consumer that a client is refused is not there any more when its application hears of its last deliveries.
+    fn foresee(&mut self, host: HostId, events: &[(Instant, Event)]) {
+        for (_, event) in events {
+            if let Event::Replied { request, result: Err(_) } = event
+                && let Some(Asked::Subscribe(consumer)) = self.applications[&host].asked.get(request)
+                && let Some((_, found)) = self.consumers.get_mut(consumer)
+            {
+                found.is_ending = true;
+            }
+        }
+    }
+
+    fn replied(&mut self, at: Instant, host: HostId, asked: Asked, result: Result<(), Refusal>) {
+        let application = self.application(host);
+        match (asked, result) {
+            (Asked::CloseProducer(to), Ok(())) => drop(application.producers.remove(&to)),
+            (Asked::Detach(producers), Ok(())) => {
+                application.producers.retain(|to, _| !producers.contains(to));
+            }
+            (Asked::Subscribe(consumer), Ok(())) => {
+                self.consumers.get_mut(&consumer).expect("it was subscribed").1.is_confirmed = true;
+            }
+            (_, Ok(())) => (),
+            (Asked::Subscribe(consumer), Err(refusal)) if application.is_client() => {
+                application.denied.push((at, consumer, refusal));
+                self.closed(consumer);
+            }
+            // It was refused meanwhile, or ended with its node.
+            (Asked::CloseConsumer, Err(Refusal::Stopping | Refusal::Unknown { .. })) if application.is_client() => (),
+            (asked, Err(refusal)) => panic!("{host} asked: {asked:?}, and was refused: {refusal}"),
+        }
+    }
+
+    /// A client's consumer has ended otherwise than by its application's wish; all it was given may have been seen.
+    fn closed(&mut self, consumer: ConsumerId) {
+        let found = &mut self.consumers.get_mut(&consumer).expect("a consumer of this stage").1;
+        found.is_ending = false;
+        if std::mem::replace(&mut found.is_open, false) {
+            self.oracle.unsubscribed(self.world.now(), consumer, Tag::MAX);
+        }
+    }
+
+    /// F2: what clients hold is bounded.
+    fn check_memory(&self) {
+        for (host, found) in self.applications.iter().filter(|(_, found)| found.is_client() && found.is_up) {
+            let (stats, max) = (self.stats(*host), found.config.fanout.memory_max);
+            assert!(stats.unsettled_bytes <= max, "{host}: {} bytes are not settled", stats.unsettled_bytes);
+            assert!(stats.lagging_bytes <= max, "{host}: {} bytes wait for targets", stats.lagging_bytes);
+        }
+    }
+
+    /// F1: a broker has accepted at least as much as clients were told it has.
+    fn check_credit(&self, broker: BrokerId) {
+        let credit = self.oracle.credit(broker);
+        let nodes = self.hosts().into_iter().filter_map(|host| self.world.node(host));
+        for node in nodes.filter(|node| node.id() == broker) {
+            let accepted = node.stats().broker.accepted;
+            assert!(accepted >= credit, "{broker} is said to have accepted {credit} messages, but it did {accepted}");
+        }
+    }
+
     fn take(&mut self, at: Instant, process: Process, consumer: ConsumerId, deliveries: &[Delivery]) {
-        let prefetch = self.prefetch(consumer);
+        let prefetch = self.prefetch(consumer) * self.oracle.sources(process.host);
         let (_, found) = self.consumers.get_mut(&consumer).expect("deliveries are for somebody");
         for delivery in deliveries {
             assert!(found.is_open, "consumer {consumer} is given '{}' but is closed", text_of(delivery));
@@ -396,9 +598,11 @@ impl Stage {
             });
         }
         let outstanding = self.oracle.outstanding(consumer);
-        assert!(outstanding <= prefetch as usize, "consumer {consumer} has {outstanding} of {prefetch} deliveries");
+        assert!(outstanding <= prefetch, "consumer {consumer} has {outstanding} of {prefetch} deliveries");
+        let found = &self.consumers[&consumer].1;
         if let Some(last) = deliveries.last()
-            && self.consumers[&consumer].1.acking == Acking::Automatic
+            && found.acking == Acking::Automatic
+            && !found.is_ending
         {
             self.ack(consumer, last.tag);
         }
@@ -417,21 +621,23 @@ impl Stage {
 
     fn open(&mut self, consumer: ConsumerId) {
         let (host, found) = self.consumers.get_mut(&consumer).expect("a consumer of this stage");
-        found.is_open = true;
+        (found.is_open, found.is_confirmed, found.is_ending) = (true, false, false);
         let (host, subscription) = (*host, found.subscription.clone());
         let process = self.process(host);
         self.oracle.subscribed(self.world.now(), process, consumer, &subscription.destination);
-        let request = self.application(host).ask("subscribe");
+        let request = self.application(host).ask(Asked::Subscribe(consumer));
         self.command(host, Command::Subscribe { request, connection: CONNECTION, consumer, subscription });
     }
 
-    fn prefetch(&self, consumer: ConsumerId) -> u32 {
+    /// How much one broker may hand to a consumer; all are configured alike.
+    fn prefetch(&self, consumer: ConsumerId) -> usize {
         let (host, found) = &self.consumers[&consumer];
         let broker = &self.applications[host].config.broker;
-        found.subscription.prefetch.unwrap_or(match found.subscription.destination.kind() {
+        let prefetch = found.subscription.prefetch.unwrap_or(match found.subscription.destination.kind() {
             flockmq_core::DestinationKind::Queue => broker.queue_prefetch,
             flockmq_core::DestinationKind::Topic => broker.topic_prefetch,
-        })
+        });
+        prefetch as usize
     }
 
     fn produce(&mut self, host: HostId, to: &Destination) -> ProducerId {
@@ -440,8 +646,8 @@ impl Stage {
         if let Some(found) = application.producers.get(to) {
             return found.id;
         }
-        let id = ProducerId { broker, number: application.producers.len() as u64 + 1 };
-        let request = application.ask("make a producer");
+        let id = ProducerId { broker, number: application.number() };
+        let request = application.ask(Asked::Produce);
         application.producers.insert(to.clone(), Producer { id, sent: 0, accepted: 0, refused: BTreeSet::new() });
         let destination = to.clone();
         self.command(host, Command::Produce { request, connection: CONNECTION, producer: id.number, destination });
@@ -454,7 +660,7 @@ impl Stage {
     }
 
     fn attach(&mut self, host: HostId) {
-        let request = self.application(host).ask("attach");
+        let request = self.application(host).ask(Asked::Attach);
         self.command(host, Command::Attach { request, connection: CONNECTION });
     }
 
@@ -491,6 +697,11 @@ pub fn text_of(delivery: &Delivery) -> &str {
 
 fn destination(text: &str) -> Destination {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A client that fans out to all brokers of a group.
+pub fn client(group: &str, fanout: FanoutConfig) -> Config {
+    Config { group: group.into(), multicast: Some(MulticastConfig::default()), fanout, ..Config::client("c") }
 }
 
 fn log_lines() -> Option<usize> {

@@ -4,23 +4,29 @@
 use std::time::Duration;
 
 use flockmq_core::sim::{Faults, HostId};
-use flockmq_core::{Config, Rng};
+use flockmq_core::{Address, Config, FanoutConfig, Host, Rng, Role};
 
 use crate::application::Acking;
 use crate::choice::{Choice, widen};
-use crate::stage::Stage;
+use crate::stage::{Stage, client};
 
 /// Something that happens. Hosts, consumers and destinations are named by their place, counted round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// A broker that stands alone joins, in the first or second group.
+    AddBroker(u8),
     /// A host joins, in the first or second group.
     AddHost(u8),
+    /// A client ends its producer for a destination.
+    CloseProducer(u8, u8),
     /// A host's process ends.
     Crash(u8),
     /// Nothing passes between two hosts.
     Cut(u8, u8),
     /// Nothing passes from one host to another.
     CutOneWay(u8, u8),
+    /// A client ends its connection, and makes another.
+    Detach(u8),
     /// Chance works as `Faults::draw` says for this seed.
     Faults(u64),
     /// Everything passes between two hosts again.
@@ -39,6 +45,8 @@ pub enum Step {
     Send(u8, u8, u8),
     /// A host's links take so many bytes a second; any number if 0.
     Slow(u8, u32),
+    /// A client takes its leave.
+    Stop(u8),
     /// A host subscribes to a pattern and acknowledges what comes.
     Subscribe(u8, u8),
     /// A host subscribes to a pattern and never acknowledges.
@@ -47,6 +55,21 @@ pub enum Step {
     Unsubscribe(u8, u8),
     /// So many milliseconds pass.
     Wait(u32),
+}
+
+/// How a client fans out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// How many brokers are needed.
+    pub acks_min: u32,
+    /// True if queues' messages go to all brokers too.
+    pub replicates_queues: bool,
+    /// True if its consumers recognise what another broker has handed them.
+    pub checks_duplicates: bool,
+    /// True if the brokers that stand alone at first are named to it; otherwise it finds all of its group.
+    pub is_told: bool,
+    /// How long a send may take.
+    pub send_timeout_millis: u32,
 }
 
 /// How much room there is.
@@ -63,7 +86,7 @@ impl Step {
     pub fn draw(choice: &mut Choice<'_>, hosts: usize) -> Self {
         let host = |choice: &mut Choice<'_>| choice.place(hosts);
         let pair = |choice: &mut Choice<'_>| (choice.place(hosts), choice.place(hosts));
-        match choice.below(32) {
+        match choice.below(36) {
             0..6 => Self::Wait(1 << choice.below(16)),
             6..14 => Self::Send(host(choice), choice.place(DESTINATIONS.len()), 1 + choice.place(20)),
             14 | 15 => Self::Subscribe(host(choice), choice.place(PATTERNS.len())),
@@ -88,8 +111,12 @@ impl Step {
             }
             29 => Self::Pause(host(choice)),
             30 => Self::Resume(host(choice)),
+            31 => Self::CloseProducer(host(choice), choice.place(DESTINATIONS.len())),
+            32 => Self::Detach(host(choice)),
+            33 => Self::Stop(host(choice)),
             _ => match choice.below(4) {
                 0 => Self::AddHost(choice.place(2)),
+                1 => Self::AddBroker(choice.place(2)),
                 _ => Self::Slow(host(choice), [0, 1 << 10, 1 << 14, 1 << 18][usize::from(choice.place(4))]),
             },
         }
@@ -98,10 +125,23 @@ impl Step {
     /// Lets it happen.
     pub(crate) fn perform(self, stage: &mut Stage, play: &mut Play) {
         match self {
+            Self::AddBroker(group) => play.add_broker(stage, group),
             Self::AddHost(group) => play.add_host(stage, group),
+            Self::CloseProducer(host, to) => {
+                let (host, to) = (play.host(host), DESTINATIONS[usize::from(to) % DESTINATIONS.len()]);
+                if play.clients.contains(&host) && stage.is_running(host) && stage.is_producing(host, to) {
+                    stage.close_producer(host, to);
+                }
+            }
             Self::Crash(host) => stage.crash(play.host(host)),
             Self::Cut(a, b) => play.between(a, b, |a, b| stage.world().cut(a, b)),
             Self::CutOneWay(a, b) => play.between(a, b, |a, b| stage.world().cut_one_way(a, b)),
+            Self::Detach(host) => {
+                let host = play.host(host);
+                if play.clients.contains(&host) && stage.is_running(host) {
+                    stage.detach(host);
+                }
+            }
             Self::Faults(seed) => stage.world().set_faults(Faults::draw(&mut Rng::new(widen(seed)))),
             Self::Heal(a, b) => play.between(a, b, |a, b| stage.world().heal(a, b)),
             Self::Pause(host) => stage.pause(play.host(host)),
@@ -118,6 +158,12 @@ impl Step {
             }
             Self::Slow(host, rate) => {
                 stage.world().slow(play.host(host), Some(u64::from(rate)).filter(|rate| *rate > 0));
+            }
+            Self::Stop(host) => {
+                let host = play.host(host);
+                if play.clients.contains(&host) {
+                    stage.stop(host);
+                }
             }
             Self::Subscribe(host, pattern) => play.subscribe(stage, host, pattern, Acking::Automatic),
             Self::SubscribeOnly(host, pattern) => play.subscribe(stage, host, pattern, Acking::Manual),
@@ -137,6 +183,7 @@ impl Step {
 #[derive(Debug)]
 pub(crate) struct Play {
     hosts: Vec<HostId>,
+    clients: Vec<HostId>, // Among them.
     hops_max: u32,
     limits: Limits,
     texts: u64,
@@ -144,15 +191,40 @@ pub(crate) struct Play {
 
 impl Play {
     pub(crate) fn new(hops_max: u32, limits: Limits) -> Self {
-        Self { hosts: Vec::new(), hops_max, limits, texts: 0 }
+        Self { hosts: Vec::new(), clients: Vec::new(), hops_max, limits, texts: 0 }
     }
 
     pub(crate) fn add_host(&mut self, stage: &mut Stage, group: u8) {
-        if self.hosts.len() >= HOSTS_MAX {
-            return;
+        self.add(stage, |name| Config::peer(GROUPS[usize::from(group) % GROUPS.len()], name));
+    }
+
+    pub(crate) fn add_broker(&mut self, stage: &mut Stage, group: u8) {
+        self.add(stage, |name| {
+            // Always at the same port: one that is started anew takes the place of the one before.
+            let listen = Some(format!("tcp://0.0.0.0:{PORT}").parse().expect("an address"));
+            Config { listen, ..Config::broker(GROUPS[usize::from(group) % GROUPS.len()], name) }
+        });
+    }
+
+    pub(crate) fn add_client(&mut self, stage: &mut Stage, wanted: Client) {
+        let mut config = client(GROUPS[0], wanted.fanout());
+        if wanted.is_told {
+            let alone = self.hosts.iter().filter(|host| stage.config(**host).role == Role::Broker);
+            config.peers = alone.map(|host| at_port(*host)).collect();
+            config.multicast = None;
         }
-        let config = Config::peer(GROUPS[usize::from(group) % GROUPS.len()], format!("b{}", self.hosts.len()));
-        self.hosts.push(stage.host(self.limits.apply(config, self.hops_max)));
+        let added = self.add(stage, |_| config);
+        self.clients.extend(added);
+    }
+
+    fn add(&mut self, stage: &mut Stage, config: impl FnOnce(String) -> Config) -> Option<HostId> {
+        if self.hosts.len() >= HOSTS_MAX {
+            return None;
+        }
+        let config = config(format!("b{}", self.hosts.len()));
+        let host = stage.host(self.limits.apply(config, self.hops_max));
+        self.hosts.push(host);
+        Some(host)
     }
 
     /// Texts that were never sent before.
@@ -181,6 +253,28 @@ impl Play {
     }
 }
 
+impl Client {
+    pub(crate) fn draw(choice: &mut Choice<'_>) -> Self {
+        Self {
+            acks_min: choice.pick(&[2, 2, 1, 3]),
+            replicates_queues: choice.chance(1, 3),
+            checks_duplicates: !choice.chance(1, 4),
+            is_told: choice.chance(1, 3),
+            send_timeout_millis: choice.pick(&[30_000, 30_000, 2_000, 200]),
+        }
+    }
+
+    fn fanout(self) -> FanoutConfig {
+        FanoutConfig {
+            acks_min: self.acks_min,
+            replicates_queues: self.replicates_queues,
+            checks_duplicates: self.checks_duplicates,
+            send_timeout: Duration::from_millis(self.send_timeout_millis.into()),
+            ..FanoutConfig::default()
+        }
+    }
+}
+
 impl Limits {
     fn apply(self, mut config: Config, hops_max: u32) -> Config {
         config.bridge.message_hops_max = hops_max;
@@ -194,12 +288,21 @@ impl Limits {
             config.bridge.prefetch = 2;
             config.bridge.topic_prefetch = 3;
             config.bridge.window = 2_000;
+            config.fanout.memory_max = 4_000;
+            config.fanout.window = 2_000;
+            config.remote.window = 2_000;
+            config.remote.parked_bytes_max = 16_000;
             config.link.window = 256;
             config.link.backlog_max = 16 * 1024;
             config.link.slots = 2;
         }
         config
     }
+}
+
+/// Where a broker that stands alone listens.
+pub(crate) fn at_port(host: HostId) -> Address {
+    Address { host: Host::Ip(host.ip().into()), port: PORT }
 }
 
 /// Where messages are sent.
@@ -228,5 +331,6 @@ const PATTERNS: [&str; 10] = [
 
 /// Neither has anything to do with the other, though the names begin alike.
 const GROUPS: [&str; 2] = ["flock", "flock.x"];
-const HOSTS_MAX: usize = 6;
+const HOSTS_MAX: usize = 8;
+const PORT: u16 = 61_616;
 const CONSUMERS_MAX: usize = 8;

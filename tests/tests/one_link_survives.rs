@@ -24,13 +24,8 @@ impl Pair {
     fn new(seeds: [u64; 2]) -> Self {
         let node = |side: usize| {
             let peers = vec![address(1 - side)];
-            let config = Config {
-                listen: Some(address(side)),
-                peers,
-                group: "g".into(),
-                role: Role::Peer,
-                ..Config::alone(format!("b{side}"))
-            };
+            let (listen, group, role) = (Some(address(side)), "g".into(), Role::Peer);
+            let config = Config { listen, peers, group, role, ..Config::alone(format!("b{side}")) };
             Node::new(config, Seed::from(seeds[side]), Instant::ZERO)
         };
         let mut pair =

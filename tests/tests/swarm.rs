@@ -30,7 +30,16 @@ fn a_shorter_path_takes_nothing_from_what_was_accepted_by_the_longer() {
         Step::Send(1, 2, 11),
         Step::Wait(32_768),
     ];
-    Scenario { seed: 4_264_632_242, hosts: 4, hops_max: 3, limits: Limits::Tight, steps }.run();
+    Scenario {
+        seed: 4_264_632_242,
+        hosts: 4,
+        brokers: 0,
+        clients: Vec::new(),
+        hops_max: 3,
+        limits: Limits::Tight,
+        steps,
+    }
+    .run();
 }
 
 const SEEDS: u64 = 200;

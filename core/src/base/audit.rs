@@ -36,6 +36,18 @@ impl<K: Copy + Ord> Audit<K> {
         window.is_some_and(|window| window.knows(number))
     }
 
+    /// Forgets a number.
+    pub(crate) fn forget(&mut self, sequence: K, number: u64) {
+        match &mut self.last {
+            Some((last, window)) if *last == sequence => window.forget(number),
+            _ => {
+                if let Some((window, _)) = self.sequences.get_mut(&sequence) {
+                    window.forget(number);
+                }
+            }
+        }
+    }
+
     fn switch_to(&mut self, sequence: K) {
         self.uses += 1;
         if let Some((before, window)) = self.last.take() {

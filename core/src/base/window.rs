@@ -34,7 +34,7 @@ impl Window {
     pub(crate) fn note(&mut self, number: u64) -> Seen {
         if number > self.newest {
             self.advance_to(number);
-        } else if number + Self::SPAN <= self.newest {
+        } else if self.newest - number >= Self::SPAN {
             return Seen::Forgotten;
         }
         let (word, bit) = place(number);
@@ -46,7 +46,15 @@ impl Window {
     /// True if `number` was noted before and is remembered.
     pub(crate) fn knows(&self, number: u64) -> bool {
         let (word, bit) = place(number);
-        number <= self.newest && number + Self::SPAN > self.newest && self.bits[word] & bit != 0
+        number <= self.newest && self.newest - number < Self::SPAN && self.bits[word] & bit != 0
+    }
+
+    /// Forgets `number`, if it is remembered.
+    pub(crate) fn forget(&mut self, number: u64) {
+        if self.knows(number) {
+            let (word, bit) = place(number);
+            self.bits[word] &= !bit;
+        }
     }
 
     fn advance_to(&mut self, number: u64) {
@@ -74,6 +82,16 @@ mod tests {
     use super::*;
     use alloc::collections::BTreeSet;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_last_number_there_is_comes_twice_like_any_other() {
+        let mut window = Window::default();
+        assert_eq!(
+            [u64::MAX, u64::MAX, 1].map(|number| window.note(number)),
+            [Seen::First, Seen::Again, Seen::Forgotten]
+        );
+        assert!(window.knows(u64::MAX) && !window.knows(1));
+    }
 
     proptest! {
         /// A window agrees with a set of all that was seen, as far back as it remembers.

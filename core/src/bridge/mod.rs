@@ -8,6 +8,8 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use forward::Arrivals;
 use interest::{Change, Interest};
 
@@ -19,7 +21,7 @@ use crate::model::{
 use crate::wire::Frame;
 
 /// How messages and demand travel between brokers (ActiveMQ's network connector options).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BridgeConfig {
     /// How many brokers a message may cross after its first (`messageTTL`).
     pub message_hops_max: u32,

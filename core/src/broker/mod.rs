@@ -14,6 +14,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use outstanding::{Held, NotOutstanding};
 use queue::Entry;
 use registry::{Registry, Room, Slot};
@@ -24,12 +26,12 @@ use topic::Audience;
 
 use crate::base::{Audit, Instant, Outbox};
 use crate::model::{
-    Ack, AckExtent, AckKind, ConnectionId, ConsumerId, Delivery, Demand, DestinationKind, LinkId, Message, Origin,
-    ProducerId, Refusal, Tag, Ticket, What,
+    Ack, AckExtent, AckKind, ConnectionId, ConsumerId, Delivery, Demand, DestinationKind, LinkId, Message, MessageId,
+    Origin, ProducerId, Refusal, Tag, Ticket, What,
 };
 
 /// Limits of the embedded broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokerConfig {
     /// How many destinations there may be.
     pub destinations_max: usize,
@@ -167,6 +169,15 @@ struct Connection {
     outstanding_bytes: u64,
 }
 
+/// What a consumer leaves.
+#[derive(Debug)]
+struct Gone {
+    bytes: u64,                 // That were outstanding.
+    slots: Vec<Slot>,           // Where it consumed from.
+    pending: Vec<Arc<Message>>, // Of a bridge's: what waited for credit.
+    unwanted: Option<Demand>,   // What nobody wants any more.
+}
+
 /// A message that waits for room at its destination.
 #[derive(Debug)]
 struct Parked {
@@ -208,21 +219,18 @@ impl Broker {
 
     /// Ends a connection: its deliveries go back to their queues, what it sent and was not accepted is forgotten.
     pub(crate) fn detach(&mut self, now: Instant, origin: Origin, out: &mut Outbox<Output>) {
-        self.forget_parked(now, |parked| parked.from == origin, out);
-        let consumers: Vec<ConsumerId> = self
-            .connections
-            .get(&origin)
-            .map(|connection| connection.consumers.keys().copied().collect())
-            .unwrap_or_default();
-        let mut unwanted = Vec::new();
-        for consumer in consumers {
-            // Whatever was handed out may have been seen.
-            unwanted.extend(self.end_consumer(now, origin, consumer, Tag::MAX, out).ok().flatten());
+        self.forget_parked(|parked| parked.from == origin);
+        let consumers = self.connections.remove(&origin).map(|connection| connection.consumers).unwrap_or_default();
+        // All of them end before anything is handed out again, or some would be handed what nobody hears of. Whatever
+        // was handed out before may have been seen.
+        let gone: Vec<Gone> = consumers.into_values().map(|id| self.remove_consumer(id, Tag::MAX)).collect();
+        for slot in gone.iter().flat_map(|gone| &gone.slots) {
+            self.dispatch(*slot, out);
         }
-        for demand in unwanted {
+        self.unpark_all(now, out);
+        for demand in gone.into_iter().filter_map(|gone| gone.unwanted) {
             out.push(Output::Unwanted(demand));
         }
-        self.connections.remove(&origin);
     }
 
     /// Creates a consumer.
@@ -294,13 +302,30 @@ impl Broker {
         let unknown = Refusal::unknown_consumer(consumer);
         let connection = self.connections.get_mut(&origin).ok_or(unknown.clone())?;
         let id = connection.consumers.remove(&consumer).ok_or(unknown)?;
+        let Gone { bytes, slots, pending, unwanted } = self.remove_consumer(id, seen);
+        self.connections.get_mut(&origin).expect("just found").outstanding_bytes -= bytes;
+        for slot in slots {
+            self.dispatch(slot, out);
+        }
+        self.pass_on(now, origin, pending, out);
+        self.replenish_others(origin, id, out);
+        self.unpark_all(now, out);
+        Ok(unwanted)
+    }
+
+    /// Takes a consumer away and its deliveries back. Those up to `seen` may have been looked at.
+    fn remove_consumer(&mut self, id: SubscriptionId, seen: Tag) -> Gone {
         let mut subscription = self.subscriptions.remove(id).expect("a connection's consumer has a subscription");
         let slots = self.registry.leave(id, &subscription.destination, &self.subscriptions);
-        connection.outstanding_bytes -= subscription.outstanding.bytes();
+        let bytes = subscription.outstanding.bytes();
         let returned = subscription.outstanding.take_all();
         for (tag, held) in returned {
             let Held { slot, mut entry } = held;
             entry.redeliveries += u32::from(tag <= seen);
+            let MessageId { producer, sequence } = entry.message.id;
+            if subscription.is_bridge() && self.config.checks_duplicates && self.audit.note(producer, sequence) {
+                continue; // Another copy has come since this one was handed over.
+            }
             self.give_back(slot, entry);
         }
         let mut pending = Vec::new();
@@ -314,12 +339,7 @@ impl Broker {
         if is_last {
             self.wanted.remove(&demand);
         }
-        for slot in slots {
-            self.dispatch(slot, out);
-        }
-        self.pass_on(now, origin, pending, out);
-        self.unpark_all(now, out);
-        Ok(is_last.then_some(demand))
+        Gone { bytes, slots, pending, unwanted: is_last.then_some(demand) }
     }
 
     /// Takes a message that others have handed out so often before, or keeps it until its destination has room.
@@ -361,7 +381,8 @@ impl Broker {
                 self.accept_parked(now, slot, parked, out);
             }
         }
-        self.forget_parked(now, |parked| parked.from == origin && parked.ticket.stream == stream, out);
+        self.forget_parked(|parked| parked.from == origin && parked.ticket.stream == stream);
+        self.unpark_all(now, out);
     }
 
     /// Takes an answer to deliveries.
@@ -532,13 +553,12 @@ impl Broker {
         }
     }
 
-    fn forget_parked(&mut self, now: Instant, is_gone: impl Fn(&Parked) -> bool, out: &mut Outbox<Output>) {
-        for slot in self.congested.iter().copied().collect::<Vec<_>>() {
-            let parked = &mut self.registry.get_mut(slot).parked;
+    fn forget_parked(&mut self, is_gone: impl Fn(&Parked) -> bool) {
+        for slot in &self.congested {
+            let parked = &mut self.registry.get_mut(*slot).parked;
             let before = parked.len();
             parked.retain(|parked| !is_gone(parked));
             self.stats.parked -= (before - parked.len()) as u64;
-            self.unpark(now, slot, out);
         }
     }
 
@@ -546,16 +566,20 @@ impl Broker {
     fn replenish(&mut self, now: Instant, origin: Origin, id: SubscriptionId, out: &mut Outbox<Output>) {
         self.replenish_one(id, out);
         // The connection's own credit may have kept back its other consumers too.
-        let connection = &self.connections[&origin];
-        if connection.limits.window.is_some() && connection.consumers.len() > 1 {
-            for other in connection.consumers.values().copied().collect::<Vec<_>>() {
-                if other != id {
-                    self.replenish_one(other, out);
-                }
-            }
-        }
+        self.replenish_others(origin, id, out);
         if !self.congested.is_empty() {
             self.unpark_all(now, out);
+        }
+    }
+
+    /// Hands a connection's other consumers what waits for them, if it has a credit of its own.
+    fn replenish_others(&mut self, origin: Origin, id: SubscriptionId, out: &mut Outbox<Output>) {
+        let connection = &self.connections[&origin];
+        let mut others = connection.consumers.values().filter(|other| **other != id).peekable();
+        if connection.limits.window.is_some() && others.peek().is_some() {
+            for other in others.copied().collect::<Vec<_>>() {
+                self.replenish_one(other, out);
+            }
         }
     }
 
@@ -586,6 +610,11 @@ impl Broker {
         let connection =
             self.connections.get_mut(&subscription.origin).expect("a subscription's connection is attached");
         let size = u32::try_from(message.size()).unwrap_or(u32::MAX);
+        if held.is_some() && subscription.is_bridge() {
+            // It is that peer's to have from now on. If two hand each other their copies, neither may take the other's
+            // for one it still has.
+            self.audit.forget(message.id.producer, message.id.sequence);
+        }
         let tag = subscription.outstanding.push(held, size);
         connection.outstanding_bytes += u64::from(size);
         self.stats.delivered += 1;

@@ -122,6 +122,7 @@ mod tests {
     use crate::model::{Body, BrokerId, Destination, Message, MessageId, Path, ProducerId};
     use alloc::collections::BTreeSet;
     use alloc::sync::Arc;
+    use core::num::Saturating;
     use proptest::prelude::*;
 
     fn held(order: u64) -> Held {
@@ -132,7 +133,10 @@ mod tests {
             timestamp: Timestamp::default(),
             body: Body::default(),
         };
-        Held { slot: Slot::from_number(1), entry: Entry { order, redeliveries: 0, message: Arc::new(message) } }
+        Held {
+            slot: Slot::from_number(1),
+            entry: Entry { order, redeliveries: Saturating(0), message: Arc::new(message) },
+        }
     }
 
     proptest! {

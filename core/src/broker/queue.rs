@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use core::num::Saturating;
 
 use bytes::Bytes;
 
@@ -16,7 +17,7 @@ use crate::model::Message;
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) order: u64,
-    pub(super) redeliveries: u32,
+    pub(super) redeliveries: Saturating<u32>, // Whatever count a link began with.
     pub(super) message: Arc<Message>,
 }
 
@@ -32,7 +33,7 @@ impl Queue {
     /// Gives a message the next place.
     pub(super) fn entry(&mut self, message: Arc<Message>, redeliveries: u32) -> Entry {
         self.born += 1;
-        Entry { order: self.born, redeliveries, message }
+        Entry { order: self.born, redeliveries: Saturating(redeliveries), message }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -112,7 +113,7 @@ impl Broker {
             };
             let entry = self.queue(slot).take(order).expect("just found");
             let held = Some(Held { slot, entry: entry.clone() });
-            self.deliver(id, entry.message, entry.redeliveries, held, out);
+            self.deliver(id, entry.message, entry.redeliveries.0, held, out);
         }
     }
 
@@ -131,7 +132,7 @@ impl Broker {
         let equals = consumers[index..].iter().take_while(|other| other.priority == served.priority).count();
         consumers[index..index + equals].rotate_left(1);
         let held = Some(Held { slot, entry: entry.clone() });
-        self.deliver(served.id, entry.message, entry.redeliveries, held, out);
+        self.deliver(served.id, entry.message, entry.redeliveries.0, held, out);
     }
 
     fn queue(&mut self, slot: Slot) -> &mut Queue {

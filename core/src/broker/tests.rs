@@ -16,10 +16,12 @@ const APP: Origin = Origin::Application(ConnectionId(1));
 const OTHER: Origin = Origin::Application(ConnectionId(2));
 const PEER: Origin = Origin::Bridge(LinkId(1));
 const PEER2: Origin = Origin::Bridge(LinkId(2));
+const CLIENT: Origin = Origin::Remote(LinkId(3));
+const CLIENT_ID: BrokerId = BrokerId(9);
 const ONE: ConsumerId = ConsumerId(1);
 const TWO: ConsumerId = ConsumerId(2);
 
-/// A broker with two applications and two bridges, and the clock it lives by.
+/// A broker with two applications, two bridges and a client, and the clock it lives by.
 struct Bench {
     broker: Broker,
     now: Instant,
@@ -50,7 +52,7 @@ impl Bench {
 
     fn with(config: BrokerConfig) -> Self {
         let mut broker = Broker::new(config);
-        for origin in [APP, OTHER] {
+        for origin in [APP, OTHER, CLIENT] {
             broker.attach(origin, Limits::default()).expect("room");
         }
         for (origin, remote) in [(PEER, FAR), (PEER2, BrokerId(3))] {
@@ -81,11 +83,16 @@ impl Bench {
     }
 
     fn send_numbered(&mut self, from: Origin, destination: &str, sequence: u64) -> Vec<Said> {
-        let is_far = matches!(from, Origin::Bridge(_));
+        // What a peer passes on is a client's message here, so that it may come straight from that client too.
+        let (broker, path) = match from {
+            Origin::Application(_) => (LOCAL, Path::default()),
+            Origin::Bridge(_) => (CLIENT_ID, Path::default().then(FAR)),
+            Origin::Remote(_) => (CLIENT_ID, Path::default()),
+        };
         let message = Message {
-            id: MessageId { producer: ProducerId { broker: if is_far { FAR } else { LOCAL }, number: 1 }, sequence },
+            id: MessageId { producer: ProducerId { broker, number: 1 }, sequence },
             destination: destination.parse().expect("a destination"),
-            path: if is_far { Path::default().then(FAR) } else { Path::default() },
+            path,
             timestamp: Timestamp::default(),
             body: Body::bytes(alloc::vec![0; 100]),
         };
@@ -247,6 +254,37 @@ fn a_message_that_comes_again_over_a_bridge_is_taken_once() {
 }
 
 #[test]
+fn a_message_that_comes_over_a_bridge_and_from_its_client_is_taken_once_whichever_is_first() {
+    let mut bench = Bench::new();
+    bench.subscribe(APP, ONE, "topic://t", 10);
+    assert_eq!(bench.send_numbered(PEER, "topic://t", 7), [Said::Accepted(7), deliver(ONE, 1, 7)]);
+    assert_eq!(bench.send_numbered(CLIENT, "topic://t", 7), [Said::Accepted(7)]);
+    assert_eq!(bench.send_numbered(CLIENT, "topic://t", 8), [Said::Accepted(8), deliver(ONE, 2, 8)]);
+    assert_eq!(bench.send_numbered(PEER, "topic://t", 8), [Said::Accepted(8)]);
+}
+
+#[test]
+fn a_topics_message_that_comes_straight_after_it_came_over_a_bridge_goes_on_to_peers() {
+    let mut bench = Bench::new();
+    bench.subscribe(APP, ONE, "topic://t", 10);
+    bench.subscribe(PEER2, TWO, "topic://t", 10);
+    assert_eq!(
+        bench.send_numbered(PEER, "topic://t", 7),
+        [Said::Accepted(7), deliver(ONE, 1, 7)],
+        "one bridge at most"
+    );
+    assert_eq!(bench.send_numbered(CLIENT, "topic://t", 7), [Said::Accepted(7), deliver(TWO, 1, 7)]);
+}
+
+#[test]
+fn every_copy_is_handed_out_if_that_is_asked_for() {
+    let mut bench = Bench::with(BrokerConfig { checks_duplicates: false, ..BrokerConfig::default() });
+    bench.subscribe(APP, ONE, "topic://t", 10);
+    bench.send_numbered(PEER, "topic://t", 7);
+    assert_eq!(bench.send_numbered(CLIENT, "topic://t", 7), [Said::Accepted(7), deliver(ONE, 2, 7)]);
+}
+
+#[test]
 fn producers_of_a_full_queue_wait_for_room() {
     let mut bench = Bench::with(BrokerConfig { queue_bytes_max: 200, ..BrokerConfig::default() });
     assert_eq!(bench.send(APP, "q"), [Said::Accepted(1)]);
@@ -292,6 +330,29 @@ fn a_bridges_window_bounds_what_is_on_its_way() {
     assert_eq!(bench.send(APP, "q"), [Said::Accepted(1), deliver(ONE, 1, 1)]);
     assert_eq!(bench.send(APP, "r"), [Said::Accepted(2)]);
     assert_eq!(bench.accept(narrow, ONE, 1), [deliver(TWO, 1, 2)], "room made by one demand serves another");
+}
+
+#[test]
+fn a_consumer_that_ends_leaves_its_share_of_the_window_to_others() {
+    let mut bench = Bench::new();
+    let narrow = Origin::Bridge(LinkId(9));
+    bench.broker.attach(narrow, Limits { window: Some(1), remote: None }).expect("room");
+    bench.subscribe(narrow, ONE, "q", 10);
+    bench.subscribe(narrow, TWO, "r", 10);
+    assert_eq!(bench.send(APP, "q"), [Said::Accepted(1), deliver(ONE, 1, 1)]);
+    assert_eq!(bench.send(APP, "r"), [Said::Accepted(2)]);
+    assert_eq!(bench.unsubscribe(narrow, ONE, 0), [deliver(TWO, 1, 2), Said::Unwanted("queue://q")]);
+}
+
+#[test]
+fn whoever_leaves_is_handed_nothing_more() {
+    let mut bench = Bench::new();
+    bench.subscribe(APP, ONE, "q", 1);
+    bench.subscribe(APP, TWO, "q", 2);
+    bench.send(APP, "q");
+    bench.send(APP, "q");
+    bench.detach(APP);
+    assert_eq!(bench.subscribe(OTHER, ONE, "q", 10)[..2], [again(ONE, 1, 1), again(ONE, 2, 2)]);
 }
 
 #[test]

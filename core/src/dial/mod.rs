@@ -6,13 +6,15 @@ mod slot;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use slot::{Slot, State};
 
 use crate::base::{BackoffConfig, Instant, Outbox, Rng};
 use crate::model::{Address, BrokerId, LinkId};
 
 /// How wanted addresses are dialled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DialConfig {
     /// How long to wait after failures.
     pub backoff: BackoffConfig,

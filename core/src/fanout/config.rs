@@ -2,8 +2,10 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// How a client sends to many brokers at once, and what it holds meanwhile.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FanoutConfig {
     /// How many brokers must be up before anything is sent, and how many must accept a message that all are sent
     /// (`minAckCount`).

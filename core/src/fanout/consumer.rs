@@ -236,6 +236,11 @@ impl Consumers {
         self.shared.retain(|(found, _), _| *found != link);
     }
 
+    /// Takes the requests that are not answered yet.
+    pub(super) fn take_openings(&mut self) -> Vec<Opening> {
+        self.by_id.values_mut().filter_map(|consumer| consumer.opening.take()).collect()
+    }
+
     /// When the first request to consume has taken too long.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.by_id.values().filter_map(|consumer| Some(consumer.opening.as_ref()?.until)).min()

@@ -324,6 +324,13 @@ impl Fanout {
 
     /// A target was lost. What only it was sent goes to another at once.
     pub(crate) fn handle_down(&mut self, link: LinkId, out: &mut Outbox<Output>) {
+        self.part(link, out);
+        self.fail_all_doomed(out);
+        self.pump_all(out);
+    }
+
+    /// Forgets a target; what only it was sent is for another now.
+    fn part(&mut self, link: LinkId, out: &mut Outbox<Output>) {
         let Some(target) = self.targets.remove(&link) else {
             return;
         };
@@ -342,8 +349,6 @@ impl Fanout {
         self.primary.take_if(|primary| *primary == link);
         self.count(out);
         self.release_all();
-        self.fail_all_doomed(out);
-        self.pump_all(out);
     }
 
     /// How many more addresses may yet come up.
@@ -437,8 +442,7 @@ impl Fanout {
 
     /// Refuses everything that is not settled: the client stops.
     pub(crate) fn handle_stop(&mut self, out: &mut Outbox<Output>) {
-        let openings = self.consumers.iter().filter_map(|(_, consumer)| consumer.opening.as_ref());
-        for request in openings.map(|opening| opening.request) {
+        for Opening { request, .. } in self.consumers.take_openings() {
             out.push(Output::Replied { request, result: Err(Refusal::Stopping) });
         }
         self.close_streams(&Refusal::Stopping, |_| true, out);
@@ -473,6 +477,11 @@ impl Fanout {
     /// When there is something to do next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         [self.deadlines.first(), self.consumers.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// The link that leads to whoever was found at this address, if it is up.
+    pub(crate) fn linked_at(&self, address: &Address) -> Option<LinkId> {
+        self.targets.iter().find(|(_, target)| target.found.address == *address).map(|(link, _)| *link)
     }
 
     /// The link that leads to this broker, if it is up.
@@ -723,7 +732,9 @@ impl Fanout {
                 return;
             };
             out.push(Output::Close { link, reason: CloseReason::Backlog { max } });
-            self.handle_down(link, out);
+            // Whether enough are left is asked when its end is told: then it is known whether it is dialled again.
+            self.part(link, out);
+            self.pump_all(out);
         }
     }
 

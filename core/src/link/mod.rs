@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use egress::Egress;
 use keepalive::Keepalive;
@@ -17,7 +18,7 @@ use crate::model::{CloseReason, Role};
 use crate::wire::{DecodeError, Decoder, Deframer, Farewell, Frame, Hello, PREFACE, VERSION_MAX, VERSION_MIN};
 
 /// How links behave.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkConfig {
     /// The longest frame that is taken, in bytes, body included (ActiveMQ's `wireFormat.maxFrameSize`).
     pub frame_max: u32,

@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::BackoffConfig;
 use crate::bridge::BridgeConfig;
 use crate::broker::BrokerConfig;
@@ -18,7 +20,7 @@ use crate::uri::{BrokerOptions, Connector, Discovery, Fanout, Peer, Reconnect, T
 
 /// Everything a node needs to know. Plain data, made of a URI by [`Config::from_peer`], [`Config::from_fanout`] and
 /// [`Config::from_vm`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// The broker's name: a label for people, not an identity.
     pub name: String,
@@ -285,7 +287,7 @@ impl Config {
 }
 
 /// What is different about links that are dialled at one address; what is `None` is as for all others.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransportConfig {
     /// How long a connect may take.
     pub connect_timeout: Option<Duration>,
@@ -306,7 +308,7 @@ impl TransportConfig {
 }
 
 /// Discovery by multicast, as ActiveMQ's agent does it (semantics reference, section 2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MulticastConfig {
     /// The multicast address.
     pub address: IpAddr,

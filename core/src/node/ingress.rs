@@ -141,12 +141,15 @@ impl Node {
             Command::Send { connection, producer, messages } => {
                 let wall = self.wall.0 + (now - self.wall.1);
                 let lanes = &mut self.lanes;
-                match self.clients.get_mut(&connection) {
-                    Some(client) => {
-                        client.handle_send(wall, producer, messages, &mut lanes.client_in, &mut lanes.client_out);
-                        lanes.client = Some(connection);
-                    }
-                    None => self.refuse_stopped(Input::Command(Command::Send { connection, producer, messages })),
+                if let Some(client) = self.clients.get_mut(&connection) {
+                    client.handle_send(wall, producer, messages, &mut lanes.client_in, &mut lanes.client_out);
+                    lanes.client = Some(connection);
+                    return;
+                }
+                let refusal = Refusal::unknown_connection(connection);
+                for _ in messages {
+                    let (refusal, answers) = (refusal.clone(), Vec::new());
+                    self.tell(Event::Refused { producer, sequence: 0, refusal, answers });
                 }
             }
             Command::Stop => self.stop(now),

@@ -1,6 +1,7 @@
 //! Rank 4, the corridor: one way in, one way out. Every input goes to the one machine it is for, and what each machine
 //! says goes on to the next, once through all lanes.
 
+mod brief;
 mod command;
 mod config;
 mod event;
@@ -8,6 +9,7 @@ mod flow;
 mod ingress;
 mod input;
 mod pipe;
+pub mod recording;
 mod roles;
 mod stats;
 

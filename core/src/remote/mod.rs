@@ -9,12 +9,14 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::Outbox;
 use crate::model::{Ack, BrokerId, CloseReason, ConsumerId, Delivery, Message, Refusal, Subscription, Tag, Ticket};
 use crate::wire::Frame;
 
 /// What clients may ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteConfig {
     /// How many streams one client may send on.
     pub streams_max: usize,

@@ -6,7 +6,7 @@ use core::fmt;
 use core::net::Ipv4Addr;
 
 use super::agenda::Happening;
-use super::recording::Recorder;
+use crate::recording::Recorder;
 use crate::{Config, Event, Input, Instant, Node, Output, Rng, Seed};
 
 /// Names a host of a world: its place in the order in which hosts were added, from 0.

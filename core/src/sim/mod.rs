@@ -22,7 +22,8 @@ mod host;
 mod medium;
 mod net;
 mod pipe;
-mod recording;
+mod play;
+mod script;
 mod station;
 mod stream;
 mod trace;
@@ -36,14 +37,15 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::recording::{Recorder, Recording};
 use crate::{Command, Config, Event, Input, Instant, Node, Output, Rng, Seed, Timestamp};
 use agenda::Happening;
 pub use fault::{Counts, Delay, Faults};
 pub use host::HostId;
 use host::{Host, Process, Program};
 use net::Net;
-use recording::Recorder;
-pub use recording::Recording;
+pub use play::{Play, PlayLine, Tally};
+pub use script::{Script, ScriptError, ScriptFault, ScriptStep};
 pub use trace::Line;
 use trace::Trace;
 
@@ -224,6 +226,11 @@ impl World {
         self.trace.lines()
     }
 
+    /// Takes the lines kept, oldest first, and goes on keeping as many.
+    pub fn take_log(&mut self) -> Vec<Line> {
+        self.trace.take_lines()
+    }
+
     /// Records every node started from now on.
     pub fn record(&mut self) {
         self.is_recording = true;
@@ -231,7 +238,13 @@ impl World {
 
     /// A host's recordings so far, one for each time its node was started.
     pub fn recordings(&self, host: HostId) -> Vec<Recording> {
-        self.hosts[host.index()].recorders.iter().map(Recorder::recording).collect()
+        let files = self.recording_files(host).into_iter();
+        files.map(|file| Recording::read(&file).expect("what was just recorded can be read")).collect()
+    }
+
+    /// A host's recordings so far, as the files that a real process would have written.
+    pub fn recording_files(&self, host: HostId) -> Vec<Vec<u8>> {
+        self.hosts[host.index()].recorders.iter().map(|recorder| recorder.clone().take()).collect()
     }
 }
 
@@ -252,7 +265,8 @@ impl World {
             return; // A puppet.
         };
         if self.is_recording {
-            host.recorders.push(Recorder::new(seed, host.clock.read(self.now)));
+            let config = host.config.as_ref().expect("a node has a config");
+            host.recorders.push(Recorder::new(config, seed, host.clock.read(self.now)));
         }
         self.drain(id);
         self.tell(id, Input::WallClock(EPOCH + self.now.since_origin()));

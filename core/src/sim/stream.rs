@@ -168,10 +168,11 @@ impl Streams {
                 if stream.direction(side) != (from, to) {
                     continue;
                 }
-                let again = medium.rng(from, to).below(RETRANSMIT_NANOS_MAX);
+                let again = Duration::from_nanos(medium.rng(from, to).below(RETRANSMIT_NANOS_MAX));
                 let stalled = stream.pipe(side).take_stalled();
-                for _ in 0..stalled {
-                    stream.schedule(now, side, Duration::from_nanos(again), medium);
+                for index in 0..stalled {
+                    // Once the first is sent again, the others follow it.
+                    stream.schedule(now, side, if index == 0 { again } else { Duration::ZERO }, medium);
                 }
                 stream.pipe(side.other()).hear();
                 stream.pump(now, side.other(), medium);

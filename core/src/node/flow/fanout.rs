@@ -32,6 +32,13 @@ impl Node {
             // Another link was opened meanwhile, by way of another address.
             return self.end(now, link, CloseReason::Duplicate, farewell(&CloseReason::Duplicate));
         }
+        if let Some(replaced) = fanout.linked_at(&address) {
+            // Another process has taken the place of one whose end we have not heard of.
+            self.end(now, replaced, CloseReason::Replaced, None);
+        }
+        let (Some(pipe), Some(fanout)) = (self.pipes.get_mut(link), &mut self.fanout) else {
+            return;
+        };
         pipe.duty = Duty::Target;
         self.dialer.met(now, hello.broker, Some(link), &addresses(&hello));
         tracing::info!(target = %hello.broker, name = %hello.name, %address, "target up");
@@ -44,15 +51,17 @@ impl Node {
 
     /// The link to a target has ended.
     pub(super) fn target_lost(&mut self, now: Instant, link: LinkId, hello: Hello, reason: CloseReason) {
-        if let Some(fanout) = &mut self.fanout {
-            fanout.handle_down(link, &mut self.lanes.fanout);
-        }
         tracing::info!(target = %hello.broker, name = %hello.name, %reason, "target lost");
         if let Some(address) = self.pipes.get(link).and_then(|pipe| pipe.dialled.clone()) {
             let (broker, name) = (hello.broker, hello.name);
             self.tell(Event::TargetLost { broker, name, address, reason });
         }
         self.dialer.parted(now, hello.broker);
+        if let Some(fanout) = &mut self.fanout {
+            // Whether enough are left depends on whether this one is dialled again.
+            fanout.handle_prospects(self.dialer.prospects(), &mut self.lanes.fanout);
+            fanout.handle_down(link, &mut self.lanes.fanout);
+        }
     }
 
     pub(in super::super) fn fanout_lane(&mut self, now: Instant) {

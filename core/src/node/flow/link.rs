@@ -237,6 +237,9 @@ impl Node {
             }),
         };
         if let Err(refusal) = self.broker.attach(Origin::Bridge(link), limits) {
+            // It was never up: nobody is told that it is lost, and it may be dialled again.
+            self.peers.part(hello.broker, link);
+            self.dialer.parted(now, hello.broker);
             let reason = CloseReason::Refused(format!("{refusal}"));
             let farewell = farewell(&reason);
             return self.end(now, link, reason, farewell);

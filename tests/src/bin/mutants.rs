@@ -1,0 +1,148 @@
+//! Plants each fault of the list in a copy of the sources and runs the swarm on it: `./check mutants`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Output, Stdio};
+use std::{env, fs, io};
+
+use flockmq_tests::Mutant;
+
+/// How the swarm met a mutant.
+enum Verdict {
+    /// It found it at this seed.
+    Found(u64),
+    /// It was still running, or waiting, when the time was up.
+    Hung,
+    /// It saw nothing wrong.
+    Survived,
+    /// There was nothing to run.
+    Unfit(String),
+}
+
+fn main() -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project's root").to_owned();
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let value = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1).cloned()
+    };
+    let seeds: u64 = value("--seeds").map_or(SEEDS, |text| text.parse().expect("--seeds N"));
+    let only = value("--only").unwrap_or_default();
+    match run(&root, seeds, &only) {
+        Ok(report) => {
+            println!("{report}");
+            if only.is_empty() && arguments.iter().any(|argument| argument == "--write") {
+                fs::write(root.join("docs/mutants.md"), &report).expect("docs/mutants.md can be written");
+            }
+            if report.contains("| survived |") { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(root: &Path, seeds: u64, only: &str) -> io::Result<String> {
+    let work = root.join("target/mutants");
+    let tree = work.join("tree");
+    if tree.exists() {
+        fs::remove_dir_all(&tree)?;
+    }
+    fs::create_dir_all(&tree)?;
+    for name in
+        ["Cargo.toml", "Cargo.lock", "README.md", "core", "driver-tokio", "driver-wasm", "cli", "tests", "fuzz", "docs"]
+    {
+        copy(&root.join(name), &tree.join(name))?;
+    }
+    if let Verdict::Found(seed) = swarm(&tree, &work, seeds)? {
+        return Err(io::Error::other(format!("seed {seed} fails although nothing was planted")));
+    }
+    let mut rows = String::new();
+    let (mut found, mut count) = (0, 0);
+    for mutant in Mutant::all().iter().filter(|mutant| mutant.name.contains(only)) {
+        let text = mutant.plant_under(&tree)?;
+        let verdict = swarm(&tree, &work, seeds)?;
+        fs::write(tree.join(&mutant.file), text)?;
+        let words = match verdict {
+            Verdict::Found(seed) => format!("seed {seed}"),
+            Verdict::Hung => "it came to no end".to_owned(),
+            Verdict::Survived => "survived".to_owned(),
+            Verdict::Unfit(why) => return Err(io::Error::other(format!("'{}': {why}", mutant.name))),
+        };
+        eprintln!("{}: {words}", mutant.name);
+        count += 1;
+        found += usize::from(words != "survived");
+        writeln!(rows, "| {} | `{}` | {words} |", mutant.name, mutant.file.display()).expect("text");
+    }
+    Ok(format!(
+        "{HEAD}\n{found} of {count} found within {seeds} seeds.\n\n| fault | file | found by |\n|---|---|---|\n{rows}"
+    ))
+}
+
+/// Runs the swarm on the sources as they are.
+fn swarm(tree: &Path, work: &Path, seeds: u64) -> io::Result<Verdict> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(tree).env("CARGO_TARGET_DIR", work.join("build")).args([
+        "test",
+        "--quiet",
+        "--profile",
+        "mutants",
+        "-p",
+        "flockmq-tests",
+        "--test",
+        "swarm",
+    ]);
+    let built = cargo.arg("--no-run").output()?;
+    if !built.status.success() {
+        return Ok(Verdict::Unfit(text(&built)));
+    }
+    let mut timed = Command::new("timeout");
+    let ran = timed
+        .arg(TIMEOUT_SECONDS.to_string())
+        .arg(cargo.get_program())
+        .args(cargo.get_args().filter(|argument| *argument != "--no-run"))
+        .args(["whatever_happens", "--", "--nocapture"])
+        .current_dir(tree)
+        .env("CARGO_TARGET_DIR", work.join("build"))
+        .env("FLOCKMQ_SEEDS", seeds.to_string())
+        .stdin(Stdio::null())
+        .output()?;
+    if ran.status.success() {
+        return Ok(Verdict::Survived);
+    }
+    if ran.status.code() == Some(124) {
+        return Ok(Verdict::Hung);
+    }
+    let said = text(&ran);
+    let seed = said.split("seed ").skip(1).find_map(|rest| rest.split(' ').next()?.parse().ok());
+    Ok(seed.map_or_else(|| Verdict::Unfit(said), Verdict::Found))
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Copies sources, and nothing that was built.
+fn copy(from: &Path, to: &PathBuf) -> io::Result<()> {
+    if from.is_file() {
+        return fs::copy(from, to).map(drop);
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let name = entry?.file_name();
+        if !["target", "pkg", "corpus", "node_modules"].iter().any(|built| name == *built) {
+            copy(&from.join(&name), &to.join(&name))?;
+        }
+    }
+    Ok(())
+}
+
+const SEEDS: u64 = 2_000;
+/// How long the swarm may take on one mutant: many times what it takes on none.
+const TIMEOUT_SECONDS: u64 = 300;
+const HEAD: &str = "# Mutants
+
+Faults planted in the core, one at a time, and the seed at which the swarm noticed each. `./check mutants` plants them and
+writes this page; the list is `tests/mutants/list.txt`, and `tests/tests/mutants.rs` keeps it fitting the sources.
+";
