@@ -12,6 +12,7 @@ use crate::change::Change;
 use crate::failure::Failure;
 use crate::out::Out;
 use crate::paint::{self, Paint};
+use crate::record::Record;
 use crate::stop::Stop;
 use crate::subscribe::Format;
 use crate::{network, place};
@@ -55,14 +56,16 @@ pub(crate) struct Broker {
     /// How to write what happens
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    #[command(flatten)]
+    record: Record,
 }
 
 impl Broker {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let config = self.config()?;
+        let builder = self.record.apply(Builder::new(self.config()?));
         let mut stop = Stop::listen(None)?;
         let (connection, events) = network::open(&mut stop, async {
-            let connection = Builder::new(config).connect().await?;
+            let connection = builder.connect().await?;
             let events = connection.events();
             Ok((connection, events))
         })

@@ -1,9 +1,11 @@
 //! Why a command did not do what it was asked to, and what the shell is told.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use flockmq::Error;
+use flockmq::core::sim::ScriptError;
 use flockmq::core::uri::UriError;
 
 use crate::caret;
@@ -31,6 +33,16 @@ pub(crate) enum Failure {
     /// Nobody reads our output any more, which is how pipes end: nothing to complain about.
     #[error("the reader of the output has gone")]
     OutputClosed,
+    /// The scenario makes no sense.
+    #[error("'{}', {error}", file.display())]
+    Scenario {
+        /// Where it stands.
+        file: PathBuf,
+        /// The line at fault.
+        line: String,
+        /// What is wrong, and where.
+        error: Box<ScriptError>,
+    },
     /// Ended from outside before it was done.
     #[error("{0} before all was done")]
     Stopped(Cause),
@@ -57,10 +69,13 @@ impl Failure {
             return;
         }
         complain(&self.to_string());
-        if let Self::Uri { text, error } = self {
-            let (line, carets) = caret::point(text, error.span());
-            eprintln!("  {line}\n  {}", Paint::stderr().paint(Style::Bad, &carets));
-        }
+        let (text, at) = match self {
+            Self::Scenario { line, error, .. } => (line, error.at.clone()),
+            Self::Uri { text, error } => (text, error.span()),
+            _ => return,
+        };
+        let (line, carets) = caret::point(text, at);
+        eprintln!("  {line}\n  {}", Paint::stderr().paint(Style::Bad, &carets));
     }
 
     /// What the shell is told.
@@ -73,7 +88,7 @@ impl Failure {
             Self::Driver(_) | Self::Failed(_) | Self::Io { .. } => FAILED,
             Self::OutputClosed => DONE,
             Self::Stopped(cause) => cause.exit_code(),
-            Self::Uri { .. } | Self::Usage(_) => USAGE,
+            Self::Scenario { .. } | Self::Uri { .. } | Self::Usage(_) => USAGE,
         })
     }
 }

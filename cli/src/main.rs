@@ -20,10 +20,14 @@ mod player;
 mod progress;
 mod property;
 mod publish;
+mod record;
+mod replay;
+mod simulate;
 mod stop;
 mod subscribe;
 mod tally;
 mod targets;
+mod transition;
 mod uri;
 
 use std::process::ExitCode;
@@ -53,6 +57,8 @@ enum Command {
     #[command(hide = true)]
     Player(player::Player),
     Publish(publish::Publish),
+    Replay(replay::Replay),
+    Simulate(simulate::Simulate),
     Subscribe(subscribe::Subscribe),
     Uri(uri::Uri),
 }
@@ -65,6 +71,8 @@ impl Command {
             Self::Peers(peers) => peers.run().await,
             Self::Player(player) => player.run().await,
             Self::Publish(publish) => publish.run().await,
+            Self::Replay(replay) => replay.run(),
+            Self::Simulate(simulate) => simulate.run(),
             Self::Subscribe(subscribe) => subscribe.run().await,
             Self::Uri(uri) => uri.run(),
         }
@@ -107,6 +115,9 @@ Examples:
   flockmq peers peer://groupA --watch
   flockmq broker --name a
   flockmq publish 'fanout:(multicast://default)' topic://log.seq 'to every broker there is' --verbose
+  flockmq subscribe peer://groupA/b2 orders --record run.flock
+  flockmq replay run.flock
+  flockmq simulate --seed 5 --only events
   flockmq uri 'peer://groupA/b1?networkTTL=2'
 
 Exit codes:

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::out::{Out, Reader};
 use crate::paint::{self, Paint};
 use crate::place::Place;
+use crate::record::Record;
 use crate::stop::Stop;
 use crate::subscribe::Format;
 use crate::{duration, network, place, targets};
@@ -43,11 +44,13 @@ pub(crate) struct Peers {
     /// How to write a peer or change
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    #[command(flatten)]
+    record: Record,
 }
 
 impl Peers {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let Place { builder, needed } = Place::read(&self.uri)?;
+        let Place { builder, needed } = Place::read(&self.uri, &self.record)?;
         let duration = if self.watch { self.duration } else { Some(self.duration.unwrap_or(MOMENT)) };
         let mut stop = Stop::listen(duration)?;
         let (connection, events) = network::open(&mut stop, async {

@@ -6,6 +6,7 @@ use flockmq::core::uri::{Location, UriError};
 use flockmq::{Builder, Connection, Destination, Error};
 
 use crate::failure::{Failure, warn};
+use crate::record::Record;
 
 /// What the help says of URIs that can be connected to.
 pub(crate) const URI_HELP: &str = "peer://GROUP[/NAME][?OPTIONS] or 'fanout:(URI)[?OPTIONS]'; see 'flockmq uri'";
@@ -20,13 +21,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Reads a URI.
-    pub(crate) fn read(uri: &str) -> Result<Self, Failure> {
+    /// Reads a URI, and takes note of what is to be recorded.
+    pub(crate) fn read(uri: &str, record: &Record) -> Result<Self, Failure> {
         let needed = match uri.parse().map_err(|error| bad_uri(uri, error))? {
             Location::Fanout(fanout) => Some(fanout.acks_min()),
             _ => None,
         };
-        Ok(Self { builder: builder(uri)?, needed })
+        Ok(Self { builder: record.apply(builder(uri)?), needed })
     }
 }
 

@@ -14,6 +14,7 @@ use crate::out::Out;
 use crate::place::Place;
 use crate::progress::say;
 use crate::property::Property;
+use crate::record::Record;
 use crate::stop::Stop;
 use crate::tally::Tally;
 use crate::targets::{Watch, attend};
@@ -70,11 +71,13 @@ pub(crate) struct Publish {
     /// Write a line for each message that is accepted, with its number and the brokers that took it, and no summary
     #[arg(long, short)]
     verbose: bool,
+    #[command(flatten)]
+    record: Record,
 }
 
 impl Publish {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let Place { builder, needed } = Place::read(&self.uri)?;
+        let Place { builder, needed } = Place::read(&self.uri, &self.record)?;
         let destination = place::destination(&self.destination)?;
         if destination.is_pattern() {
             return Err(Failure::Usage(Refusal::IsPattern(destination).to_string()));

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::out::{Out, Reader};
 use crate::place::Place;
 use crate::progress::say;
+use crate::record::Record;
 use crate::stop::{Cause, Stop};
 use crate::targets::{Watch, attend};
 use crate::{body, duration, network, paint, place};
@@ -56,6 +57,8 @@ pub(crate) struct Subscribe {
     /// Say so on standard error once messages that are sent come here
     #[arg(long, short)]
     verbose: bool,
+    #[command(flatten)]
+    record: Record,
 }
 
 /// How messages or peers are written.
@@ -81,7 +84,7 @@ enum Ack {
 
 impl Subscribe {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let Place { builder, needed } = Place::read(&self.uri)?;
+        let Place { builder, needed } = Place::read(&self.uri, &self.record)?;
         let destination = place::destination(&self.destination)?;
         let mut stop = Stop::listen(self.timeout)?;
         let options = SubscribeOptions { ack: self.ack.mode(), ..SubscribeOptions::default() };

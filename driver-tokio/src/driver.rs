@@ -16,6 +16,7 @@ use crate::desk::{Desk, Opens, Pending};
 use crate::inbox::{Entry, Inbox};
 use crate::ready::{Ready, Signal, Source};
 use crate::sockets::Sockets;
+use crate::tape::Tape;
 
 /// A node and all that it needs.
 pub(crate) struct Driver {
@@ -25,6 +26,7 @@ pub(crate) struct Driver {
     inbox: Arc<Inbox>,
     ready: Arc<Ready>,
     sockets: Sockets,
+    tape: Option<Tape>, // The node's recording, if one was asked for.
     timer: Timer,
     entries: Vec<Entry>,
     sources: Vec<Source>,
@@ -35,7 +37,14 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(node: Node, clock: Clock, desk: Desk, inbox: Arc<Inbox>, ended: watch::Sender<()>) -> Self {
+    pub(crate) fn new(
+        node: Node,
+        clock: Clock,
+        desk: Desk,
+        inbox: Arc<Inbox>,
+        tape: Option<Tape>,
+        ended: watch::Sender<()>,
+    ) -> Self {
         let ready = Arc::new(Ready::default());
         Self {
             sockets: Sockets::new(Arc::clone(&ready), node.config().clone()),
@@ -43,6 +52,7 @@ impl Driver {
             clock,
             desk,
             inbox,
+            tape,
             timer: Timer::new(&ready),
             ready,
             entries: Vec::new(),
@@ -67,6 +77,9 @@ impl Driver {
             let was_busy = self.pass();
             if self.has_stopped {
                 self.sockets.write();
+                if let Some(tape) = &mut self.tape {
+                    tape.end();
+                }
                 return Poll::Ready(());
             }
             if self.may_wait_for_answers() {
@@ -76,6 +89,9 @@ impl Driver {
             }
             if !self.write() && !was_busy && self.ready.is_empty() {
                 self.desk.forget_delivered();
+                if let Some(tape) = &mut self.tape {
+                    tape.flush();
+                }
                 return Poll::Pending;
             }
         }
@@ -224,17 +240,26 @@ impl Driver {
 
     fn tell(&mut self, input: Input) {
         let now = self.clock.now();
+        if let Some(tape) = &mut self.tape {
+            tape.input(now, &input);
+        }
         self.node.handle_input(now, input);
         self.drain(now);
     }
 
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.node.poll_output() {
+            if let Some(tape) = &mut self.tape {
+                tape.output(&output);
+            }
             match output {
                 Output::Event(flockmq_core::Event::Stopped) => self.has_stopped = true,
                 Output::Event(event) => self.desk.handle_event(event),
                 output => self.sockets.perform(now, output),
             }
+        }
+        if let Some(tape) = &mut self.tape {
+            tape.settle();
         }
         if self.desk.take_peer_news() {
             self.desk.publish_peers(self.node.peers());

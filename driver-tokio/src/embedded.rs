@@ -2,6 +2,7 @@
 //! them: each connection through fanout is a client of its own.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::error::Error;
 use crate::inbox::{Entry, Inbox};
 use crate::location::{Place, Start};
 use crate::ready::lock;
+use crate::tape::{Blank, not_recorded};
 
 /// Connects to the broker of a URI, starting it if this process has none of its name; or to many brokers at once.
 ///
@@ -81,6 +83,7 @@ pub async fn connect_with(config: Config) -> Result<Connection, Error> {
 #[derive(Clone, Debug)]
 pub struct Builder {
     place: Place,
+    record: Option<PathBuf>,
     seed: Option<Seed>,
     timeout: Option<Duration>,
 }
@@ -95,6 +98,40 @@ impl Builder {
     /// To the broker that [`connect`] would connect to.
     pub fn from_uri(uri: &str) -> Result<Self, Error> {
         Place::parse(uri).map(Self::to)
+    }
+
+    /// Records the broker's or client's life into a new file: its configuration, its seed, and everything it is told and
+    /// when. That is all its behaviour comes from, so the file reproduces it: [`recording`](flockmq_core::recording)
+    /// reads it, and `flockmq replay FILE` shows it line by line.
+    ///
+    /// **All messages that pass through are in the file, with their contents.** On Unix nobody but its owner may read
+    /// it. Writing never slows the broker: if the disk can't keep up, or is full, the recording ends with a warning in
+    /// the log. It is complete when [`Connection::close`] has returned; that of a process that is killed can be replayed
+    /// as far as it goes.
+    ///
+    /// [`connect`](Self::connect) fails with [`Error::NotRecorded`] if the file exists or can't be made, or if the broker
+    /// runs already, since its beginning would be missing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let path = std::env::temp_dir().join(format!("flockmq-doc-record-{}", std::process::id()));
+    /// use flockmq::core::recording::Recording;
+    ///
+    /// let connection = flockmq::Builder::from_uri("vm://recorded")?.record(&path).connect().await?;
+    /// connection.send("queue://orders", "42").await?;
+    /// connection.close().await?;
+    ///
+    /// let recording = Recording::read(&std::fs::read(&path)?)?;
+    /// assert_eq!(recording.replay(recording.config.clone()), recording.outputs);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn record(mut self, path: impl Into<PathBuf>) -> Self {
+        self.record = Some(path.into());
+        self
     }
 
     /// Where all of the broker's or client's chance comes from, its identity included; the system gives one if none is set. It
@@ -126,7 +163,7 @@ impl Builder {
     }
 
     fn to(place: Place) -> Self {
-        Self { place, seed: None, timeout: None }
+        Self { place, record: None, seed: None, timeout: None }
     }
 
     /// Finds the broker or, if this is the last try, starts it; and counts the connection to come. A client is always
@@ -147,6 +184,10 @@ impl Builder {
         if let Some(registered) = found {
             if *start == Start::Exactly && !config.name.is_empty() {
                 registered.broker.check_same(config)?;
+            }
+            if let Some(path) = &self.record {
+                let name = &registered.broker.config.name;
+                return Err(not_recorded(path, format!("the broker '{name}' runs already, and its beginning is past")));
             }
             registered.connections += 1;
             return Ok(Some(Arc::clone(&registered.broker)));
@@ -170,7 +211,8 @@ impl Builder {
         if config.name.is_empty() {
             config.name = generated_name(config.role, seed);
         }
-        Ok(Arc::new(Broker::start(runtime, config, seed)))
+        let blank = self.record.as_deref().map(Blank::create).transpose()?;
+        Broker::start(runtime, config, seed, blank).map(Arc::new)
     }
 }
 
@@ -199,22 +241,29 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    fn start(runtime: &tokio::runtime::Handle, config: Config, seed: Seed) -> Self {
+    fn start(
+        runtime: &tokio::runtime::Handle,
+        config: Config,
+        seed: Seed,
+        blank: Option<Blank>,
+    ) -> Result<Self, Error> {
         let clock = Clock::start();
-        let node = Node::new(config.clone(), seed, clock.now());
+        let now = clock.now();
+        let (end, ended) = watch::channel(());
+        let tape = blank.map(|blank| blank.start(&config, seed, now, end.clone())).transpose()?;
+        let node = Node::new(config.clone(), seed, now);
         let (id, inbox) = (node.id(), Arc::<Inbox>::default());
         let (board, view) = Board::new();
-        let (end, ended) = watch::channel(());
         let broker = Self { config, id, inbox: Arc::clone(&inbox), view, ended };
         let Config { name, group, role, .. } = &broker.config;
-        let driver = Driver::new(node, clock, Desk::new(*role, board), inbox, end);
+        let driver = Driver::new(node, clock, Desk::new(*role, board), inbox, tape, end);
         let span = match role {
             Role::Broker | Role::Peer => tracing::debug_span!("broker", name, group),
             Role::Client => tracing::debug_span!("client", name),
         };
         // The driver has a budget of its own.
         runtime.spawn(tokio::task::coop::unconstrained(driver.run().instrument(span)));
-        broker
+        Ok(broker)
     }
 
     pub(crate) fn config(&self) -> &Config {

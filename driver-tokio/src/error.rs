@@ -1,6 +1,7 @@
 //! What can go wrong for an application.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use flockmq_core::uri::UriError;
@@ -67,6 +68,14 @@ pub enum Error {
     /// The listener could not be opened: nobody can connect here. All else works.
     #[error("nobody can connect here: {0}")]
     NotListening(String),
+    /// What was asked to be recorded can't be. Nothing was started.
+    #[error("'{}' can't be recorded into: {reason}", path.display())]
+    NotRecorded {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The property can't be set.
     #[error(transparent)]
     Properties(#[from] PropertiesError),

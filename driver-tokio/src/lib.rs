@@ -73,6 +73,7 @@ mod outcome;
 mod producer;
 mod ready;
 mod sockets;
+mod tape;
 mod tcp;
 mod udp;
 

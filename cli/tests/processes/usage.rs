@@ -5,7 +5,7 @@ use crate::running::{Running, run};
 
 #[test]
 fn bad_usage_exits_with_2_and_quotes_the_fault() {
-    let cases: [(&[&str], &str); 37] = [
+    let cases: [(&[&str], &str); 45] = [
         (&[], "Usage: flockmq"),
         (&["subscrib"], "'subscrib'"),
         (&["publish", "peer://g"], "<DEST>"),
@@ -43,6 +43,14 @@ fn bad_usage_exits_with_2_and_quotes_the_fault() {
         (&["broker", "--options", "networkTTL=2"], "'networkTTL' is about links to other brokers"),
         (&["broker", "--no-discovery", "--interface", "lo"], "--interface"),
         (&["broker", "--no-discovery", "--options", "discovery.port=7000"], "--no-discovery"),
+        (&["demo", "--record", "x"], "'--record'"),
+        (&["simulate", "--seed", "x"], "'x'"),
+        (&["simulate", "--hosts", "1"], "'1'"),
+        (&["simulate", "--scenario", "x", "--hosts", "3"], "--hosts"),
+        (&["simulate", "--print", "--record", "x"], "--record"),
+        (&["replay"], "<FILE>"),
+        (&["replay", "x", "--only", "everything"], "'everything'"),
+        (&["replay", "x", "--from", "5x"], "'5x' is no duration"),
     ];
     for (arguments, expected) in cases {
         let ended = run(arguments);
@@ -80,7 +88,7 @@ fn a_uri_is_explained_option_by_option() {
 
 #[test]
 fn help_has_examples_and_is_no_failure() {
-    for command in ["broker", "demo", "peers", "publish", "subscribe", "uri"] {
+    for command in ["broker", "demo", "peers", "publish", "replay", "simulate", "subscribe", "uri"] {
         let ended = run(&[command, "--help"]);
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
         assert!(command == "demo" || ended.lines.iter().any(|line| line == "Examples:"), "{command}");
