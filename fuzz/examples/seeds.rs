@@ -37,9 +37,11 @@ fn main() -> io::Result<()> {
         write(&corpus, "uri", name, uri.as_bytes())?;
     }
     let mut rng = Rng::new(Seed::from(1));
-    for number in 0..16 {
-        let choices: Vec<u8> = (0..16 << (number % 5)).map(|_| rng.next_u64().to_le_bytes()[0]).collect();
-        write(&corpus, "world", &format!("choices-{number}"), &choices)?;
+    for target in ["broker_ops", "node_inputs", "world"] {
+        for number in 0..16 {
+            let choices: Vec<u8> = (0..16 << (number % 6)).map(|_| rng.next_u64().to_le_bytes()[0]).collect();
+            write(&corpus, target, &format!("choices-{number}"), &choices)?;
+        }
     }
     Ok(())
 }

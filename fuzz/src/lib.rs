@@ -3,13 +3,18 @@
 //! libFuzzer calls them through `fuzz_targets/`, `cargo test` with every file of `corpus/`: small inputs that reach far,
 //! most of them written by `examples/seeds.rs`, and those that once failed.
 
-mod world;
+mod broker;
+mod end;
+mod model;
+mod rude;
 
 use bytes::Bytes;
 use flockmq_core::uri::Location;
 use flockmq_core::wire::{Advert, DecodeError, Decoder, Deframer, Encoder, Frame, FrameBuffer};
 
-pub use world::world;
+pub use broker::broker_ops;
+pub use flockmq_tests::fuzz_world as world;
+pub use rude::node_inputs;
 
 /// A group's name, a line feed, and a datagram that a member of the group hears: what is an advert is still the same
 /// when it was written and read again.
@@ -141,6 +146,11 @@ mod tests {
     }
 
     #[test]
+    fn broker_operations_of_the_corpus_hold() {
+        replay("broker_ops", super::broker_ops);
+    }
+
+    #[test]
     fn cut_streams_of_the_corpus_hold() {
         replay("chunking", super::chunking);
     }
@@ -163,6 +173,11 @@ mod tests {
                 assert!(!frames.is_empty(), "{}", file.display());
             }
         }
+    }
+
+    #[test]
+    fn node_inputs_of_the_corpus_hold() {
+        replay("node_inputs", super::node_inputs);
     }
 
     #[test]
