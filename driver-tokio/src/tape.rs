@@ -124,6 +124,7 @@ impl Drop for Tape {
     /// However the driver ends, what the node was told before is in the file.
     fn drop(&mut self) {
         if std::thread::panicking() {
+            self.is_over = true;
             self.recorder.break_off(); // The node may not have said all.
         }
         self.flush();
@@ -170,12 +171,10 @@ mod tests {
     }
 
     /// What stands in a file that this was done to.
-    fn recorded(test: &str, record: impl FnOnce(&mut Tape)) -> Recording {
+    fn recorded(test: &str, record: impl FnOnce(Tape)) -> Recording {
         let (path, (ended, mut watched)) = (path(test), watch::channel(()));
         let blank = Blank::create(&path).expect("a new file");
-        let mut tape = blank.start(&Config::alone("a"), Seed::from(1), Instant::ZERO, ended).expect("a thread");
-        record(&mut tape);
-        drop(tape);
+        record(blank.start(&Config::alone("a"), Seed::from(1), Instant::ZERO, ended).expect("a thread"));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async { while watched.changed().await.is_ok() {} });
         let file = std::fs::read(&path).expect("the file");
@@ -185,20 +184,20 @@ mod tests {
 
     #[test]
     fn what_was_recorded_is_in_the_file_when_all_has_ended() {
-        let recording = recorded("whole", |tape| {
+        let recording = recorded("whole", |mut tape| {
             tape.input(Instant::from_millis(1), &Input::Timeout);
             tape.flush();
             tape.input(Instant::from_millis(2), &Input::Timeout);
             tape.end();
         });
         assert_eq!((recording.inputs.len(), recording.ending), (2, Ending::Complete));
-        let recording = recorded("open", |tape| tape.input(Instant::from_millis(1), &Input::Timeout));
+        let recording = recorded("open", |mut tape| tape.input(Instant::from_millis(1), &Input::Timeout));
         assert_eq!((recording.inputs.len(), recording.ending), (1, Ending::Open));
     }
 
     #[test]
     fn a_disk_that_does_not_keep_up_ends_the_recording_and_the_file_says_so() {
-        let recording = recorded("slow", |tape| {
+        let recording = recorded("slow", |mut tape| {
             tape.input(Instant::from_millis(1), &Input::Timeout);
             tape.flush();
             tape.waiting.fetch_add(WAITING_MAX + 1, Ordering::Relaxed);
@@ -209,6 +208,19 @@ mod tests {
         });
         assert_eq!(recording.inputs.len(), 1);
         assert_eq!(recording.ending, Ending::GivenUp { reason: "the disk does not keep up".into() });
+    }
+
+    #[test]
+    fn the_input_that_a_node_dies_of_is_in_the_file() {
+        let recording = recorded("panic", |mut tape| {
+            let died = std::thread::spawn(move || {
+                tape.input(Instant::from_millis(1), &Input::Timeout);
+                tape.output(&Output::Event(flockmq_core::Event::Stopped));
+                panic!("as a node might");
+            });
+            died.join().expect_err("it panics");
+        });
+        assert_eq!((recording.inputs.len(), recording.ending), (1, Ending::Open));
     }
 
     #[cfg(target_os = "linux")]

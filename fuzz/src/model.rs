@@ -113,7 +113,9 @@ impl Model {
     }
 
     pub(crate) fn detach(&mut self, now: Instant, connection: u64) -> Result<(), Refusal> {
-        let (gone, staying) = std::mem::take(&mut self.consumers).into_iter().partition(|c| c.connection == connection);
+        let all = std::mem::take(&mut self.consumers).into_iter();
+        let (mut gone, staying): (Vec<_>, _) = all.partition(|found| found.connection == connection);
+        gone.sort_by_key(|found| found.number);
         self.consumers = staying;
         for place in &mut self.places {
             place.parked.retain(|parked| parked.connection != connection);
@@ -526,11 +528,11 @@ impl Model {
 
     /// Ends consumers; those of their deliveries up to `seen` may have been looked at.
     fn end(&mut self, now: Instant, gone: Vec<Consumer>, seen: Tag) {
-        let mut places = BTreeSet::new();
+        let mut places = Vec::new();
         for Consumer { number, pattern, held, .. } in gone {
             for place in self.covered(&pattern) {
                 self.places[place].turns.retain(|found| *found != number);
-                places.insert(place);
+                places.push(place);
             }
             for (tag, (place, waiting)) in held.into_iter().filter(|_| is_queue(&pattern)) {
                 self.give_back(place, waiting, u32::from(tag <= seen));

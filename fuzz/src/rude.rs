@@ -36,6 +36,7 @@ pub(crate) fn play(choice: &mut Choice<'_>) {
             break;
         }
         bench.step(choice);
+        bench.please();
     }
     bench.stop();
 }
@@ -49,6 +50,7 @@ struct Bench {
     listener: Listener,
     requests: u64,
     unanswered: BTreeSet<RequestId>,
+    here: BTreeSet<String>, // Whoever is up or found, as the application was told.
     is_stopped: bool,
 }
 
@@ -57,6 +59,7 @@ struct Link {
     is_closing: bool,
     in_flight: u64,
     end: Option<End>, // Once it is connected.
+    is_polite: bool,  // The other end answers at once.
     heard: Vec<Frame>,
     broker: BrokerId, // Who the other end says it is.
     role: Role,       // Likewise.
@@ -81,12 +84,20 @@ impl Bench {
             listener: Listener::None,
             requests: 0,
             unanswered: BTreeSet::new(),
+            here: BTreeSet::new(),
             is_stopped: false,
         };
         bench.drain();
-        if choice.below(2) == 0 {
+        if choice.below(4) < 3 {
             bench.listening(1);
-            bench.command(Command::Attach { request: RequestId(0), connection: ConnectionId(1) });
+            let request = RequestId(0);
+            for number in 0..2 {
+                let connection = ConnectionId(number);
+                bench.command(Command::Attach { request, connection });
+                for (producer, destination) in [(number, destination(choice)), (number + 2, destination(choice))] {
+                    bench.command(Command::Produce { request, connection, producer, destination });
+                }
+            }
             for link in bench.links.keys().copied().collect::<Vec<_>>() {
                 bench.connect(link, choice);
             }
@@ -96,12 +107,12 @@ impl Bench {
 
     fn step(&mut self, choice: &mut Choice<'_>) {
         match choice.below(16) {
-            0..3 => {
+            0 => {
                 if let Some(link) = self.pick(choice) {
                     self.comply(link);
                 }
             }
-            3..6 => {
+            1..6 => {
                 let Some(link) = self.pick(choice) else { return };
                 let count = 1 + choice.below(3);
                 let frames: Vec<Frame> = (0..count).map(|_| self.frame(link, choice)).collect();
@@ -118,21 +129,21 @@ impl Bench {
                     self.tell(Input::Bytes { link, data: Bytes::copy_from_slice(piece) });
                 }
             }
-            6..9 => {
+            6..10 => {
                 let command = command(choice);
                 self.command(command);
             }
-            9 => {
+            10 | 11 => {
                 if let Some(link) = self.pick(choice) {
                     self.connect(link, choice);
                 }
             }
-            10 => {
+            12 if choice.chance(1, 2) => {
                 let link = self.any(choice);
                 let reason = choice.pick(&[CloseReason::Ended, CloseReason::Requested].each_ref());
                 self.closed(link, reason.clone());
             }
-            11 => {
+            12 => {
                 let link = self.any(choice);
                 match choice.below(3) {
                     0 => {
@@ -151,8 +162,8 @@ impl Bench {
                     }
                 }
             }
-            12 => self.datagram(choice),
-            13 => match choice.below(6) {
+            13 => self.datagram(choice),
+            14 => match choice.below(6) {
                 0 => {
                     let count = u16::from(choice.place(3));
                     self.listening(count);
@@ -163,11 +174,11 @@ impl Bench {
                 }
                 2 => self.tell(Input::JoinFailed { group: GroupId(1), reason: String::new() }),
                 3 => self.tell(Input::WallClock(Timestamp::from_millis(choice.pick(&[0, 1 << 40, u64::MAX])))),
-                4 => self.command(Command::Stop),
+                4 if choice.chance(1, 8) => self.command(Command::Stop),
                 _ => self.tell(Input::Timeout),
             },
             _ => {
-                let millis = choice.pick(&[0, 1, 20, 100, 333, 1_000, 10_000, 1 << 32]);
+                let millis = if choice.chance(1, 16) { 1 << 32 } else { choice.pick(&[20, 1, 0, 100, 333, 1_000]) };
                 let until = self.now + Duration::from_millis(millis);
                 if choice.chance(1, 4) {
                     self.now = until; // Nobody is woken in time.
@@ -210,6 +221,7 @@ impl Bench {
             Role::Peer => choice.pick(&[Role::Peer, Role::Client, Role::Broker]),
         };
         let greeting = end.greet(strange(hello(broker, role), choice));
+        found.is_polite = !choice.chance(1, 4);
         (found.end, found.broker, found.role) = (Some(end), broker, role);
         self.tell(Input::Connected { link, remote: address(7) });
         self.tell(Input::Bytes { link, data: greeting });
@@ -226,6 +238,17 @@ impl Bench {
         if let Some(data) = found.end.as_mut().map(|end| end.say(&said)) {
             self.tell(Input::Sent { link, bytes });
             self.tell(Input::Bytes { link, data });
+        }
+    }
+
+    /// Whoever is polite answers what there is to answer, and what that leads to.
+    fn please(&mut self) {
+        for _ in 0..4 {
+            let due = |found: &Link| found.is_polite && !(found.heard.is_empty() && found.in_flight == 0);
+            let links = self.links.iter().filter(|(_, found)| due(found)).map(|(link, _)| *link);
+            for link in links.collect::<Vec<_>>() {
+                self.comply(link);
+            }
         }
     }
 
@@ -339,12 +362,22 @@ impl Bench {
         assert!(link > self.last, "link {link} has a name of its own");
         self.last = link;
         let (broker, role, heard, tags) = (BrokerId(0), Role::Client, Vec::new(), BTreeMap::new());
-        let found = Link { is_closing: false, in_flight: 0, end: None, heard, broker, role, tags };
+        let found = Link { is_closing: false, in_flight: 0, end: None, is_polite: false, heard, broker, role, tags };
         self.links.insert(link, found);
     }
 
     fn hear(&mut self, event: &Event) {
+        let mut take_turns = |who: String, is_here: bool| {
+            let was_here = if is_here { !self.here.insert(who.clone()) } else { self.here.remove(&who) };
+            assert_ne!(was_here, is_here, "V1: '{who}' comes and goes in turns");
+        };
         match event {
+            Event::PeerLost { broker, .. } => take_turns(format!("peer {broker}"), false),
+            Event::PeerUp { broker, .. } => take_turns(format!("peer {broker}"), true),
+            Event::ServiceFound { service } => take_turns(format!("service {}", service.0), true),
+            Event::ServiceLost { service } => take_turns(format!("service {}", service.0), false),
+            Event::TargetLost { broker, .. } => take_turns(format!("target {broker}"), false),
+            Event::TargetUp { broker, .. } => take_turns(format!("target {broker}"), true),
             Event::Replied { request, .. } => {
                 assert!(self.unanswered.remove(request), "request {request} is answered once");
             }
@@ -443,7 +476,7 @@ fn answer((node, ours): (BrokerId, Role), (broker, theirs): (BrokerId, Role), fr
 /// A greeting with something unusual in it, now and then.
 fn strange(mut hello: Hello, choice: &mut Choice<'_>) -> Hello {
     hello.silence_max_millis = 1_000;
-    match choice.below(16) {
+    match choice.below(32) {
         15 => "other".clone_into(&mut hello.group),
         14 => hello.frame_max = choice.pick(&[0, 4_096, 4_200]),
         13 => hello.silence_max_millis = 0,
@@ -521,9 +554,9 @@ fn config(choice: &mut Choice<'_>) -> Config {
 /// Something that an application says; its request is numbered later.
 fn command(choice: &mut Choice<'_>) -> Command {
     let request = RequestId(0);
-    let connection = choice.below(3);
-    let (consumer, connection) = (ConsumerId(connection * 4 + choice.below(4)), ConnectionId(connection));
     let producer = choice.below(4);
+    let connection = if choice.chance(1, 8) { choice.below(3) } else { producer % 2 };
+    let (consumer, connection) = (ConsumerId(connection * 4 + choice.below(4)), ConnectionId(connection));
     match choice.below(16) {
         0..4 => {
             let count = 1 + choice.below(3);
@@ -554,7 +587,7 @@ fn subscription(choice: &mut Choice<'_>) -> Subscription {
 
 fn destination(choice: &mut Choice<'_>) -> Destination {
     let texts =
-        ["queue://a", "topic://t", "queue://b.c", "topic://u.v", "queue://>", "topic://u.>", "queue://d", "queue://e"];
+        ["queue://a", "topic://t", "queue://a", "topic://t", "queue://b.c", "topic://u.v", "queue://>", "topic://>"];
     choice.pick(&texts).parse().expect("a destination")
 }
 

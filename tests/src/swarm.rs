@@ -16,6 +16,8 @@ pub struct Campaign {
     pub seeds: u64,
     /// All of them together.
     pub report: Report,
+    /// How many of them were run twice, and came out the same.
+    pub repeated: u64,
     /// How long they took, by the wall clock.
     pub elapsed: Duration,
 }
@@ -26,19 +28,43 @@ impl Campaign {
     /// # Panics
     ///
     /// If one breaks a promise: with its seed, and with the scenario as a test, made as small as it gets.
-    #[expect(clippy::disallowed_methods, reason = "how fast it runs is told to people and changes nothing")]
     pub fn run(seeds: impl Iterator<Item = u64>, steps_max: usize) -> Self {
+        Self::run_within(seeds, steps_max, Duration::MAX)
+    }
+
+    /// As [`Campaign::run`], for so long at most, by the wall clock. One run in [`REPEATED_ONE_IN`] is made twice.
+    ///
+    /// # Panics
+    ///
+    /// As [`Campaign::run`] does, and if a run comes out otherwise the second time.
+    #[expect(clippy::disallowed_methods, reason = "when to stop and how fast it was change nothing in a run")]
+    pub fn run_within(seeds: impl Iterator<Item = u64>, steps_max: usize, limit: Duration) -> Self {
         let began = Instant::now();
         let mut campaign = Self::default();
         for seed in seeds {
-            let scenario = Scenario::draw(&mut Choice::from_seed(seed), steps_max);
-            match attempt(&scenario) {
-                Ok(report) => campaign.add(&report),
-                Err(why) => fail(seed, &scenario, &why),
+            if began.elapsed() >= limit {
+                break;
             }
+            let scenario = Scenario::draw(&mut Choice::from_seed(seed), steps_max);
+            let report = attempt(&scenario).unwrap_or_else(|why| fail(seed, &scenario, &why));
+            if seed % REPEATED_ONE_IN == 0 {
+                let again = attempt(&scenario).unwrap_or_else(|why| fail(seed, &scenario, &why));
+                assert_eq!(again.trace, report.trace, "seed {seed} comes out otherwise the second time");
+                campaign.repeated += 1;
+            }
+            campaign.add(&report);
         }
         campaign.elapsed = began.elapsed();
         campaign
+    }
+
+    /// How many faults were injected, of all kinds.
+    pub fn faults(&self) -> u64 {
+        let counts = &self.report.counts;
+        let datagrams =
+            counts.datagrams_cut + counts.datagrams_doubled + counts.datagrams_lost + counts.datagrams_reordered;
+        let streams = counts.refusals + counts.retries + counts.resets + counts.stalls;
+        datagrams + streams + counts.crashes + counts.spurious_timeouts
     }
 
     fn add(&mut self, report: &Report) {
@@ -56,11 +82,11 @@ impl Campaign {
 
 impl fmt::Display for Campaign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seeds, report, elapsed } = self;
+        let Self { seeds, report, repeated, elapsed } = self;
         let hours = |time: Duration| time.as_secs_f64() / 3600.0;
         writeln!(
             f,
-            "{seeds} seeds, {:.1} virtual hours, {:.1} node-hours",
+            "{seeds} seeds, {repeated} of them twice, {:.1} virtual hours, {:.1} node-hours",
             hours(report.time),
             hours(report.node_time)
         )?;
@@ -111,3 +137,6 @@ fn fields(counts: &mut Counts) -> [(&'static str, &mut u64); 14] {
         ("streams", &mut counts.streams),
     ]
 }
+
+/// Of so many runs, one is made twice.
+const REPEATED_ONE_IN: u64 = 20;

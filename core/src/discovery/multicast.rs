@@ -82,7 +82,10 @@ impl Multicast {
         }
         self.own = own;
         for (service, _) in &self.own {
-            self.heard.remove(service); // Never reported: an own address was in use by nobody else.
+            if let Some(heard) = self.heard.remove(service) {
+                // Whoever was there before us is gone.
+                out.push(Output::Lost { service: service.clone(), address: heard.address, left: true });
+            }
         }
         self.advertise(now, out);
     }
