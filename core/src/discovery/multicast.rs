@@ -298,6 +298,16 @@ mod tests {
     }
 
     #[test]
+    fn who_was_found_at_ones_own_address_is_lost() {
+        let mut agent = Multicast::new(settings(), Instant::ZERO);
+        let service = "tcp://10.0.0.1:77";
+        assert_eq!(hear(&mut agent, 1, AdvertStatus::Alive, service), [found(service)]);
+        let mut out = Outbox::new();
+        agent.publish(Instant::from_millis(2), &[SocketAddr::from(([10, 0, 0, 1], 77))], &mut out);
+        assert_eq!(out.drain().collect::<Vec<_>>(), [lost(service, true), alive()]);
+    }
+
+    #[test]
     fn who_leaves_is_lost_at_once_and_who_falls_silent_after_a_while() {
         let mut agent = Multicast::new(settings(), Instant::ZERO);
         hear(&mut agent, 0, AdvertStatus::Alive, "tcp://h:1");

@@ -335,9 +335,6 @@ impl Fanout {
             return;
         };
         self.consumers.lose(link);
-        if let Some(tally) = self.tallies.get_mut(&target.found.address) {
-            tally.unanswered_bytes = 0;
-        }
         let targets = &self.targets;
         let is_up = |broker| targets.values().any(|target| target.found.broker == broker);
         for (number, stream) in &mut self.streams {

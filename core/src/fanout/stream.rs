@@ -144,8 +144,7 @@ impl Stream {
         Some(settled)
     }
 
-    /// Takes out the first message that can't be accepted by enough brokers any more: those for which fewer are left
-    /// than `could` says, which is told the message and how many have accepted it.
+    /// Takes out the first message that can't be accepted by enough brokers any more, as `is_doomed` tells.
     pub(super) fn take_doomed(&mut self, is_doomed: impl Fn(&Self, &Entry) -> bool) -> Option<Entry> {
         let index = self.entries.iter().position(|entry| is_doomed(self, entry))?;
         self.take(index)

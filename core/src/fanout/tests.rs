@@ -546,6 +546,17 @@ fn a_consumer_that_too_few_confirm_is_refused_in_time_and_ended_everywhere() {
     assert_eq!(rig.outcomes, [end(1), end(2), replied]);
 }
 
+#[test]
+fn a_request_to_consume_that_the_end_has_refused_is_not_answered_again() {
+    let mut rig = Rig::with_acks(1);
+    let subscription = Subscription { destination: "topic://t".parse().expect("valid"), prefetch: None };
+    rig.fanout.subscribe(rig.now, CONNECTION, ConsumerId(8), &subscription, RequestId(3), &mut rig.out);
+    rig.fanout.handle_stop(&mut rig.out);
+    rig.fanout.handle_timeout(rig.now + Duration::from_secs(60), &mut rig.out);
+    let replied = Output::Replied { request: RequestId(3), result: Err(Refusal::Stopping) };
+    assert_eq!(rig.out.drain().collect::<Vec<_>>(), [replied]);
+}
+
 /// Something that may befall a fanout.
 #[derive(Clone, Copy, Debug)]
 enum Step {
