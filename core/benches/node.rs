@@ -9,7 +9,7 @@ use std::time::{Duration, Instant as Clock};
 
 use flockmq_core::{
     Ack, AckExtent, AckKind, Address, Body, Command, Config, ConnectionId, ConsumerId, Destination, Event, Input,
-    Instant, LinkId, Node, Output, RequestId, Seed, Subscription,
+    Instant, LinkId, Node, Output, RequestId, Role, Seed, Subscription,
 };
 
 const BATCH: usize = 256;
@@ -105,8 +105,8 @@ struct Two {
 impl Two {
     fn new(destination: &Destination) -> Self {
         let address: Address = "tcp://127.0.0.1:1".parse().expect("an address");
-        let far = Config { listen: Some(address.clone()), ..Config::alone("far") };
-        let near = Config { peers: vec![address], ..Config::alone("near") };
+        let far = Config { listen: Some(address.clone()), role: Role::Peer, ..Config::alone("far") };
+        let near = Config { peers: vec![address], role: Role::Peer, ..Config::alone("near") };
         let mut nodes = [Node::new(near, Seed::from(1), Instant::ZERO), Node::new(far, Seed::from(2), Instant::ZERO)];
         attach(&mut nodes[0]);
         attach(&mut nodes[1]);
