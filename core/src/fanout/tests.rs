@@ -552,7 +552,7 @@ fn a_request_to_consume_that_the_end_has_refused_is_not_answered_again() {
     let subscription = Subscription { destination: "topic://t".parse().expect("valid"), prefetch: None };
     rig.fanout.subscribe(rig.now, CONNECTION, ConsumerId(8), &subscription, RequestId(3), &mut rig.out);
     rig.fanout.handle_stop(&mut rig.out);
-    rig.fanout.handle_timeout(rig.now + Duration::from_secs(60), &mut rig.out);
+    rig.fanout.handle_timeout(rig.now + Duration::from_mins(1), &mut rig.out);
     let replied = Output::Replied { request: RequestId(3), result: Err(Refusal::Stopping) };
     assert_eq!(rig.out.drain().collect::<Vec<_>>(), [replied]);
 }
