@@ -32,7 +32,7 @@ impl Campaign {
         Self::run_within(seeds, steps_max, Duration::MAX)
     }
 
-    /// As [`Campaign::run`], for so long at most, by the wall clock. One run in [`REPEATED_ONE_IN`] is made twice.
+    /// As [`Campaign::run`], for so long at most, by the wall clock. One run in twenty is made twice.
     ///
     /// # Panics
     ///
