@@ -12,10 +12,12 @@ mod common;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use common::{Other, cpu, is_wanted, median, numbers, payload, resident, role, runtime, say, seconds, wanted};
+use bytes::{BufMut, Bytes, BytesMut};
+use common::{
+    BATCH, Other, cpu, is_wanted, median, numbers, payload, read_frames, resident, role, runtime, say, seconds, wanted,
+};
 use flockmq::{Config, Connection, Consumer, Message};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 fn main() {
@@ -252,24 +254,10 @@ async fn report(receivers: Vec<tokio::task::JoinHandle<Tally>>) {
     say(&format!("{count} {} {}", started.elapsed().as_secs_f64(), cpu() - cpu_before));
 }
 
-async fn receive_raw(mut stream: TcpStream) -> Tally {
+async fn receive_raw(stream: TcpStream) -> Tally {
     let mut tally = Tally::default();
-    let mut buffer = BytesMut::with_capacity(4 * BATCH);
-    loop {
-        while buffer.len() >= 4 {
-            let length = usize::try_from(u32::from_be_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]));
-            let length = length.expect("short");
-            if buffer.len() < 4 + length {
-                break;
-            }
-            buffer.advance(4);
-            if tally.count(&buffer.split_to(length).freeze()) {
-                return tally;
-            }
-        }
-        buffer.reserve(4 * BATCH);
-        assert!(stream.read_buf(&mut buffer).await.expect("read") > 0, "the end comes first");
-    }
+    read_frames(stream, |data| tally.count(data)).await;
+    tally
 }
 
 async fn receive_from(mut consumer: Consumer) -> Tally {
@@ -315,6 +303,5 @@ const TARGETS: [usize; 5] = [1, 2, 4, 8, 16];
 const SIZES: [usize; 3] = [256, 1024, 65_536];
 /// How often each is measured; the median counts.
 const ROUNDS: usize = 3;
-const BATCH: usize = 64 * 1024;
 const FIRST: &[u8] = b"f";
 const END: &[u8] = b"e";

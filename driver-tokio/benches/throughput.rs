@@ -9,9 +9,12 @@ use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use common::{Other, cpu, group, is_wanted, median, numbers, payload, peer, role, runtime, say, seconds, wanted};
+use common::{
+    BATCH, Other, cpu, group, is_wanted, median, numbers, payload, peer, read_frames, role, runtime, say, seconds,
+    wanted,
+};
 use flockmq::Message;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 fn main() {
@@ -145,23 +148,8 @@ async fn write_batch(stream: &mut TcpStream, payload: &Bytes) {
 async fn receive(words: &[String]) {
     let mut tally = Tally::default();
     if words[0] == "raw" {
-        let mut stream = TcpStream::connect(format!("127.0.0.1:{}", words[1])).await.expect("the first process");
-        let mut buffer = BytesMut::with_capacity(4 * BATCH);
-        loop {
-            while buffer.len() >= 4 {
-                let length = usize::try_from(u32::from_be_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]));
-                let length = length.expect("short");
-                if buffer.len() < 4 + length {
-                    break;
-                }
-                buffer.advance(4);
-                if tally.count(&buffer.split_to(length).freeze()) {
-                    return;
-                }
-            }
-            buffer.reserve(4 * BATCH);
-            assert!(stream.read_buf(&mut buffer).await.expect("read") > 0, "the end comes first");
-        }
+        let stream = TcpStream::connect(format!("127.0.0.1:{}", words[1])).await.expect("the first process");
+        return read_frames(stream, |data| tally.count(data)).await;
     }
     let connection = peer(&words[1], "receiver").await;
     let mut consumer = connection.subscribe(format!("{}://bench", words[0])).await.expect("subscribed");
@@ -211,6 +199,5 @@ fn rate(report: &str, own_cpu: f64) -> Rate {
 const SIZES: [usize; 4] = [16, 256, 1024, 65_536];
 /// How often each is measured; the median counts.
 const ROUNDS: usize = 5;
-const BATCH: usize = 64 * 1024;
 const PROBE: &[u8] = b"p";
 const END: &[u8] = b"e";

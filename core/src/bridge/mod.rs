@@ -184,14 +184,6 @@ impl Bridge {
         }
     }
 
-    /// What the peer is told when our broker hands out a message for it.
-    #[inline]
-    pub(crate) fn forward(consumer: ConsumerId, delivery: Delivery) -> Frame {
-        let demand = u32::try_from(consumer.0).expect("a bridge's consumers are named after demands");
-        let Delivery { tag, redeliveries, message } = delivery;
-        Frame::Forward { demand, tag, redeliveries, message }
-    }
-
     /// Our broker has accepted a message of the peer.
     pub(crate) fn handle_accepted(&mut self, ticket: Ticket) {
         self.arrivals.accept(ticket);

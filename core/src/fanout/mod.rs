@@ -157,8 +157,6 @@ pub(crate) struct Tally {
     pub accepted: u64,
     /// Messages it has refused.
     pub refused: u64,
-    /// Bytes it was sent and has not answered.
-    pub unanswered_bytes: u64,
 }
 
 /// A client's sends and consumers, and the targets they go to.
@@ -230,7 +228,7 @@ impl Fanout {
         let told = SharedEncoder::route(slot, id, destination.clone());
         let route = Route { stream: self.born, slot, told };
         let is_replicated = destination.kind() == DestinationKind::Topic || self.config.replicates_queues;
-        let needed = if is_replicated { self.config.acks_min as usize } else { 1 };
+        let needed = if is_replicated { self.config.acks_min } else { 1 };
         self.numbers.insert(producer, self.born);
         self.streams.insert(self.born, Stream::new(connection, producer, route, is_replicated, needed));
         Ok(())
@@ -452,7 +450,7 @@ impl Fanout {
             while let Some(entry) = stream.take_expired(now) {
                 let refusal = Refusal::TimedOut {
                     accepted: count(stream.acceptors(&entry)),
-                    needed: self.needed(&stream),
+                    needed: stream.needed,
                     after: self.config.send_timeout,
                 };
                 self.refuse(&stream, entry, refusal, out);
@@ -488,10 +486,12 @@ impl Fanout {
 
     /// What a target at this address has answered.
     pub(crate) fn tally(&self, address: &Address) -> Tally {
-        let mut tally = self.tallies.get(address).copied().unwrap_or_default();
-        let up = self.targets.values().find(|target| target.found.address == *address);
-        tally.unanswered_bytes = up.map_or(0, Target::in_flight);
-        tally
+        self.tallies.get(address).copied().unwrap_or_default()
+    }
+
+    /// Bytes that a target at this address was sent and has not answered.
+    pub(crate) fn unanswered_bytes(&self, address: &Address) -> u64 {
+        self.linked_at(address).map_or(0, |link| self.targets[&link].in_flight())
     }
 
     /// How many targets are up.
@@ -607,11 +607,6 @@ impl Fanout {
     /// True if enough targets are up for anything to be sent.
     fn is_ready(&self) -> bool {
         self.targets.len() >= self.config.acks_min as usize
-    }
-
-    /// How many brokers must accept a message of this stream.
-    fn needed(&self, stream: &Stream) -> u32 {
-        if stream.is_replicated { self.config.acks_min } else { 1 }
     }
 
     /// Encodes what is held of a stream, if it may be sent.
@@ -769,7 +764,7 @@ impl Fanout {
         let mut stream = self.streams.remove(&number).expect("just found");
         while let Some(entry) = stream.take_doomed(|stream, entry| self.is_doomed(stream, entry)) {
             let accepted = count(stream.acceptors(&entry));
-            let refusal = Refusal::NotEnough { accepted, needed: self.needed(&stream) };
+            let refusal = Refusal::NotEnough { accepted, needed: stream.needed };
             self.refuse(&stream, entry, refusal, out);
         }
         self.streams.insert(number, stream);
@@ -792,7 +787,7 @@ impl Fanout {
             !has_accepted && !entry.is_refused_by(target.found.broker)
         });
         let accepted = stream.acceptors(entry).count();
-        accepted + could.count() + self.prospects < stream.needed
+        accepted + could.count() + self.prospects < stream.needed as usize
     }
 
     fn refuse(&mut self, stream: &Stream, mut entry: Entry, refusal: Refusal, out: &mut Outbox<Output>) {

@@ -45,7 +45,7 @@ pub(super) struct Stream {
     /// True if every broker gets its messages.
     pub(super) is_replicated: bool,
     /// How many brokers must accept a message.
-    pub(super) needed: usize,
+    pub(super) needed: u32,
     pub(super) entries: VecDeque<Entry>,
     /// Messages up to this one have been given to the targets; later ones are held back.
     pub(super) logged: u64,
@@ -63,13 +63,7 @@ pub(super) struct Settled {
 }
 
 impl Stream {
-    pub(super) fn new(
-        connection: ConnectionId,
-        producer: u64,
-        route: Route,
-        is_replicated: bool,
-        needed: usize,
-    ) -> Self {
+    pub(super) fn new(connection: ConnectionId, producer: u64, route: Route, is_replicated: bool, needed: u32) -> Self {
         Self {
             connection,
             producer,
@@ -125,7 +119,7 @@ impl Stream {
         let front = self.entries.front()?;
         let first = front.sequence;
         let by = || self.marks.iter().filter(|mark| mark.up_to >= first && !front.is_refused_by(mark.found.broker));
-        if by().count() < self.needed {
+        if by().count() < self.needed as usize {
             return None;
         }
         let reach = if front.refused.is_empty() { by().map(|mark| mark.up_to).min().unwrap_or(first) } else { first };

@@ -45,6 +45,13 @@ impl Rig {
         Self::new(FanoutConfig { acks_min, ..FanoutConfig::default() })
     }
 
+    /// With so many targets up, on links that are numbered as they are.
+    fn with_targets(acks_min: u32, count: u64) -> Self {
+        let mut rig = Self::with_acks(acks_min);
+        (1..=count).for_each(|number| rig.up(number));
+        rig
+    }
+
     /// Broker `number` comes up on a link of that number.
     fn up(&mut self, number: u64) {
         self.up_as(LinkId(number), number, 1 << 20);
@@ -176,9 +183,7 @@ fn message(producer: u64, sequence: u64, size: usize) -> Arc<Message> {
 
 #[test]
 fn a_target_that_answers_twice_counts_once() {
-    let mut rig = Rig::with_acks(2);
-    rig.up(1);
-    rig.up(2);
+    let mut rig = Rig::with_targets(2, 2);
     rig.send(TOPIC, 1).expect("room");
     rig.accept(1, TOPIC, 1);
     rig.accept(1, TOPIC, 1);
@@ -189,9 +194,7 @@ fn a_target_that_answers_twice_counts_once() {
 
 #[test]
 fn a_broker_that_returns_by_another_link_counts_once_and_is_sent_what_it_has_not_accepted() {
-    let mut rig = Rig::with_acks(2);
-    rig.up(1);
-    rig.up(2);
+    let mut rig = Rig::with_targets(2, 2);
     rig.send(TOPIC, 3).expect("room");
     rig.accept(1, TOPIC, 1);
     rig.down(1);
@@ -206,9 +209,7 @@ fn a_broker_that_returns_by_another_link_counts_once_and_is_sent_what_it_has_not
 
 #[test]
 fn a_broker_that_takes_the_place_of_another_does_not_count_beside_it() {
-    let mut rig = Rig::with_acks(2);
-    rig.up(1);
-    rig.up(2);
+    let mut rig = Rig::with_targets(2, 2);
     rig.send(TOPIC, 1).expect("room");
     rig.accept(1, TOPIC, 1);
     rig.down(1);
@@ -234,9 +235,7 @@ fn nothing_is_sent_before_enough_targets_are_up() {
 
 #[test]
 fn a_queues_messages_go_to_one_target_and_at_once_to_another_when_it_is_lost() {
-    let mut rig = Rig::with_acks(1);
-    rig.up(1);
-    rig.up(2);
+    let mut rig = Rig::with_targets(1, 2);
     rig.send(QUEUE, 3).expect("room");
     let primary = rig.got[0].0;
     let other = if primary == LinkId(1) { 2 } else { 1 };
@@ -252,9 +251,7 @@ fn a_queues_messages_go_to_one_target_and_at_once_to_another_when_it_is_lost() {
 
 #[test]
 fn who_joins_late_gets_what_is_not_settled_and_nothing_of_queues() {
-    let mut rig = Rig::with_acks(2);
-    rig.up(1);
-    rig.up(2);
+    let mut rig = Rig::with_targets(2, 2);
     rig.send(TOPIC, 4).expect("room");
     rig.send(QUEUE, 2).expect("room");
     rig.accept(1, TOPIC, 4);
@@ -267,10 +264,7 @@ fn who_joins_late_gets_what_is_not_settled_and_nothing_of_queues() {
 
 #[test]
 fn a_send_fails_as_soon_as_too_few_can_still_accept_it_and_says_who_said_what() {
-    let mut rig = Rig::with_acks(2);
-    rig.up(1);
-    rig.up(2);
-    rig.up(3);
+    let mut rig = Rig::with_targets(2, 3);
     rig.fanout.handle_prospects(0, &mut rig.out);
     rig.send(TOPIC, 2).expect("room");
     rig.refuse(1, TOPIC, 1);
@@ -284,8 +278,7 @@ fn a_send_fails_as_soon_as_too_few_can_still_accept_it_and_says_who_said_what() 
 
 #[test]
 fn a_queues_message_that_its_target_refuses_fails_at_once() {
-    let mut rig = Rig::with_acks(1);
-    rig.up(1);
+    let mut rig = Rig::with_targets(1, 1);
     rig.send(QUEUE, 1).expect("room");
     rig.refuse(1, QUEUE, 1);
     assert_eq!(rig.told(), ["2: 1 not enough -1"]);
@@ -293,8 +286,7 @@ fn a_queues_message_that_its_target_refuses_fails_at_once() {
 
 #[test]
 fn when_too_few_targets_are_left_what_waits_fails() {
-    let mut rig = Rig::with_acks(2);
-    rig.up(1);
+    let mut rig = Rig::with_targets(2, 1);
     rig.send(TOPIC, 1).expect("room");
     rig.fanout.handle_prospects(1, &mut rig.out);
     rig.read();
@@ -370,9 +362,7 @@ fn a_message_that_a_target_can_not_take_is_refused_for_it() {
 
 #[test]
 fn closing_a_producer_refuses_what_is_not_settled_and_tells_every_target() {
-    let mut rig = Rig::with_acks(2);
-    rig.up(1);
-    rig.up(2);
+    let mut rig = Rig::with_targets(2, 2);
     rig.send(TOPIC, 2).expect("room");
     rig.accept(1, TOPIC, 2);
     rig.fanout.close_stream(TOPIC, &Refusal::Closed { what: What::Producer }, &mut rig.out);
@@ -388,8 +378,7 @@ fn closing_a_producer_refuses_what_is_not_settled_and_tells_every_target() {
 
 #[test]
 fn an_answer_to_what_was_never_sent_ends_the_link() {
-    let mut rig = Rig::with_acks(1);
-    rig.up(1);
+    let mut rig = Rig::with_targets(1, 1);
     rig.send(TOPIC, 1).expect("room");
     rig.accept(1, TOPIC, 2);
     assert_eq!(rig.told(), ["close 1"]);
@@ -467,9 +456,7 @@ fn ack(rig: &mut Rig, tag: Tag, extent: crate::model::AckExtent, kind: crate::mo
 #[test]
 fn a_message_that_two_targets_have_is_handed_out_once_and_answered_at_both() {
     use crate::model::{AckExtent::Individual, AckKind::Accepted};
-    let mut rig = Rig::with_acks(1);
-    rig.up(1);
-    rig.up(2);
+    let mut rig = Rig::with_targets(1, 2);
     consumer(&mut rig, "queue://q");
     forward(&mut rig, 1, delivery(1, 40));
     forward(&mut rig, 2, delivery(1, 40));
@@ -483,9 +470,7 @@ fn a_message_that_two_targets_have_is_handed_out_once_and_answered_at_both() {
 #[test]
 fn one_word_answers_many_deliveries_of_each_target() {
     use crate::model::{AckExtent::UpTo, AckKind::Accepted};
-    let mut rig = Rig::with_acks(1);
-    rig.up(1);
-    rig.up(2);
+    let mut rig = Rig::with_targets(1, 2);
     consumer(&mut rig, "topic://t");
     for (link, tag, sequence) in [(1, 1, 1), (1, 2, 2), (2, 1, 3), (1, 3, 4)] {
         forward(&mut rig, link, delivery(tag, sequence));
@@ -499,9 +484,7 @@ fn one_word_answers_many_deliveries_of_each_target() {
 #[test]
 fn a_message_that_goes_back_goes_back_once() {
     use crate::model::{AckExtent::Individual, AckKind::Released};
-    let mut rig = Rig::with_acks(1);
-    rig.up(1);
-    rig.up(2);
+    let mut rig = Rig::with_targets(1, 2);
     consumer(&mut rig, "queue://q");
     forward(&mut rig, 1, delivery(1, 40));
     forward(&mut rig, 2, delivery(1, 40));
@@ -514,8 +497,7 @@ fn a_message_that_goes_back_goes_back_once() {
 #[test]
 fn a_target_that_returns_with_what_the_application_has_adds_no_copy() {
     use crate::model::{AckExtent::UpTo, AckKind::Accepted};
-    let mut rig = Rig::with_acks(1);
-    rig.up(1);
+    let mut rig = Rig::with_targets(1, 1);
     consumer(&mut rig, "queue://q");
     forward(&mut rig, 1, delivery(1, 40));
     forward(&mut rig, 1, delivery(2, 41));
@@ -532,9 +514,7 @@ fn a_target_that_returns_with_what_the_application_has_adds_no_copy() {
 
 #[test]
 fn a_consumer_that_too_few_confirm_is_refused_in_time_and_ended_everywhere() {
-    let mut rig = Rig::with_acks(2);
-    rig.up(1);
-    rig.up(2);
+    let mut rig = Rig::with_targets(2, 2);
     let subscription = Subscription { destination: "topic://t".parse().expect("valid"), prefetch: None };
     rig.fanout.subscribe(rig.now, CONNECTION, ConsumerId(8), &subscription, RequestId(3), &mut rig.out);
     rig.hear(1, Frame::Subscribed { number: 1, result: Ok(()) });

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Outbox;
-use crate::model::{Ack, BrokerId, CloseReason, ConsumerId, Delivery, Message, Refusal, Subscription, Tag, Ticket};
+use crate::model::{Ack, BrokerId, CloseReason, ConsumerId, Message, Refusal, Subscription, Tag, Ticket};
 use crate::wire::Frame;
 
 /// What clients may ask for.
@@ -118,13 +118,6 @@ impl RemoteClient {
                 inward.push(Inward::Close(CloseReason::Malformed(what)));
             }
         }
-    }
-
-    /// What the client is told when our broker hands out a message for it.
-    pub(crate) fn forward(consumer: ConsumerId, delivery: Delivery) -> Frame {
-        let demand = u32::try_from(consumer.0).expect("a client's consumers are named by 32 bits");
-        let Delivery { tag, redeliveries, message } = delivery;
-        Frame::Forward { demand, tag, redeliveries, message }
     }
 
     /// Our broker keeps a message until there is room for it.

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Ack, BrokerId, Demand, Message, Refusal, Role, Service, Subscription, Tag};
+use crate::model::{Ack, BrokerId, ConsumerId, Delivery, Demand, Message, Refusal, Role, Service, Subscription, Tag};
 
 /// Who a node is and what it can do: the first frame in either direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +138,14 @@ pub enum Frame {
 }
 
 impl Frame {
+    /// What the other end is told when our broker hands out a message for one of its demands or consumers.
+    #[inline]
+    pub(crate) fn forward(consumer: ConsumerId, delivery: Delivery) -> Self {
+        let demand = u32::try_from(consumer.0).expect("what is at a link's other end is named by 32 bits");
+        let Delivery { tag, redeliveries, message } = delivery;
+        Self::Forward { demand, tag, redeliveries, message }
+    }
+
     /// The frame's name, for logs and errors.
     pub const fn name(&self) -> &'static str {
         match self {

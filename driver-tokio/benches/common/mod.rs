@@ -6,8 +6,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 use flockmq::Connection;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 
 /// The role of this process, if it is a second one: what stands in `Other::start`.
 pub(crate) fn role() -> Option<Vec<String>> {
@@ -147,4 +149,26 @@ pub(crate) fn numbers(report: &str) -> Vec<f64> {
     report.split(' ').map(|number| number.parse().expect("a number")).collect()
 }
 
+/// Reads frames of four bytes of length and as many as that says, until `take` has had enough.
+pub(crate) async fn read_frames(mut stream: TcpStream, mut take: impl FnMut(&Bytes) -> bool) {
+    let mut buffer = BytesMut::with_capacity(4 * BATCH);
+    loop {
+        while buffer.len() >= 4 {
+            let length = usize::try_from(u32::from_be_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]));
+            let length = length.expect("short");
+            if buffer.len() < 4 + length {
+                break;
+            }
+            buffer.advance(4);
+            if take(&buffer.split_to(length).freeze()) {
+                return;
+            }
+        }
+        buffer.reserve(4 * BATCH);
+        assert!(stream.read_buf(&mut buffer).await.expect("read") > 0, "the end comes first");
+    }
+}
+
+/// About how many bytes of raw frames are written at once.
+pub(crate) const BATCH: usize = 64 * 1024;
 const ROLE: &str = "FLOCKMQ_BENCH_ROLE";

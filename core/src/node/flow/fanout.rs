@@ -111,7 +111,8 @@ impl Node {
                 Standing::Met(broker) => self.target_state(fanout.linked(broker)),
                 Standing::Waiting => TargetState::Waiting,
             };
-            let fanout::Tally { accepted, refused, unanswered_bytes } = fanout.tally(address);
+            let fanout::Tally { accepted, refused } = fanout.tally(address);
+            let unanswered_bytes = fanout.unanswered_bytes(address);
             Target { address: address.clone(), state, accepted, refused, unanswered_bytes }
         };
         self.dialer.iter().map(target).collect()

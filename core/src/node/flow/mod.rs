@@ -19,13 +19,12 @@ pub(super) use link::farewell;
 use super::pipe::{Pipe, Stage};
 use super::{Event, Node, Output};
 use crate::base::{Instant, Outbox};
-use crate::bridge::{self, Bridge};
+use crate::bridge;
 use crate::broker;
 use crate::client;
 use crate::dial;
 use crate::discovery;
 use crate::model::{ConnectionId, LinkId, Origin, Refusal, Ticket};
-use crate::remote::RemoteClient;
 use crate::wire::Frame;
 
 /// What machines have said and the next has not heard.
@@ -119,8 +118,9 @@ impl Node {
                             }
                         }
                         // The way of most messages: no lane between.
-                        Origin::Bridge(link) => self.say(link, Bridge::forward(consumer, delivery)),
-                        Origin::Remote(link) => self.say(link, RemoteClient::forward(consumer, delivery)),
+                        Origin::Bridge(link) | Origin::Remote(link) => {
+                            self.say(link, Frame::forward(consumer, delivery));
+                        }
                     }
                 }
                 broker::Output::Unwanted(demand) => {
