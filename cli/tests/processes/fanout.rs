@@ -71,13 +71,13 @@ fn a_message_that_too_few_brokers_accept_says_who_did() {
     let mut publisher = Running::start_fed(&["publish", &uri, "topic://t", "--verbose"]);
     publisher.feed(&numbers(1..=1000));
     let mut seen = publisher.lines_until("1000: accepted by 3: ");
-    c.running.signal("STOP"); // It is there and takes nothing, so that the others have what it has not.
+    c.running.freeze(); // It is there and takes nothing, so that the others have what it has not.
     publisher.feed("1001\n");
     publisher.complaint("error: message 1001 was not accepted: 2 of 3 brokers needed accepted it within 1000 ms");
     let mut said = [publisher.complaint("  "), publisher.complaint("  ")];
     said.sort();
     assert_eq!(said, ["  a: accepted it", "  b: accepted it"]);
-    c.running.signal("CONT");
+    c.running.thaw();
     publisher.feed("1002\n");
     let ended = publisher.end();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), "error: 1 of 1002 messages were not accepted\n"));
