@@ -46,7 +46,7 @@ pub mod sim;
 pub mod uri;
 pub mod wire;
 
-pub use base::{Backoff, BackoffConfig, Instant, Rng, Seed, Timestamp};
+pub use base::{Backoff, BackoffConfig, Instant, Rng, Seed, Situation, Timestamp};
 pub use bridge::BridgeConfig;
 pub use broker::{BrokerConfig, BrokerStats};
 pub use dial::DialConfig;

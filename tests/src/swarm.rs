@@ -1,9 +1,11 @@
 //! Many scenarios, each from a seed of its own; the first that fails is made small and printed as a test.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
+use flockmq_core::Situation;
 use flockmq_core::sim::Counts;
 
 use crate::choice::Choice;
@@ -18,6 +20,8 @@ pub struct Campaign {
     pub report: Report,
     /// How many of them were run twice, and came out the same.
     pub repeated: u64,
+    /// In how many of them each situation came about. Right only if nothing else runs nodes in this program.
+    pub situations: BTreeMap<Situation, u64>,
     /// How long they took, by the wall clock.
     pub elapsed: Duration,
 }
@@ -41,6 +45,7 @@ impl Campaign {
     pub fn run_within(seeds: impl Iterator<Item = u64>, steps_max: usize, limit: Duration) -> Self {
         let began = Instant::now();
         let mut campaign = Self::default();
+        Situation::take_met(); // By whatever ran before.
         for seed in seeds {
             if began.elapsed() >= limit {
                 break;
@@ -53,6 +58,9 @@ impl Campaign {
                 campaign.repeated += 1;
             }
             campaign.add(&report);
+            for situation in Situation::take_met() {
+                *campaign.situations.entry(situation).or_default() += 1;
+            }
         }
         campaign.elapsed = began.elapsed();
         campaign
@@ -67,9 +75,15 @@ impl Campaign {
         datagrams + streams + counts.crashes + counts.spurious_timeouts
     }
 
+    /// The situations that never came about.
+    pub fn unmet(&self) -> impl Iterator<Item = Situation> {
+        Situation::ALL.iter().copied().filter(|situation| !self.situations.contains_key(situation))
+    }
+
     fn add(&mut self, report: &Report) {
         self.seeds += 1;
         let sum = &mut self.report;
+        sum.trace = sum.trace.rotate_left(1) ^ report.trace;
         sum.time += report.time;
         sum.node_time += report.node_time;
         sum.sends += report.sends;
@@ -82,7 +96,7 @@ impl Campaign {
 
 impl fmt::Display for Campaign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seeds, report, repeated, elapsed } = self;
+        let Self { seeds, report, repeated, situations, elapsed } = self;
         let hours = |time: Duration| time.as_secs_f64() / 3600.0;
         writeln!(
             f,
@@ -94,6 +108,14 @@ impl fmt::Display for Campaign {
         for (name, count) in fields(&mut report.counts.clone()) {
             writeln!(f, "{:>12} {name}", *count)?;
         }
+        let mut rare: Vec<_> =
+            Situation::ALL.iter().map(|found| (situations.get(found).unwrap_or(&0), *found)).collect();
+        rare.sort();
+        writeln!(f, "{} of {} situations met; the rarest, by seeds:", situations.len(), rare.len())?;
+        for (seeds, situation) in rare.iter().take(RAREST) {
+            writeln!(f, "{seeds:>12} {}", situation.describe())?;
+        }
+        writeln!(f, "traces {:016x}", report.trace)?;
         let seconds = elapsed.as_secs_f64().max(f64::EPSILON);
         let events = u32::try_from(report.counts.inputs).unwrap_or(u32::MAX);
         let ratio = report.time.as_secs_f64() / seconds;
@@ -137,6 +159,9 @@ fn fields(counts: &mut Counts) -> [(&'static str, &mut u64); 14] {
         ("streams", &mut counts.streams),
     ]
 }
+
+/// How many situations are named that are met seldom or never.
+const RAREST: usize = 8;
 
 /// Of so many runs, one is made twice.
 const REPEATED_ONE_IN: u64 = 20;

@@ -6,6 +6,7 @@ mod backoff;
 mod deadline;
 mod outbox;
 mod rng;
+mod situation;
 mod time;
 mod window;
 
@@ -15,4 +16,5 @@ pub use backoff::{Backoff, BackoffConfig};
 pub(crate) use deadline::Deadlines;
 pub(crate) use outbox::Outbox;
 pub use rng::{Rng, Seed};
+pub use situation::Situation;
 pub use time::{Instant, Timestamp};

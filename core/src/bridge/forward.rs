@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
-use crate::base::Outbox;
+use crate::base::{Outbox, Situation};
 use crate::model::{CloseReason, Tag, Ticket};
 use crate::wire::Frame;
 
@@ -34,6 +34,9 @@ impl Arrivals {
     pub(super) fn end(&mut self, demand: u32) -> Option<Tag> {
         let stream = self.streams.remove(&demand)?;
         let ahead = stream.ahead.last().copied();
+        if ahead.is_some() {
+            Situation::DemandEndedAhead.met();
+        }
         ahead.or_else(|| stream.is_dirty.then_some(stream.accepted))
     }
 
@@ -56,6 +59,7 @@ impl Arrivals {
             return; // The demand has ended; the peer was told how far it came.
         };
         if ticket.number != stream.accepted + 1 {
+            Situation::AcceptedAhead.met();
             stream.ahead.insert(ticket.number);
             return;
         }

@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use crate::base::Situation;
 use crate::model::{Demand, Destination, Path};
 
 /// What a peer has to be told.
@@ -67,6 +68,9 @@ impl Interest {
                 self.told.remove(destination);
             }
             Some(best) => {
+                if told.is_some() {
+                    Situation::DemandShortened.met();
+                }
                 self.last += 1;
                 let number = self.last;
                 self.numbers.insert(number);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use forward::Arrivals;
 use interest::{Change, Interest};
 
-use crate::base::Outbox;
+use crate::base::{Outbox, Situation};
 use crate::model::{
     Ack, AckExtent, AckKind, BrokerId, CloseReason, ConsumerId, Delivery, Demand, Destination, DestinationKind,
     Message, Path, Tag, Ticket,
@@ -206,6 +206,7 @@ impl Bridge {
 
     fn hear_demand(&mut self, number: u32, demand: Demand, inward: &mut Outbox<Inward>) {
         if demand.path.contains(self.local) || demand.path.len() >= Path::HOPS_MAX {
+            Situation::DemandReturned.met();
             return; // Our own demand come back, or one from too far away.
         }
         if self.theirs.len() >= self.config.demands_max {
@@ -228,8 +229,11 @@ impl Bridge {
             // It crossed the end of the demand. The peer keeps a queue's; a topic's may be wanted by others here.
             let is_topic = message.destination.kind() == DestinationKind::Topic;
             if is_topic && self.ours.was_told(demand) && !message.path.contains(self.local) {
+                Situation::TopicCrossedEnd.met();
                 let ticket = Ticket { stream: demand.into(), number: tag };
                 inward.push(Inward::Send { ticket, redeliveries, message });
+            } else if !is_topic {
+                Situation::QueueCrossedEnd.met();
             }
             return;
         }
@@ -238,6 +242,7 @@ impl Bridge {
         }
         let ticket = Ticket { stream: demand.into(), number: tag };
         if message.path.contains(self.local) {
+            Situation::MessageReturned.met();
             return self.arrivals.accept(ticket); // It was here before: taken, and let go.
         }
         inward.push(Inward::Send { ticket, redeliveries, message });

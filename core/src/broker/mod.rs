@@ -24,7 +24,7 @@ use subscription::{SubscriptionId, Subscriptions};
 pub(crate) use subscription::{Limits, Remote, Subscriber};
 use topic::Audience;
 
-use crate::base::{Audit, Instant, Outbox};
+use crate::base::{Audit, Instant, Outbox, Situation};
 use crate::model::{
     Ack, AckExtent, AckKind, ConnectionId, ConsumerId, Delivery, Demand, DestinationKind, LinkId, Message, MessageId,
     Origin, ProducerId, Refusal, Tag, Ticket, What,
@@ -324,8 +324,10 @@ impl Broker {
             entry.redeliveries += u32::from(tag <= seen);
             let MessageId { producer, sequence } = entry.message.id;
             if subscription.is_bridge() && self.config.checks_duplicates && self.audit.note(producer, sequence) {
+                Situation::CopyReturned.met();
                 continue; // Another copy has come since this one was handed over.
             }
+            Situation::DeliveriesReturned.met();
             self.give_back(slot, entry);
         }
         let mut pending = Vec::new();
@@ -358,6 +360,7 @@ impl Broker {
         }
         let slot = self.registry.resolve(&message.destination, &self.subscriptions, self.config.destinations_max)?;
         if self.is_congested(slot) {
+            Situation::Parked.met();
             self.stats.parked += 1;
             self.congested.insert(slot);
             self.registry.get_mut(slot).parked.push_back(Parked { from, ticket, redeliveries, message });
@@ -378,6 +381,7 @@ impl Broker {
             parked.extend(others);
             self.stats.parked -= mine.len() as u64;
             for parked in mine {
+                Situation::ParkedForced.met();
                 self.accept_parked(now, slot, parked, out);
             }
         }
@@ -412,6 +416,7 @@ impl Broker {
             AckKind::Accepted => self.stats.acknowledged += (count - subscription.outstanding.count()) as u64,
             AckKind::Released => {
                 for Held { slot, mut entry } in released {
+                    Situation::Released.met();
                     entry.redeliveries += 1;
                     self.give_back(slot, entry);
                     returned.insert(slot);
@@ -440,6 +445,7 @@ impl Broker {
             if !any {
                 return;
             }
+            Situation::SubscriberStalled.met();
             // What is let go fills others, which may have taken nothing for as long. Each round gives up on one.
             self.unpark_all(now, out);
         }
@@ -492,10 +498,12 @@ impl Broker {
     ) {
         self.stats.accepted += 1;
         if self.is_duplicate(from, &message) {
+            Situation::DuplicateRecognised.met();
             self.stats.duplicates += 1;
             if let (Origin::Remote(_), Room::Topic) = (from, &self.registry.get(slot).room) {
                 // It came over a bridge first, and may have gone no further for the brokers it had crossed. Straight
                 // from its client it may; who has it already drops it.
+                Situation::DuplicatePassedOn.met();
                 self.publish(now, slot, &message, Audience::Peers, out);
             }
             return;
@@ -539,6 +547,7 @@ impl Broker {
     fn unpark(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
         while !self.registry.get(slot).parked.is_empty() && !self.is_full(slot) {
             let parked = self.registry.get_mut(slot).parked.pop_front().expect("not empty");
+            Situation::Unparked.met();
             self.stats.parked -= 1;
             self.accept_parked(now, slot, parked, out);
         }
@@ -558,6 +567,9 @@ impl Broker {
             let parked = &mut self.registry.get_mut(*slot).parked;
             let before = parked.len();
             parked.retain(|parked| !is_gone(parked));
+            if parked.len() < before {
+                Situation::ParkedForgotten.met();
+            }
             self.stats.parked -= (before - parked.len()) as u64;
         }
     }
@@ -577,6 +589,7 @@ impl Broker {
         let connection = &self.connections[&origin];
         let mut others = connection.consumers.values().filter(|other| **other != id).peekable();
         if connection.limits.window.is_some() && others.peek().is_some() {
+            Situation::CreditShared.met();
             for other in others.copied().collect::<Vec<_>>() {
                 self.replenish_one(other, out);
             }

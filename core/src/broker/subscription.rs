@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::outstanding::Outstanding;
-use crate::base::{Arena, Instant, Key};
+use crate::base::{Arena, Instant, Key, Situation};
 use crate::model::{BrokerId, ConsumerId, Destination, Message, Origin, Path};
 
 /// What one consumer asks for.
@@ -138,6 +138,7 @@ impl Subscription {
             && let Some(oldest) = self.pending.pop_front()
         {
             self.pending_bytes -= oldest.size() as u64;
+            Situation::SubscriberDropped.met();
             dropped += 1;
         }
         self.pending_bytes += size;

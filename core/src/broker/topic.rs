@@ -7,7 +7,7 @@ use super::queue::unpin;
 use super::registry::Slot;
 use super::subscription::SubscriptionId;
 use super::{Broker, Output};
-use crate::base::{Instant, Outbox};
+use crate::base::{Instant, Outbox, Situation};
 use crate::model::{Message, Origin};
 
 /// Whom a topic's message is for.
@@ -65,6 +65,7 @@ impl Broker {
             if let Some(heir) = heir
                 && let Some(subscription) = self.subscriptions.get_mut(heir)
             {
+                Situation::PendingInherited.met();
                 self.stats.dropped += subscription.pend(now, message, self.config.topic_bytes_max);
                 self.drain_pending(heir, out);
             }

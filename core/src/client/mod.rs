@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::base::{Outbox, Timestamp};
+use crate::base::{Outbox, Situation, Timestamp};
 use crate::model::{
     Body, BrokerId, ConsumerId, Delivery, Destination, Message, MessageId, Path, ProducerId, Refusal, Ticket, What,
 };
@@ -113,6 +113,7 @@ impl Client {
             let sequence = producer.sent;
             if sequence - producer.answered > self.window {
                 producer.answered += 1;
+                Situation::ProducerOverWindow.met();
                 let refusal = Refusal::WindowFull { producer: number, max: self.window };
                 outward.push(Outward::Refused { producer: number, sequence, refusal });
                 continue;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use slot::{Slot, State};
 
-use crate::base::{BackoffConfig, Instant, Outbox, Rng};
+use crate::base::{BackoffConfig, Instant, Outbox, Rng, Situation};
 use crate::model::{Address, BrokerId, LinkId};
 
 /// How wanted addresses are dialled.
@@ -130,6 +130,7 @@ impl Dialer {
     /// No longer wants a link to `address`. A link that is up stays: it is judged by its own signs of life.
     pub(crate) fn unwant(&mut self, address: &Address, out: &mut Outbox<Output>) {
         if let Some(Slot { state: State::Dialling { link, .. }, .. }) = self.slots.remove(address) {
+            Situation::DialUnwanted.met();
             out.push(Output::GiveUp(link));
         }
         self.settle();
@@ -147,6 +148,7 @@ impl Dialer {
                     out.push(Output::Dial(address.clone()));
                 }
                 State::Dialling { link, until: Some(until) } if until <= now => {
+                    Situation::DialTimedOut.met();
                     slot.state = State::Dialling { link, until: None };
                     out.push(Output::GiveUp(link));
                 }
@@ -167,6 +169,7 @@ impl Dialer {
     /// The dial asked for could not be made: there are too many links. It is tried again later.
     pub(crate) fn postponed(&mut self, now: Instant, address: &Address) {
         if let Some(slot) = self.slots.get_mut(address) {
+            Situation::DialPostponed.met();
             slot.pause(now, &self.config.backoff, &mut self.rng); // No attempt was made that could have failed.
         }
         self.settle();
@@ -190,6 +193,7 @@ impl Dialer {
             if let Some(slot) = self.slots.get_mut(address)
                 && matches!(slot.state, State::Asked | State::GivenUp | State::Waiting { .. })
             {
+                Situation::MetOtherwise.met();
                 slot.state = State::Met { broker, since: now };
             }
         }
@@ -204,8 +208,10 @@ impl Dialer {
                 && found == broker
             {
                 if now - since >= self.config.settled_after {
+                    Situation::LostLate.met();
                     slot.backoff.reset();
                 } else {
+                    Situation::LostEarly.met();
                     slot.backoff.forget_failures();
                 }
                 slot.pause(now, &self.config.backoff, &mut self.rng); // The loss itself is no attempt that failed.

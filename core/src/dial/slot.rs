@@ -1,7 +1,7 @@
 //! One wanted address.
 
 use super::{Outcome, Standing};
-use crate::base::{Backoff, BackoffConfig, Instant, Rng};
+use crate::base::{Backoff, BackoffConfig, Instant, Rng, Situation};
 use crate::model::{BrokerId, LinkId};
 
 /// How an address fares.
@@ -35,8 +35,14 @@ impl Slot {
     /// Counts a failure and waits, or gives up.
     pub(super) fn fail(&mut self, now: Instant, config: &BackoffConfig, rng: &mut Rng) -> Outcome {
         let (state, outcome) = match self.backoff.fail(config, rng) {
-            None => (State::GivenUp, Outcome::GivenUp),
-            Some(wait) => (State::Waiting { until: now + wait }, Outcome::Waiting),
+            None => {
+                Situation::DialGivenUp.met();
+                (State::GivenUp, Outcome::GivenUp)
+            }
+            Some(wait) => {
+                Situation::DialFailed.met();
+                (State::Waiting { until: now + wait }, Outcome::Waiting)
+            }
         };
         self.state = state;
         outcome

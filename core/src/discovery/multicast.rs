@@ -8,7 +8,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::Output;
-use crate::base::{Instant, Outbox};
+use crate::base::{Instant, Outbox, Situation};
 use crate::model::{Address, Host, Service};
 use crate::wire::{Advert, AdvertError, AdvertStatus};
 
@@ -84,6 +84,7 @@ impl Multicast {
         for (service, _) in &self.own {
             if let Some(heard) = self.heard.remove(service) {
                 // Whoever was there before us is gone.
+                Situation::OwnAddressTakenOver.met();
                 out.push(Output::Lost { service: service.clone(), address: heard.address, left: true });
             }
         }
@@ -94,6 +95,7 @@ impl Multicast {
     pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, data: &[u8], out: &mut Outbox<Output>) {
         if !self.admit(now, from.ip()) {
             self.stats.over_rate += 1;
+            Situation::AdvertOverRate.met();
             return;
         }
         let advert = match Advert::decode(&self.settings.group, data) {
@@ -112,6 +114,7 @@ impl Multicast {
             AdvertStatus::Alive => self.hear_alive(now, from, advert.service, out),
             AdvertStatus::Dead => {
                 if let Some(heard) = self.heard.remove(&advert.service) {
+                    Situation::ServiceLeft.met();
                     out.push(Output::Lost { service: advert.service, address: heard.address, left: true });
                 }
             }
@@ -125,6 +128,7 @@ impl Multicast {
         }
         let silence_max = self.settings.silence_max;
         for (service, heard) in self.heard.extract_if(.., |_, heard| heard.at + silence_max <= now) {
+            Situation::ServiceSilent.met();
             out.push(Output::Lost { service, address: heard.address, left: false });
         }
     }
@@ -168,6 +172,7 @@ impl Multicast {
         };
         if self.heard.len() >= self.settings.services_max {
             self.stats.over_count += 1;
+            Situation::AdvertOverCount.met();
             return;
         }
         if matches!(address.host, Host::Name(_)) {
@@ -178,6 +183,7 @@ impl Multicast {
         // Let the newcomer know of us soon, however many come at once.
         if let (Some(at), Some(last)) = (self.advertise_at, self.advertised_at) {
             self.advertise_at = Some(at.min((last + ANSWER_GAP).max(now)));
+            Situation::NewcomerAnswered.met();
             if self.advertise_at <= Some(now) {
                 self.advertise(now, out);
             }

@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::base::{Audit, Instant};
+use crate::base::{Audit, Instant, Situation};
 use crate::model::{
     Ack, AckExtent, AckKind, BrokerId, ConnectionId, ConsumerId, Delivery, DestinationKind, LinkId, MessageId,
     ProducerId, Refusal, RequestId, Subscription, Tag, What,
@@ -137,11 +137,13 @@ impl Consumers {
             if let Some((holder, tag)) = self.handed_out.get(&(scope, message)) {
                 let holder = self.by_id.get_mut(holder).expect("what is handed out has a consumer");
                 let outstanding = holder.outstanding.get_mut(tag).expect("what is handed out is outstanding");
+                Situation::CopyKept.met();
                 outstanding.others.push(copy);
                 *self.shared.entry((link, number)).or_insert(0) += 1;
                 return Arrival::Kept;
             }
             if self.done.get(&scope).is_some_and(|done| done.knows(message.producer, message.sequence)) {
+                Situation::CopyAnswered.met();
                 return Arrival::Done(copy.ack(AckKind::Accepted));
             }
         }
@@ -229,7 +231,9 @@ impl Consumers {
     pub(super) fn lose(&mut self, link: LinkId) {
         for consumer in self.by_id.values_mut() {
             for outstanding in consumer.outstanding.values_mut() {
-                outstanding.own.take_if(|own| own.link == link);
+                if outstanding.own.take_if(|own| own.link == link).is_some() {
+                    Situation::DeliveryOrphaned.met();
+                }
                 outstanding.others.retain(|copy| copy.link != link);
             }
         }

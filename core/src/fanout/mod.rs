@@ -26,7 +26,7 @@ use log::{Item, Log};
 use stream::{Entry, Route, Settled, Stream};
 use target::{Answered, Replay, Target};
 
-use crate::base::{Deadlines, Instant, Outbox, Rng};
+use crate::base::{Deadlines, Instant, Outbox, Rng, Situation};
 use crate::model::{
     Ack, Address, Answer, BrokerId, CloseReason, ConnectionId, ConsumerId, Delivery, Destination, DestinationKind,
     LinkId, Message, ProducerId, Refusal, RequestId, Subscription, Tag, What,
@@ -249,7 +249,11 @@ impl Fanout {
             target.replay.retain(|replay| replay.stream != number);
         }
         let is_known = self.targets.values().any(|target| target.knows(&stream.route));
-        if is_known || self.log.mentions(&stream.route) {
+        let is_behind = self.log.mentions(&stream.route);
+        if is_behind {
+            Situation::StreamEndedBehind.met();
+        }
+        if is_known || is_behind {
             self.log.push(Item::End(stream.route));
             self.pump_all(out);
         }
@@ -310,6 +314,7 @@ impl Fanout {
             let next = stream.marked(broker) + 1;
             let is_owed = stream.is_replicated && stream.entries.front().is_some_and(|e| e.sequence <= stream.logged);
             if is_owed && next <= stream.logged {
+                Situation::SendReplayed.met();
                 target.replay.push_back(Replay { stream: *number, next, up_to: stream.logged });
             }
         }
@@ -463,6 +468,7 @@ impl Fanout {
             Some((id, count(opening.confirmed.iter())))
         });
         for (consumer, accepted) in late.collect::<Vec<_>>() {
+            Situation::ConsumerTimedOut.met();
             let removed = self.consumers.remove(consumer, Tag::MAX).expect("just found");
             let (needed, after) = (self.config.acks_min, self.config.send_timeout);
             self.end_consumer(removed, Refusal::TimedOut { accepted, needed, after }, out);
@@ -576,6 +582,7 @@ impl Fanout {
                 out.push(Output::SubscriptionRefused { consumer: id, answer });
             }
             (Err(refusal), Some(_)) => {
+                Situation::ConsumerRefused.met();
                 let removed = self.consumers.remove(id, Tag::MAX).expect("just found");
                 self.end_consumer(removed, refusal, out);
             }
@@ -612,6 +619,7 @@ impl Fanout {
     /// Encodes what is held of a stream, if it may be sent.
     fn release(&mut self, number: u32) {
         if !self.is_ready() {
+            Situation::SendHeld.met();
             return;
         }
         let Some(stream) = self.streams.get_mut(&number) else {
@@ -679,6 +687,7 @@ impl Fanout {
                 },
             };
             if burst.largest > target.found.message_max {
+                Situation::SendTooLarge.met();
                 too_large.push(burst);
                 continue;
             }
@@ -724,6 +733,7 @@ impl Fanout {
                 return;
             };
             out.push(Output::Close { link, reason: CloseReason::Backlog { max } });
+            Situation::TargetShed.met();
             // Whether enough are left is asked when its end is told: then it is known whether it is dialled again.
             self.part(link, out);
             self.pump_all(out);

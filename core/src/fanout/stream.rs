@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::Found;
-use crate::base::Instant;
+use crate::base::{Instant, Situation};
 use crate::model::{Answer, BrokerId, ConnectionId, Message, Refusal};
 
 /// What a stream is called on links, and the frame that tells it.
@@ -87,7 +87,11 @@ impl Stream {
 
     /// Another broker has come up where this one was: what that had accepted is gone with it, as far as it still counts.
     pub(super) fn replace(&mut self, found: &Found) {
+        let before = self.marks.len();
         self.marks.retain(|mark| mark.found.broker == found.broker || mark.found.address != found.address);
+        if self.marks.len() < before && !self.entries.is_empty() {
+            Situation::AcceptanceLost.met();
+        }
     }
 
     /// How far a broker has accepted.
@@ -132,7 +136,10 @@ impl Stream {
             settled.up_to = entry.sequence;
             settled.count += 1;
             settled.bytes += entry.message.size() as u64;
-            self.troubled -= usize::from(!entry.refused.is_empty());
+            if !entry.refused.is_empty() {
+                Situation::SettledDespiteRefusal.met();
+                self.troubled -= 1;
+            }
             self.entries.pop_front();
         }
         Some(settled)
@@ -141,6 +148,7 @@ impl Stream {
     /// Takes out the first message that can't be accepted by enough brokers any more, as `is_doomed` tells.
     pub(super) fn take_doomed(&mut self, is_doomed: impl Fn(&Self, &Entry) -> bool) -> Option<Entry> {
         let index = self.entries.iter().position(|entry| is_doomed(self, entry))?;
+        Situation::SendDoomed.met();
         self.take(index)
     }
 
@@ -152,7 +160,11 @@ impl Stream {
     /// Takes out the first message if its time has come.
     pub(super) fn take_expired(&mut self, now: Instant) -> Option<Entry> {
         let is_due = self.entries.front().is_some_and(|entry| entry.expires_at <= now);
-        if is_due { self.take(0) } else { None }
+        if !is_due {
+            return None;
+        }
+        Situation::SendTimedOut.met();
+        self.take(0)
     }
 
     /// Takes out the first message.
@@ -180,6 +192,7 @@ impl Stream {
     /// The target of this stream was lost, after it had been sent messages up to `sent`: everything is held again.
     pub(super) fn hold(&mut self, sent: u64) {
         for entry in self.entries.iter_mut().take_while(|entry| entry.sequence <= sent) {
+            Situation::PrimaryLost.met();
             entry.is_doubtful = true;
         }
         self.logged = self.entries.front().map_or(self.logged, |entry| (entry.sequence - 1).min(self.logged));

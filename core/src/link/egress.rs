@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::base::Situation;
 use crate::wire::{Encoder, Frame, FrameBuffer};
 
 /// What goes out of one link.
@@ -33,6 +34,7 @@ impl Egress {
     pub(super) fn push(&mut self, frame: Frame) {
         match frame {
             Frame::Forward { ref message, .. } if !self.has_room() || !self.messages.is_empty() => {
+                Situation::WindowExceeded.met();
                 self.messages_size += message.size() as u64;
                 self.messages.push_back(frame);
             }
@@ -59,6 +61,9 @@ impl Egress {
 
     /// Drops the messages that wait: they are not coming any more.
     pub(super) fn close(&mut self) {
+        if !self.messages.is_empty() {
+            Situation::ClosedWhileWaiting.met();
+        }
         self.messages.clear();
         self.messages_size = 0;
     }

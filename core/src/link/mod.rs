@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use egress::Egress;
 use keepalive::Keepalive;
 
-use crate::base::{Instant, Outbox};
+use crate::base::{Instant, Outbox, Situation};
 use crate::model::{CloseReason, Role};
 use crate::wire::{DecodeError, Decoder, Deframer, Farewell, Frame, Hello, PREFACE, VERSION_MAX, VERSION_MIN};
 
@@ -136,9 +136,13 @@ impl Link {
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
         match self.phase {
             Phase::Opening { until } | Phase::Greeted { until } if until <= now => {
+                Situation::HandshakeTimedOut.met();
                 out.push(Output::Close(CloseReason::HandshakeTimeout));
             }
-            Phase::Open if self.keepalive.is_silent(now) => out.push(Output::Close(CloseReason::Silent)),
+            Phase::Open if self.keepalive.is_silent(now) => {
+                Situation::LinkSilent.met();
+                out.push(Output::Close(CloseReason::Silent));
+            }
             Phase::Open if self.keepalive.is_due(now) => self.send(Frame::KeepAlive),
             Phase::Closing | Phase::Greeted { .. } | Phase::Open | Phase::Opening { .. } => (),
         }
@@ -183,6 +187,7 @@ impl Link {
     /// Why the link must end although nothing was said: more waits than may wait.
     pub(crate) fn check_backlog(&self) -> Result<(), CloseReason> {
         if self.phase != Phase::Closing && self.egress.waiting() > self.backlog_max {
+            Situation::BacklogExceeded.met();
             return Err(CloseReason::Backlog { max: self.backlog_max });
         }
         Ok(())
@@ -213,6 +218,9 @@ impl Link {
                 });
             }
             self.preface += 1;
+        }
+        if self.preface < PREFACE.len() {
+            Situation::PrefaceSplit.met();
         }
         Ok(())
     }

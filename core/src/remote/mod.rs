@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::Outbox;
+use crate::base::{Outbox, Situation};
 use crate::model::{Ack, BrokerId, CloseReason, ConsumerId, Message, Refusal, Subscription, Tag, Ticket};
 use crate::wire::Frame;
 
@@ -99,6 +99,9 @@ impl RemoteClient {
                 if let Some(found) = self.streams.get_mut(&stream) {
                     found.has_ended = true;
                     self.forget(stream);
+                    if self.streams.contains_key(&stream) {
+                        Situation::StreamEndedUnanswered.met();
+                    }
                 }
             }
             Frame::Forward { demand, tag, redeliveries, message } => {
@@ -127,7 +130,11 @@ impl RemoteClient {
             self.parked_bytes += bytes;
         }
         let max = self.config.parked_bytes_max;
-        if self.parked_bytes > max { Err(CloseReason::Backlog { max }) } else { Ok(()) }
+        if self.parked_bytes > max {
+            Situation::ClientOverBacklog.met();
+            return Err(CloseReason::Backlog { max });
+        }
+        Ok(())
     }
 
     /// Our broker has accepted a message.
@@ -146,6 +153,7 @@ impl RemoteClient {
 
     /// Our broker has refused a message. That counts as an answer like any other, once it was said.
     pub(crate) fn handle_refused(&mut self, ticket: Ticket, refusal: Refusal, out: &mut Outbox<Frame>) {
+        Situation::ClientMessageRefused.met();
         out.push(Frame::Refused { stream: stream_of(ticket), tag: ticket.number, refusal });
         self.handle_accepted(ticket);
     }
@@ -158,6 +166,9 @@ impl RemoteClient {
             };
             stream.is_dirty = false;
             let up_to = stream.parked.first_key_value().map_or(stream.arrived, |(first, _)| first - 1);
+            if up_to < stream.arrived {
+                Situation::AnswerHeldBack.met();
+            }
             if up_to > stream.answered {
                 stream.answered = up_to;
                 out.push(Frame::Forwarded { demand: number, up_to });

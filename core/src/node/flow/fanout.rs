@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::super::pipe::{Duty, Pipe};
 use super::super::{Event, Node};
 use super::link::{FRAME_OVERHEAD, addresses, farewell};
-use crate::base::Instant;
+use crate::base::{Instant, Situation};
 use crate::dial::Standing;
 use crate::fanout;
 use crate::model::{Address, BrokerId, CloseReason, ConnectionId, LinkId, Origin};
@@ -30,10 +30,12 @@ impl Node {
         };
         if fanout.linked(hello.broker).is_some() {
             // Another link was opened meanwhile, by way of another address.
+            Situation::TargetDuplicate.met();
             return self.end(now, link, CloseReason::Duplicate, farewell(&CloseReason::Duplicate));
         }
         if let Some(replaced) = fanout.linked_at(&address) {
             // Another process has taken the place of one whose end we have not heard of.
+            Situation::TargetReplaced.met();
             self.end(now, replaced, CloseReason::Replaced, None);
         }
         let (Some(pipe), Some(fanout)) = (self.pipes.get_mut(link), &mut self.fanout) else {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::super::pipe::{Duty, Pipe, Stage};
 use super::super::roles::Verdict;
 use super::super::{Event, Node, Output};
-use crate::base::Instant;
+use crate::base::{Instant, Situation};
 use crate::bridge::Bridge;
 use crate::broker::{Limits, Remote};
 use crate::dial;
@@ -186,7 +186,10 @@ impl Node {
                 }
                 self.keep(now, link, generation);
             }
-            Verdict::Refuse => self.end(now, link, CloseReason::Duplicate, farewell(&CloseReason::Duplicate)),
+            Verdict::Refuse => {
+                Situation::LinkDuplicate.met();
+                self.end(now, link, CloseReason::Duplicate, farewell(&CloseReason::Duplicate));
+            }
         }
     }
 
@@ -222,6 +225,7 @@ impl Node {
         let remote = pipe.remote.expect("a link that is up has an address");
         let addresses = addresses(&hello);
         if let Some(replaced) = self.peers.keep(hello.broker, link, generation, addresses.clone()) {
+            Situation::LinkReplaced.met();
             // The peers' table already names the new link, so the old one's bridge is ended here.
             self.end(now, replaced, CloseReason::Replaced, None);
             self.part(now, replaced, hello.clone(), CloseReason::Replaced);
