@@ -8,11 +8,11 @@
 use std::env;
 use std::process::ExitCode;
 
-use flockmq_wasm::{Fault, World};
+use flockmq_wasm::{Fault, World, simulate};
 
 fn main() -> ExitCode {
     for seed in env::args().skip(1) {
-        for (name, run) in [("peers", peers as Run), ("fanout", fanout)] {
+        for (name, run) in [("peers", peers as Call), ("fanout", fanout), ("drawn", drawn)] {
             match run(&seed) {
                 Ok((hash, delivered)) => println!("{seed} {name} {hash} {delivered}"),
                 Err(fault) => {
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-type Run = fn(&str) -> Result<(String, usize), Fault>;
+type Call = fn(&str) -> Result<(String, usize), Fault>;
 
 /// Two peers find each other and link up, are cut off from each other for a while, and one crashes and comes back;
 /// messages flow throughout. Call by call the same as `peers` in `tests/node.mjs`.
@@ -106,6 +106,12 @@ fn fanout(seed: &str) -> Result<(String, usize), Fault> {
         delivered += take(&mut world, a)? + take(&mut world, b)? + take(&mut world, client)?;
     }
     Ok((world.trace_hash(), delivered))
+}
+
+/// A scenario drawn from the seed, with faults.
+fn drawn(seed: &str) -> Result<(String, usize), Fault> {
+    let run = simulate(seed, 3, None)?;
+    Ok((run.trace_hash, usize::try_from(run.delivered).expect("few messages")))
 }
 
 /// Takes a host's events and counts the messages among them.

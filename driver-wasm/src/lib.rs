@@ -1,7 +1,8 @@
 //! FlockMQ for JavaScript.
 //!
-//! So far it holds one thing: a [`World`] of simulated peers, brokers and clients, which runs the same brokers, links and
-//! discovery as real processes do, in virtual time and over a network that can be broken on command. It knows
+//! So far it holds a [`World`] of simulated peers, brokers and clients, which runs the same brokers, links and discovery as
+//! real processes do, in virtual time and over a network that can be broken on command, and [`simulate`], which plays a
+//! scenario in such a world to its end. It knows
 //! `flockmq_core`'s public names alone, is told what to do by JavaScript (`page`, whose class is also called `World`) or
 //! by a native program, and answers with events as JSON. Equal seeds and equal calls give equal runs, here and natively,
 //! down to the hash of the trace.
@@ -22,7 +23,9 @@
 
 mod event;
 mod page;
+mod simulate;
 mod target;
 mod world;
 
+pub use simulate::{Run, simulate};
 pub use world::{Fault, World};

@@ -1,9 +1,10 @@
 //! What JavaScript sees: the class `World`, whose calls are those of [`World`](crate::World) in JavaScript's types.
 //! Whatever fails throws an `Error` with the core's message and leaves the world as it was.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
+use crate::simulate::simulate;
 use crate::world::World;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -41,6 +42,15 @@ export interface Target {
   name?: string;
   remote?: string;
 }
+
+/** What a simulated run came to: how many messages applications sent, were delivered (each copy counted) and refused. */
+export interface Run {
+  milliseconds: number;
+  sent: number;
+  delivered: number;
+  refused: number;
+  traceHash: string;
+}
 "#;
 
 /// Simulated peers, brokers and clients, the network between them, and one application at each. Equal seeds and equal
@@ -54,13 +64,25 @@ impl Page {
     /// A world without hosts; the seed is a number, or text in hexadecimal.
     #[wasm_bindgen(constructor)]
     pub fn new(#[wasm_bindgen(unchecked_param_type = "bigint | string")] seed: JsValue) -> Result<Self, JsError> {
-        let text = if let Some(text) = seed.as_string() {
-            text
-        } else {
-            let number = u128::try_from(seed).map_err(|_| JsError::new(SEED_EXPECTED))?;
-            format!("{number:x}")
-        };
-        Ok(Self(World::new(&text)?))
+        Ok(Self(World::new(&seed_text(seed)?)?))
+    }
+
+    /// Plays a scenario in a world of its own to its end, as `flockmq simulate` does, or one drawn from the seed for three hosts.
+    #[wasm_bindgen(unchecked_return_type = "Run")]
+    #[expect(clippy::needless_pass_by_value, reason = "no reference to a text comes from JavaScript as an option")]
+    pub fn simulate(
+        #[wasm_bindgen(unchecked_param_type = "bigint | string")] seed: JsValue,
+        scenario: Option<String>,
+    ) -> Result<JsValue, JsError> {
+        let run = simulate(&seed_text(seed)?, HOSTS, scenario.as_deref())?;
+        let told = json!({
+            "milliseconds": run.time.as_secs_f64() * 1e3,
+            "sent": run.sent,
+            "delivered": run.delivered,
+            "refused": run.refused,
+            "traceHash": run.trace_hash,
+        });
+        Ok(parse_json(&told.to_string()))
     }
 
     /// Starts a broker that stands alone from the URI that a peer would have, `peer://GROUP/NAME?OPTIONS`, and returns
@@ -139,6 +161,15 @@ impl Page {
     }
 }
 
+/// A seed as hexadecimal text.
+fn seed_text(seed: JsValue) -> Result<String, JsError> {
+    if let Some(text) = seed.as_string() {
+        return Ok(text);
+    }
+    let number = u128::try_from(seed).map_err(|_| JsError::new(SEED_EXPECTED))?;
+    Ok(format!("{number:x}"))
+}
+
 /// A panic is our own fault and ends the module; its message would be lost otherwise.
 #[wasm_bindgen(start)]
 fn start() {
@@ -154,4 +185,5 @@ extern "C" {
     fn report_error(text: &str);
 }
 
+const HOSTS: usize = 3;
 const SEED_EXPECTED: &str = "the seed is no number; expected a BigInt from 0 to 2^128 - 1, or hexadecimal text";

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flockmq_core::sim::{self, HostId};
+use flockmq_core::sim::{self, HostId, ScriptError};
 use flockmq_core::uri::{Fanout, Peer, UriError};
 use flockmq_core::{
     Ack, AckExtent, AckKind, Body, Command, Config, ConfigError, ConnectionId, ConsumerId, Destination,
@@ -35,6 +35,9 @@ pub enum Fault {
     /// A span of time that no clock can wait for.
     #[error("{0} is no number of milliseconds; expected 0 or more, and less than 584 years")]
     Duration(f64),
+    /// The text is no scenario.
+    #[error(transparent)]
+    Scenario(#[from] ScriptError),
     /// The seed is no number.
     #[error("the seed '{0}' is no hexadecimal number of up to 128 bits")]
     Seed(String),

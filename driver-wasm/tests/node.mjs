@@ -1,5 +1,5 @@
-// Runs of two simulated peers, and of two brokers with a client, driven from JavaScript, against their native twins
-// (`examples/parity.rs`): same seeds, same trace hashes. Needs the module in `pkg`, as `./check wasm` builds it.
+// Runs of two simulated peers, of two brokers with a client, and of scenarios drawn with their faults, driven from
+// JavaScript, against their native twins (`examples/parity.rs`): same seeds, same trace hashes. Needs the module in `pkg`, as `./check wasm` builds it.
 //
 //     node driver-wasm/tests/node.mjs [SEED…]
 
@@ -98,6 +98,12 @@ function fanout(seed) {
   return { hash, told, a, b, client, targets };
 }
 
+/** The same as `drawn` in `examples/parity.rs`. */
+function drawn(seed) {
+  const { traceHash, delivered } = World.simulate(seed);
+  return { hash: traceHash, delivered };
+}
+
 const textsOf = (told, destination) =>
   told.flatMap((event) => event.deliveries ?? [])
     .filter((delivery) => delivery.destination === destination)
@@ -163,6 +169,11 @@ function misuse() {
   assert.throws(() => world.runFor(-1), /-1/);
   world.runFor(1);
   world.free();
+  assert.throws(() => World.simulate("no number"), /no number/);
+  assert.throws(() => World.simulate(1n, "host a peer://g\nhots b"), /hots/);
+  const text = "host a peer://g\nsubscribe a queue://q\nsend a queue://q hello\nrun 1500us";
+  const { traceHash, ...run } = World.simulate(1n, text);
+  assert.deepEqual(run, { milliseconds: 1.5, sent: 1, delivered: 1, refused: 0 });
 }
 
 /** "seed run" → "hash delivered", from the native program. */
@@ -177,17 +188,26 @@ function native(seeds) {
   return new Map(words.map(([seed, name, hash, delivered]) => [`${seed} ${name}`, `${hash} ${delivered}`]));
 }
 
-const seeds = process.argv.length > 2 ? process.argv.slice(2) : ["1", "2", "3", "5eed", "ffffffffffffffffffffffffffffffff"];
+const some = ["1", "2", "3", "5eed", "ffffffffffffffffffffffffffffffff"];
+const many = Array.from({ length: 40 }, (_, number) => (number + 1).toString(16));
+const given = process.argv.slice(2);
+const runs = {
+  peers: { seeds: some, run: peers, judge: judgePeers },
+  fanout: { seeds: some, run: fanout, judge: judgeFanout },
+  drawn: { seeds: many, run: drawn, judge: ({ delivered }) => assert(delivered > 0, "something arrives") },
+};
 misuse();
-const expected = native(seeds);
-const runs = { peers: [peers, judgePeers], fanout: [fanout, judgeFanout] };
-for (const seed of seeds) {
-  for (const [name, [run, judge]] of Object.entries(runs)) {
+const expected = native(given.length > 0 ? given : [...new Set([...some, ...many])]);
+for (const [name, { seeds, run, judge }] of Object.entries(runs)) {
+  let total = 0;
+  const wanted = given.length > 0 ? given : seeds;
+  for (const seed of wanted) {
     const result = run(seed);
-    const delivered = result.told.reduce((sum, event) => sum + (event.deliveries?.length ?? 0), 0);
+    const delivered = result.delivered ?? result.told.reduce((sum, event) => sum + (event.deliveries?.length ?? 0), 0);
     const where = `seed ${seed}, ${name}`;
     assert.equal(`${result.hash} ${delivered}`, expected.get(`${seed} ${name}`), `${where}: JavaScript (left) and native (right)`);
     judge(result);
-    console.log(`${where}: trace ${result.hash}, ${delivered} messages, as natively`);
+    total += delivered;
   }
+  console.log(`${name}: ${wanted.length} seeds, ${total} messages, trace for trace as natively`);
 }
