@@ -75,9 +75,17 @@ impl Campaign {
         datagrams + streams + counts.crashes + counts.spurious_timeouts
     }
 
-    /// The situations that never came about.
-    pub fn unmet(&self) -> impl Iterator<Item = Situation> {
-        Situation::ALL.iter().copied().filter(|situation| !self.situations.contains_key(situation))
+    /// What a campaign has to reach to be worth its name, where this one did not.
+    pub fn shortfalls(&self) -> Vec<String> {
+        let figures = [
+            (self.seeds, SEEDS_MIN, "seeds"),
+            (self.report.node_time.as_secs() / 3600, NODE_HOURS_MIN, "node-hours"),
+            (self.faults(), FAULTS_MIN, "faults"),
+        ];
+        let short = figures.into_iter().filter(|(found, least, _)| found < least);
+        let short = short.map(|(found, least, what)| format!("{found} {what}, and {least} are expected"));
+        let unmet = Situation::ALL.iter().filter(|situation| !self.situations.contains_key(situation));
+        short.chain(unmet.map(|situation| format!("never met: {}", situation.describe()))).collect()
     }
 
     fn add(&mut self, report: &Report) {
@@ -104,7 +112,8 @@ impl fmt::Display for Campaign {
             hours(report.time),
             hours(report.node_time)
         )?;
-        writeln!(f, "{} messages sent, {} handed out", report.sends, report.deliveries)?;
+        let faults = self.faults();
+        writeln!(f, "{} messages sent, {} handed out; {faults} faults", report.sends, report.deliveries)?;
         for (name, count) in fields(&mut report.counts.clone()) {
             writeln!(f, "{:>12} {name}", *count)?;
         }
@@ -159,6 +168,11 @@ fn fields(counts: &mut Counts) -> [(&'static str, &mut u64); 14] {
         ("streams", &mut counts.streams),
     ]
 }
+
+/// How many scenarios a campaign has at least, with how many hours of all their nodes, and how many faults injected.
+const SEEDS_MIN: u64 = 2_000;
+const NODE_HOURS_MIN: u64 = 500;
+const FAULTS_MIN: u64 = 100_000;
 
 /// How many situations are named that are met seldom or never.
 const RAREST: usize = 8;

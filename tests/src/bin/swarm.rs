@@ -1,13 +1,13 @@
-//! Runs many drawn scenarios: `./check swarm`. Stops at the first that breaks a promise, with its seed.
+//! Runs many drawn scenarios: `./check swarm` and `./check campaign`. Stops at the first that breaks a promise, with its
+//! seed.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, io};
 
-use flockmq_tests::Campaign;
+use flockmq_tests::{Campaign, Ledger};
 
 fn main() -> ExitCode {
     let wanted = match Wanted::parse(env::args().skip(1)) {
@@ -17,55 +17,80 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let first = wanted.seeds.start;
-    let campaign = Campaign::run_within(wanted.seeds, STEPS_MAX, wanted.limit);
-    println!("{campaign}");
-    match wanted.file.map_or(Ok(()), |file| add_up(&file, first, &campaign)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("the campaign could not be written: {error}");
-            ExitCode::FAILURE
-        }
+    if let Some(file) = &wanted.ledger {
+        return match wanted.add_up(file) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("the campaign could not be added to '{}': {error}", file.display());
+                ExitCode::FAILURE
+            }
+        };
     }
+    let campaign = Campaign::run_within(wanted.seeds.into_iter().flatten(), STEPS_MAX, wanted.limit);
+    println!("{campaign}");
+    let shortfalls = if wanted.is_measured { campaign.shortfalls() } else { Vec::new() };
+    if shortfalls.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("this campaign falls short:\n{}", shortfalls.join("\n"));
+    ExitCode::FAILURE
 }
 
 /// What is to be run.
 struct Wanted {
-    seeds: Range<u64>,
+    seeds: Vec<Range<u64>>,
     limit: Duration,
-    file: Option<String>,
+    ledger: Option<PathBuf>,
+    is_measured: bool,
 }
 
 impl Wanted {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut wanted = Self { seeds: 0..SEEDS, limit: Duration::MAX, file: None };
+        let mut wanted = Self { seeds: Vec::new(), limit: Duration::MAX, ledger: None, is_measured: false };
         while let Some(name) = arguments.next() {
+            if name == "--figures" {
+                wanted.is_measured = true;
+                continue;
+            }
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
             let number = |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' for {name} is no number"));
             match name.as_str() {
-                "--campaign" => wanted.file = Some(value),
+                "--campaign" => wanted.ledger = Some(value.into()),
                 "--minutes" => wanted.limit = Duration::from_mins(number(&value)?),
-                "--seeds" => {
-                    wanted.seeds = match value.split_once("..") {
-                        None => 0..number(&value)?,
-                        Some((first, end)) => number(first)?..number(end)?,
-                    }
-                }
+                "--seeds" => wanted.seeds.push(match value.split_once("..") {
+                    None => 0..number(&value)?,
+                    Some((first, end)) => number(first)?..number(end)?,
+                }),
                 _ => return Err(format!("there is no option {name}")),
             }
         }
+        if wanted.ledger.is_some() && !wanted.seeds.is_empty() {
+            return Err("a campaign goes on where it ended, so it takes no seeds".to_owned());
+        }
+        if wanted.seeds.is_empty() {
+            wanted.seeds.push(0..SEEDS);
+        }
         Ok(wanted)
+    }
+
+    /// Goes on where the campaign of a file ended, until time is up or somebody ends it.
+    #[expect(clippy::disallowed_methods, reason = "when to stop changes nothing in a run")]
+    fn add_up(&self, file: &Path) -> io::Result<()> {
+        let began = Instant::now();
+        let mut ledger = Ledger::read(file)?;
+        while let Some(left) = self.limit.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
+            ledger.add(&Campaign::run_within(ledger.next..ledger.next + CHUNK, STEPS_MAX, left));
+            ledger.write(file)?;
+            let (hours, faults) = (ledger.node_time.as_secs() / 3600, ledger.faults);
+            println!("{} seeds, {hours} node-hours, {} messages, {faults} faults", ledger.next, ledger.messages);
+        }
+        println!("\n{ledger}");
+        Ok(())
     }
 }
 
-/// Adds a line to a file of campaigns: one for each that came to its end.
-fn add_up(file: &str, first: u64, campaign: &Campaign) -> io::Result<()> {
-    let mut file = OpenOptions::new().create(true).append(true).open(file)?;
-    let hours = campaign.report.node_time.as_secs_f64() / 3600.0;
-    let (end, faults) = (first + campaign.seeds, campaign.faults());
-    writeln!(file, "seeds {first}..{end}: {hours:.1} node-hours, {} messages, {faults} faults", campaign.report.sends)
-}
-
+/// How many seeds are run between two updates of a file.
+const CHUNK: u64 = 5_000;
 const SEEDS: u64 = 5_000;
 const STEPS_MAX: usize = 40;
-const USAGE: &str = "expected [--seeds N | --seeds A..B] [--minutes M] [--campaign FILE]";
+const USAGE: &str = "expected [--seeds N | --seeds A..B]… [--minutes M] [--figures], or --campaign FILE [--minutes M]";
