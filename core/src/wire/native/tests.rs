@@ -1,0 +1,459 @@
+use super::buffer::COPIED_MAX;
+use super::*;
+use crate::base::Timestamp;
+use crate::model::{
+    Ack, AckExtent, AckKind, Body, BodyKind, BrokerId, ConsumerId, Demand, Destination, Message, MessageId, Path,
+    ProducerId, Refusal, Role, Service, Subscription, What,
+};
+use crate::wire::{DecodeError, Deframer, Farewell, Frame, Hello};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+/// The bytes of frames on a stream of their own.
+fn encoded(frames: &[Frame]) -> Bytes {
+    let (mut encoder, mut buffer) = (Encoder::new(), FrameBuffer::default());
+    for frame in frames {
+        encoder.encode(frame, &mut buffer);
+    }
+    drained(buffer)
+}
+
+/// All bytes of a buffer, as many as it says.
+fn drained(mut buffer: FrameBuffer) -> Bytes {
+    let length = buffer.len();
+    let bytes: Vec<Bytes> = core::iter::from_fn(|| buffer.pop()).collect();
+    let bytes = Bytes::from(bytes.concat());
+    assert_eq!((bytes.len() as u64, buffer.len()), (length, 0));
+    bytes
+}
+
+fn decoded(bytes: Bytes) -> Result<Vec<Frame>, DecodeError> {
+    decoded_from([bytes])
+}
+
+/// The frames of a stream that comes in pieces.
+fn decoded_from(pieces: impl IntoIterator<Item = Bytes>) -> Result<Vec<Frame>, DecodeError> {
+    let (mut deframer, mut decoder, mut frames) = (Deframer::new(u32::MAX), Decoder::new(), Vec::new());
+    for piece in pieces {
+        deframer.push(piece);
+        while let Some(bytes) = deframer.poll_frame()? {
+            frames.extend(decoder.decode(bytes)?);
+        }
+    }
+    Ok(frames)
+}
+
+/// A stream in pieces.
+fn cut(mut bytes: Bytes, at: &[Index]) -> Vec<Bytes> {
+    let mut at: Vec<usize> = at.iter().map(|at| at.index(bytes.len() + 1)).collect();
+    at.sort_unstable();
+    let mut begin = 0;
+    let mut pieces: Vec<Bytes> =
+        at.into_iter().map(|end| bytes.split_to(end - core::mem::replace(&mut begin, end))).collect();
+    pieces.push(bytes);
+    pieces
+}
+
+fn message(producer: u64, sequence: u64, body: Body) -> Arc<Message> {
+    Arc::new(Message {
+        id: MessageId { producer: ProducerId { broker: BrokerId(0xab), number: producer }, sequence },
+        destination: Destination::topic(&format!("t{producer}")).expect("valid"),
+        path: Path::default(),
+        timestamp: Timestamp::from_millis(1000),
+        body,
+    })
+}
+
+fn forward(message: Arc<Message>) -> Frame {
+    Frame::Forward { demand: 1, tag: message.id.sequence, redeliveries: 0, message }
+}
+
+/// The wire format of version 1, byte for byte. A change here is a new version.
+#[test]
+fn frames_keep_their_bytes() {
+    let hello = |role| {
+        Frame::Hello(Box::new(Hello {
+            version_min: 1,
+            version_max: 1,
+            broker: BrokerId(0x01),
+            name: "b".into(),
+            group: "g".into(),
+            services: alloc::vec![Service("tcp://h:1".into())],
+            frame_max: 300,
+            silence_max_millis: 5,
+            role,
+        }))
+    };
+    let more = Body {
+        correlation_id: Some("c".into()),
+        reply_to: Some(Destination::queue("r").expect("valid")),
+        ..Body::text("hi")
+    };
+    hold([
+        (hello(Role::Broker), b"\0\0\0\x17\x00\x01\x01\x01\x01b\x01g\x01\x09tcp://h:1\xac\x02\x05\x00"),
+        (hello(Role::Client), b"\0\0\0\x17\x00\x01\x01\x01\x01b\x01g\x01\x09tcp://h:1\xac\x02\x05\x01"),
+        (hello(Role::Peer), b"\0\0\0\x17\x00\x01\x01\x01\x01b\x01g\x01\x09tcp://h:1\xac\x02\x05\x02"),
+        (Frame::Propose { ended: 3 }, b"\0\0\0\x02\x01\x03"),
+        (Frame::Open { generation: 4 }, b"\0\0\0\x02\x02\x04"),
+        (Frame::Goodbye(Farewell::Duplicate), b"\0\0\0\x02\x03\x00"),
+        (Frame::Goodbye(Farewell::Refused("no".into())), b"\0\0\0\x05\x03\x02\x02no"),
+        (Frame::KeepAlive, b"\0\0\0\x01\x04"),
+        (
+            Frame::Demand {
+                number: 1,
+                demand: Demand { destination: Destination::queue("q").expect("valid"), path: Path::default() },
+            },
+            b"\0\0\0\x06\x05\x01\x00\x01q\x00",
+        ),
+        (Frame::Undemand { number: 1 }, b"\0\0\0\x02\x06\x01"),
+        (Frame::Synced, b"\0\0\0\x01\x07"),
+        (Frame::SyncedHeard, b"\0\0\0\x01\x08"),
+        (Frame::Forwarded { demand: 1, up_to: 300 }, b"\0\0\0\x04\x09\x01\xac\x02"),
+        (
+            forward(message(2, 9, Body::bytes("hi"))),
+            b"\0\0\0\x0a\x0a\x00\xab\x01\x02\x01\x02t2\x00\0\0\0\x0c\x0b\x00\x01\x09\x00\x09\xe8\x07\x00\x00hi",
+        ),
+        (
+            forward(message(2, 9, more)),
+            b"\0\0\0\x0a\x0a\x00\xab\x01\x02\x01\x02t2\x00\0\0\0\x14\x0c\x00\x01\x09\x00\x09\xe8\x07\x01\x00\x01\x01c\x01\x00\x01r\x00hi",
+        ),
+    ]);
+}
+
+#[test]
+fn a_clients_frames_keep_their_bytes() {
+    let ack = |extent, kind| Frame::Ack(Ack { consumer: ConsumerId(1), tag: 300, extent, kind });
+    let prices = Destination::topic("prices.>").expect("valid");
+    let orders = Destination::queue("orders").expect("valid");
+    hold([
+        (
+            Frame::Subscribe { number: 1, subscription: Subscription { destination: orders, prefetch: None } },
+            b"\0\0\0\x0b\x0d\x01\x00\x06orders\x00",
+        ),
+        (
+            Frame::Subscribe { number: 2, subscription: Subscription { destination: prices, prefetch: Some(300) } },
+            b"\0\0\0\x0f\x0d\x02\x01\x08prices.>\x01\xac\x02",
+        ),
+        (Frame::Subscribed { number: 1, result: Ok(()) }, b"\0\0\0\x03\x0e\x01\x00"),
+        (Frame::Subscribed { number: 300, result: Err(Refusal::Stopping) }, b"\0\0\0\x05\x0e\xac\x02\x01\x07"),
+        (Frame::Unsubscribe { number: 1, seen: 300 }, b"\0\0\0\x04\x0f\x01\xac\x02"),
+        (ack(AckExtent::Individual, AckKind::Accepted), b"\0\0\0\x06\x10\x01\xac\x02\x00\x00"),
+        (ack(AckExtent::UpTo, AckKind::Released), b"\0\0\0\x06\x10\x01\xac\x02\x01\x01"),
+        (Frame::Refused { stream: 1, tag: 300, refusal: Refusal::Stopping }, b"\0\0\0\x05\x11\x01\xac\x02\x07"),
+        (Frame::Finish { stream: 300 }, b"\0\0\0\x03\x12\xac\x02"),
+    ]);
+}
+
+#[test]
+fn refusals_keep_their_bytes() {
+    let cases: [(Refusal, &[u8]); 14] = [
+        (Refusal::AlreadyExists { what: What::Connection, number: 2 }, b"\x00\x00\x02"),
+        (Refusal::Closed { what: What::Consumer }, b"\x01\x01"),
+        (Refusal::IsPattern(Destination::topic(">").expect("valid")), b"\x02\x01\x01>"),
+        (Refusal::LimitReached { what: What::Destination, max: 300 }, b"\x03\x02\xac\x02"),
+        (Refusal::LimitReached { what: What::Producer, max: 1 }, b"\x03\x03\x01"),
+        (Refusal::MemoryFull { max: 300 }, b"\x04\xac\x02"),
+        (Refusal::NotEnough { accepted: 1, needed: 2 }, b"\x05\x01\x02"),
+        (Refusal::NotOutstanding { consumer: ConsumerId(1), tag: 2 }, b"\x06\x01\x02"),
+        (Refusal::Stopping, b"\x07"),
+        (Refusal::PrefetchOutOfRange { found: 0, max: 300 }, b"\x08\x00\xac\x02"),
+        (Refusal::TimedOut { accepted: 1, needed: 2, after: Duration::new(3, 4) }, b"\x09\x01\x02\x03\x04"),
+        (Refusal::TooLarge { size: 2, max: 1 }, b"\x0a\x02\x01"),
+        (Refusal::WindowFull { producer: 1, max: 2 }, b"\x0b\x01\x02"),
+        (Refusal::unknown_consumer(ConsumerId(1)), b"\x0c\x01\x01"),
+    ];
+    for (refusal, bytes) in cases {
+        let length = u8::try_from(bytes.len() + 3).expect("short");
+        let bytes = [&[0, 0, 0, length, 17, 1, 2], bytes].concat();
+        hold([(Frame::Refused { stream: 1, tag: 2, refusal }, &bytes)]);
+    }
+}
+
+/// Frames are written as these bytes, and these bytes read as them.
+fn hold<const N: usize>(cases: [(Frame, &[u8]); N]) {
+    for (frame, bytes) in cases {
+        assert_eq!(encoded(core::slice::from_ref(&frame)), bytes, "{frame:?}");
+        assert_eq!(decoded(Bytes::copy_from_slice(bytes)), Ok(alloc::vec![frame]));
+    }
+}
+
+#[test]
+fn a_route_is_told_once() {
+    let frames: Vec<Frame> = (1..=3).map(|n| forward(message(1, n, Body::bytes("x")))).collect();
+    let alone = encoded(&frames[..1]).len();
+    let all = encoded(&frames).len();
+    assert_eq!(all - alone, 2 * 15, "each further message of one byte takes 15");
+    assert_eq!(decoded(encoded(&frames)), Ok(frames));
+}
+
+#[test]
+fn more_routes_than_are_remembered_are_told_anew() {
+    let producers = (0..u64::from(ROUTES_MAX) + 10).chain(0..20);
+    let frames: Vec<Frame> = producers.map(|n| forward(message(n, 1, Body::bytes("x")))).collect();
+    assert_eq!(decoded(encoded(&frames)), Ok(frames));
+}
+
+#[test]
+fn the_sender_is_the_last_on_the_path() {
+    let bytes = encoded(&[forward(message(1, 1, Body::default()))]);
+    let (mut deframer, mut decoder) = (Deframer::new(1000), Decoder::new());
+    decoder.set_sender(BrokerId(5));
+    deframer.push(bytes);
+    assert_eq!(decoder.decode(deframer.poll_frame().expect("whole").expect("a route")), Ok(None));
+    let frame = decoder.decode(deframer.poll_frame().expect("whole").expect("a message"));
+    let Ok(Some(Frame::Forward { message, .. })) = frame else { panic!("{frame:?}") };
+    assert_eq!(message.path.brokers(), [BrokerId(5)]);
+}
+
+/// Told again, a number means what it was told last: a client gives a producer's to the next.
+#[test]
+fn a_shared_routes_number_may_be_told_anew() {
+    let messages = [message(1, 1, Body::bytes("a")), message(2, 1, Body::bytes("b"))];
+    let (mut shared, mut buffer) = (SharedEncoder::default(), FrameBuffer::default());
+    for message in &messages {
+        let told = SharedEncoder::route(5, message.id.producer, message.destination.clone());
+        buffer.push_shared(&told);
+        shared.push(5, 1, 0, message);
+        for piece in shared.finish() {
+            buffer.push_shared(&piece);
+        }
+    }
+    assert_eq!(decoded(drained(buffer)), Ok(messages.map(forward).to_vec()));
+}
+
+#[test]
+fn long_bodies_are_shared_and_not_copied() {
+    let body = Bytes::from(alloc::vec![7; COPIED_MAX]);
+    let mut shared = SharedEncoder::default();
+    shared.push(0, 1, 0, &message(1, 1, Body::bytes("short")));
+    shared.push(0, 1, 0, &message(1, 2, Body::bytes(body.clone())));
+    let length = shared.len();
+    let pieces = shared.finish();
+    assert_eq!((length, shared.len()), (pieces.iter().map(|piece| piece.len() as u64).sum(), 0));
+    assert_eq!(pieces.len(), 2, "both heads and the short body, then the long body");
+    let mut buffer = FrameBuffer::default();
+    for piece in &pieces {
+        buffer.push_shared(piece);
+    }
+    let sent: Vec<Bytes> = core::iter::from_fn(|| buffer.pop()).collect();
+    assert_eq!(sent, pieces);
+    assert_eq!(sent[1].as_ptr(), body.as_ptr());
+}
+
+#[test]
+fn what_is_no_frame_says_why() {
+    let cases: [(&[u8], &str); 11] = [
+        (b"\0\0\0\x00", "0 bytes are no frame"),
+        (b"\0\0\0\x01\x63", "1 bytes are no frame"),
+        (b"\0\0\0\x03\x07ab", "2 bytes too many in a frame"),
+        (b"\0\0\0\x0a\x0b\x05\x01\x09\x00\x09\xe8\x07\x00\x00", "route 5 was never told"),
+        (b"\0\0\0\x0b\x0a\xff\xff\x03\xab\x01\x02\x01\x01t\x00", "route 65535 is beyond the limit of 1024"),
+        (b"\0\0\0\x06\x0d\x01\x02\x01q\x00", "6 bytes are no frame"), // There is no third kind of destination,
+        (b"\0\0\0\x08\x0d\x01\x01\x03a..\x00", "8 bytes are no frame"), // nor such a name,
+        (b"\0\0\0\x04\x0e\x01\x01\x0d", "4 bytes are no frame"),      // nor such a refusal,
+        (b"\0\0\0\x05\x10\x01\x01\x02\x00", "5 bytes are no frame"),  // nor such an extent.
+        (b"\0\0\0\x03\x12\x01\x00", "1 bytes too many in a frame"),
+        (b"\0\0\0\x01\x13", "1 bytes are no frame"),
+    ];
+    for (bytes, expected) in cases {
+        let error = decoded(Bytes::from_static(bytes)).expect_err("no frame").to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_path_may_be_as_long_as_the_limit_and_no_longer() {
+    let demand = |hops: usize| Frame::Demand {
+        number: 1,
+        demand: Demand {
+            destination: Destination::queue("q").expect("valid"),
+            path: alloc::vec![BrokerId(1); hops].into(),
+        },
+    };
+    assert!(decoded(encoded(&[demand(Path::HOPS_MAX)])).is_ok());
+    assert!(decoded(encoded(&[demand(Path::HOPS_MAX + 1)])).is_err());
+}
+
+fn any_message() -> impl Strategy<Value = Arc<Message>> {
+    let body = (any::<bool>(), any::<bool>(), proptest::option::of("\\PC{0,5}"), 0_usize..20_000, any::<bool>());
+    (0_u64..5, any::<u64>(), body, proptest::collection::vec(("\\PC{1,5}", any::<i64>()), 0..4)).prop_map(
+        |(producer, sequence, (is_text, persistent, correlation_id, length, has_reply), properties)| {
+            let mut body = Body::bytes(alloc::vec![7; length]);
+            body.kind = if is_text { BodyKind::Text } else { BodyKind::Bytes };
+            body.persistent = persistent;
+            body.correlation_id = correlation_id;
+            body.reply_to = has_reply.then(|| Destination::queue("r").expect("valid"));
+            for (name, value) in properties {
+                body.properties.set(&name, value).expect("few");
+            }
+            message(producer, sequence, body)
+        },
+    )
+}
+
+fn any_destination() -> impl Strategy<Value = Destination> {
+    let name = select(&["t", "prices.gold", "prices.*.>", ">"][..]);
+    (any::<bool>(), name).prop_map(|(is_topic, name)| {
+        if is_topic { Destination::topic(name) } else { Destination::queue(name) }.expect("valid")
+    })
+}
+
+fn any_refusal() -> impl Strategy<Value = Refusal> {
+    let what = select(&[What::Connection, What::Consumer, What::Destination, What::Producer][..]);
+    (0..13, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
+        |(which, what, destination, (a, b), (few, many), nanos)| match which {
+            0 => Refusal::AlreadyExists { what, number: a },
+            1 => Refusal::Closed { what },
+            2 => Refusal::IsPattern(destination),
+            3 => Refusal::LimitReached { what, max: a },
+            4 => Refusal::MemoryFull { max: a },
+            5 => Refusal::NotEnough { accepted: few, needed: many },
+            6 => Refusal::NotOutstanding { consumer: ConsumerId(a), tag: b },
+            7 => Refusal::Stopping,
+            8 => Refusal::PrefetchOutOfRange { found: few, max: many },
+            9 => Refusal::TimedOut { accepted: few, needed: many, after: Duration::new(a, nanos) },
+            10 => Refusal::TooLarge { size: a, max: b },
+            11 => Refusal::WindowFull { producer: a, max: b },
+            _ => Refusal::Unknown { what, number: a },
+        },
+    )
+}
+
+fn any_hello() -> impl Strategy<Value = Hello> {
+    let words = ("\\PC{0,9}", "\\PC{0,9}", proptest::collection::vec("\\PC{0,9}", 0..4));
+    let role = select(&[Role::Broker, Role::Client, Role::Peer][..]);
+    (any::<(u16, u16, u128, u32, u32)>(), words, role).prop_map(|(numbers, (name, group, services), role)| {
+        let (version_min, version_max, broker, frame_max, silence_max_millis) = numbers;
+        let (broker, services) = (BrokerId(broker), services.into_iter().map(Service).collect());
+        Hello { version_min, version_max, broker, name, group, services, frame_max, silence_max_millis, role }
+    })
+}
+
+/// Any frame but those that carry messages.
+fn any_word() -> impl Strategy<Value = Frame> {
+    let numbers = || any::<(u32, u64)>();
+    let path = proptest::collection::vec(any::<u128>().prop_map(BrokerId), 0..=Path::HOPS_MAX);
+    let demand = (any::<u32>(), any_destination(), path).prop_map(|(number, destination, path)| {
+        let demand = Demand { destination, path: path.into() };
+        Frame::Demand { number, demand }
+    });
+    let subscription = (any_destination(), any::<Option<u32>>());
+    let ack = (any::<(u64, u64)>(), any::<bool>(), any::<bool>()).prop_map(|((consumer, tag), is_one, is_done)| {
+        let extent = if is_one { AckExtent::Individual } else { AckExtent::UpTo };
+        let kind = if is_done { AckKind::Accepted } else { AckKind::Released };
+        Frame::Ack(Ack { consumer: ConsumerId(consumer), tag, extent, kind })
+    });
+    let opening = prop_oneof![
+        any_hello().prop_map(|hello| Frame::Hello(Box::new(hello))),
+        any::<u64>().prop_map(|ended| Frame::Propose { ended }),
+        any::<u64>().prop_map(|generation| Frame::Open { generation }),
+    ];
+    let ending = prop_oneof![
+        Just(Frame::Goodbye(Farewell::Duplicate)),
+        Just(Frame::Goodbye(Farewell::Leaving)),
+        "\\PC{0,200}".prop_map(|why| Frame::Goodbye(Farewell::Refused(why))),
+    ];
+    let peers = prop_oneof![
+        demand,
+        any::<u32>().prop_map(|number| Frame::Undemand { number }),
+        Just(Frame::KeepAlive),
+        Just(Frame::Synced),
+        Just(Frame::SyncedHeard),
+        numbers().prop_map(|(demand, up_to)| Frame::Forwarded { demand, up_to }),
+    ];
+    let clients = prop_oneof![
+        ack,
+        (any::<u32>(), subscription).prop_map(|(number, (destination, prefetch))| {
+            Frame::Subscribe { number, subscription: Subscription { destination, prefetch } }
+        }),
+        (any::<u32>(), proptest::option::of(any_refusal()))
+            .prop_map(|(number, refusal)| Frame::Subscribed { number, result: refusal.map_or(Ok(()), Err) }),
+        numbers().prop_map(|(number, seen)| Frame::Unsubscribe { number, seen }),
+        (numbers(), any_refusal()).prop_map(|((stream, tag), refusal)| Frame::Refused { stream, tag, refusal }),
+        any::<u32>().prop_map(|stream| Frame::Finish { stream }),
+    ];
+    prop_oneof![opening, ending, peers, clients]
+}
+
+fn any_frame() -> impl Strategy<Value = Frame> {
+    let carried = (any_message(), any::<u32>(), any::<u64>(), any::<u32>());
+    prop_oneof![
+        any_word(),
+        carried
+            .prop_map(|(message, demand, tag, redeliveries)| { Frame::Forward { demand, tag, redeliveries, message } }),
+    ]
+}
+
+/// What goes to one target: frames of its own, or messages that others get too.
+#[derive(Clone, Debug)]
+enum Turn {
+    Own(Frame),
+    Shared(Vec<(Arc<Message>, u32)>),
+}
+
+fn any_turn() -> impl Strategy<Value = Turn> {
+    prop_oneof![
+        any_word().prop_map(Turn::Own),
+        proptest::collection::vec((any_message(), 0_u32..2), 1..6).prop_map(Turn::Shared),
+    ]
+}
+
+proptest! {
+    /// Invariant C2 for frames of any kind, messages of several routes and with long bodies among them.
+    #[test]
+    fn what_is_encoded_is_decoded(frames in proptest::collection::vec(any_frame(), 1..10), at: [Index; 3]) {
+        prop_assert_eq!(decoded_from(cut(encoded(&frames), &at)), Ok(frames));
+    }
+
+    /// What is encoded once for many links reads as if it had been encoded for each.
+    #[test]
+    fn what_is_shared_reads_like_what_is_not(turns in proptest::collection::vec(any_turn(), 1..8), at: [Index; 4]) {
+        let (mut encoder, mut shared, mut buffer) = (Encoder::new(), SharedEncoder::default(), FrameBuffer::default());
+        let (mut frames, mut told) = (Vec::new(), Vec::new());
+        for turn in turns {
+            let messages = match turn {
+                Turn::Own(frame) => {
+                    encoder.encode(&frame, &mut buffer);
+                    frames.push(frame);
+                    continue;
+                }
+                Turn::Shared(messages) => messages,
+            };
+            for (message, redeliveries) in messages {
+                let number = message.id.producer.number;
+                let (slot, stream) = (u16::try_from(number).expect("few"), u32::try_from(number).expect("few") + 1);
+                if !told.contains(&number) {
+                    told.push(number);
+                    // A route is told before the burst that needs it.
+                    for piece in shared.finish() {
+                        buffer.push_shared(&piece);
+                    }
+                    buffer.push_shared(&SharedEncoder::route(slot, message.id.producer, message.destination.clone()));
+                }
+                shared.push(slot, stream, redeliveries, &message);
+                frames.push(Frame::Forward { demand: stream, tag: message.id.sequence, redeliveries, message });
+            }
+            for piece in shared.finish() {
+                buffer.push_shared(&piece);
+            }
+        }
+        let read = decoded_from(cut(drained(buffer), &at));
+        prop_assert_eq!(&read, &decoded(encoded(&frames)));
+        prop_assert_eq!(read, Ok(frames));
+    }
+
+    /// Invariant C1: any bytes are frames or an error.
+    #[test]
+    fn no_bytes_panic(bytes: Vec<u8>) {
+        let mut decoder = Decoder::new();
+        let _ = decoder.decode(bytes.clone().into());
+        let _ = decoded(bytes.into());
+    }
+}
