@@ -120,14 +120,25 @@ mod tests {
         #[test]
         fn an_arena_is_a_map_whose_keys_only_grow(removals in proptest::collection::vec(0_u64..40, 0..40)) {
             let (mut arena, mut map) = (Arena::<u64, u64>::new(), BTreeMap::new());
+            prop_assert!(arena.is_empty());
             for removal in removals {
                 let key = arena.insert(removal);
-                prop_assert!(map.insert(key, removal).is_none());
+                prop_assert!(map.keys().all(|older| *older < key));
+                map.insert(key, removal);
                 prop_assert_eq!(arena.remove(removal), map.remove(&removal));
+                for (_, item) in arena.iter_mut() {
+                    *item += 1;
+                }
+                for item in map.values_mut() {
+                    *item += 1;
+                }
                 for key in 0..45 {
                     prop_assert_eq!(arena.get(key), map.get(&key));
+                    prop_assert_eq!(arena.get_mut(key), map.get_mut(&key));
                 }
+                prop_assert!(arena.iter().eq(map.iter().map(|(key, item)| (*key, item))));
                 prop_assert_eq!(arena.keys(), map.keys().copied().collect::<Vec<_>>());
+                prop_assert_eq!((arena.len(), arena.is_empty()), (map.len(), map.is_empty()));
             }
         }
     }

@@ -65,6 +65,10 @@ impl<K: Copy + Ord> Audit<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::collections::BTreeSet;
+    use alloc::vec::Vec;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     #[test]
     fn a_number_is_new_once() {
@@ -89,4 +93,30 @@ mod tests {
         assert!(audit.note(1, 1));
         assert!(!audit.note(2, 1));
     }
+
+    proptest! {
+        /// An audit agrees with a list of sets, the one used last in front, that is cut to its length.
+        #[test]
+        fn an_audit_is_a_list_of_sets_in_order_of_use(steps in vec((0..3, 0_u8..6, 1_u64..4), 0..100)) {
+            let (mut audit, mut list) = (Audit::new(SEQUENCES_MAX), Vec::<(u8, BTreeSet<u64>)>::new());
+            for (deed, sequence, number) in steps {
+                let at = list.iter().position(|(found, _)| *found == sequence);
+                match deed {
+                    0 => prop_assert_eq!(audit.knows(sequence, number), at.is_some_and(|at| list[at].1.contains(&number))),
+                    1 => {
+                        audit.forget(sequence, number);
+                        at.map(|at| list[at].1.remove(&number));
+                    }
+                    _ => {
+                        let mut used = at.map_or_else(|| (sequence, BTreeSet::new()), |at| list.remove(at));
+                        prop_assert_eq!(audit.note(sequence, number), !used.1.insert(number));
+                        list.insert(0, used);
+                        list.truncate(SEQUENCES_MAX);
+                    }
+                }
+            }
+        }
+    }
+
+    const SEQUENCES_MAX: usize = 3;
 }

@@ -128,6 +128,42 @@ mod tests {
         assert_eq!(backoff.fail(&config, &mut rng), None);
     }
 
+    #[test]
+    fn failures_may_be_forgotten_before_waits_are() {
+        let config = BackoffConfig { jitter_percent: 0, ..BackoffConfig::default() };
+        let (mut backoff, mut rng) = (Backoff::default(), Rng::new(Seed::from(1)));
+        assert!(backoff.is_fresh());
+        backoff.fail(&config, &mut rng);
+        backoff.fail(&config, &mut rng);
+        assert_eq!((backoff.failures(), backoff.is_fresh()), (2, false));
+        backoff.forget_failures();
+        assert_eq!((backoff.failures(), backoff.is_fresh()), (0, false));
+        assert_eq!(backoff.pause(&config, &mut rng), Duration::from_millis(400));
+        backoff.reset();
+        assert!(backoff.is_fresh());
+        assert_eq!(backoff.pause(&config, &mut rng), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn waits_are_drawn_from_all_that_jitter_allows() {
+        let (config, mut rng) = (BackoffConfig::default(), Rng::new(Seed::from(1)));
+        let waits: Vec<_> = (0..1000).map(|_| Backoff::default().pause(&config, &mut rng).as_millis()).collect();
+        assert!(waits.iter().all(|wait| (80..=100).contains(wait)), "{waits:?}");
+        assert!(waits.contains(&80) && waits.contains(&99), "{waits:?}");
+    }
+
+    /// They are told at once, not after as many steps as there were waits.
+    #[test]
+    fn waits_that_do_not_grow_stay_as_they_are_forever() {
+        let mut rng = Rng::new(Seed::from(1));
+        for (first, factor, expected) in [(0, 2, 1), (5, 1, 5), (5, 0, 5)] {
+            let first = Duration::from_millis(first);
+            let config = BackoffConfig { first, factor, jitter_percent: 0, ..BackoffConfig::default() };
+            let mut backoff = Backoff { failures: 0, waits: u32::MAX };
+            assert_eq!(backoff.pause(&config, &mut rng), Duration::from_millis(expected));
+        }
+    }
+
     proptest! {
         /// Invariant R1: every wait lies within the jitter range of its nominal length, for all n.
         #[test]

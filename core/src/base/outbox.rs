@@ -42,3 +42,20 @@ impl<T> Outbox<T> {
         self.items.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_first_is_taken_first() {
+        let mut outbox = Outbox::new();
+        assert_eq!((outbox.is_empty(), outbox.pop()), (true, None));
+        for word in ["one", "two", "three"] {
+            outbox.push(word);
+        }
+        assert_eq!((outbox.is_empty(), outbox.pop()), (false, Some("one")));
+        assert!(outbox.drain().eq(["two", "three"]));
+        assert!(outbox.is_empty());
+    }
+}

@@ -125,6 +125,8 @@ fn split_mix(state: &mut u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::collections::BTreeMap;
+    use alloc::string::ToString;
     use alloc::vec::Vec;
 
     #[test]
@@ -132,6 +134,19 @@ mod tests {
         let mut rng = Rng::new(Seed::from(1));
         let drawn: Vec<u64> = (0..3).map(|_| rng.next_u64()).collect();
         assert_eq!(drawn, [1_441_186_005_378_208_814, 6_332_918_523_165_341_691, 8_256_156_857_727_852_324]);
+        assert_eq!(rng.next_u128(), 112_216_706_814_480_169_643_200_351_978_581_432_184);
+        assert_eq!(rng.fork().next_u64(), 1_073_981_857_089_576_988);
+        assert_eq!([6, 1000, u64::MAX].map(|bound| rng.below(bound)), [4, 465, 1_190_856_259_497_269_736]);
+        let mut items = [1, 2, 3, 4, 5, 6];
+        rng.shuffle(&mut items);
+        assert_eq!((items, rng.pick(&items)), ([3, 2, 4, 1, 5, 6], Some(&1)));
+    }
+
+    #[test]
+    fn a_seed_is_written_in_hexadecimal() {
+        assert_eq!(Seed::from(0xfeed).to_string(), "feed");
+        assert_eq!("feed".parse(), Ok(Seed(0xfeed)));
+        assert!("seed".parse::<Seed>().is_err());
     }
 
     #[test]
@@ -151,6 +166,51 @@ mod tests {
         }
         assert!(counts.iter().all(|count| (800..1200).contains(count)), "{counts:?}");
         assert_eq!(rng.below(0), 0);
+    }
+
+    /// The greatest bound for which a draw is often rejected: 3/4 of all 64-bit numbers, so that one in four is.
+    #[test]
+    fn draws_below_a_huge_bound_are_equally_likely_too() {
+        let mut rng = Rng::new(Seed::from(7));
+        let mut counts = [0_u32; 3];
+        for _ in 0..6000 {
+            counts[usize::try_from(rng.below(3 << 62) % 3).expect("below three")] += 1;
+        }
+        assert!(counts.iter().all(|count| (1800..2200).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn no_draw_below_a_power_of_two_is_rejected() {
+        let mut rng = Rng::new(Seed::from(7));
+        let mut untouched = rng.clone();
+        for _ in 0..10 {
+            assert_eq!(rng.below(1 << 63), untouched.next_u64() >> 1);
+        }
+    }
+
+    #[test]
+    fn chances_come_true_as_often_as_they_say() {
+        let mut rng = Rng::new(Seed::from(7));
+        let mut count = |numerator, denominator| (0..4000).filter(|_| rng.chance(numerator, denominator)).count();
+        assert_eq!((count(0, 4), count(4, 4)), (0, 4000));
+        assert!((900..1100).contains(&count(1, 4)));
+    }
+
+    #[test]
+    fn every_element_is_picked_and_every_order_reached() {
+        let mut rng = Rng::new(Seed::from(7));
+        let mut picked = [0_u32; 3];
+        let mut orders = BTreeMap::<_, u32>::new();
+        for _ in 0..6000 {
+            picked[*rng.pick(&[0_usize, 1, 2]).expect("three to pick from")] += 1;
+            let mut order = [1, 2, 3];
+            rng.shuffle(&mut order);
+            *orders.entry(order).or_default() += 1;
+        }
+        assert!(picked.iter().all(|count| (1800..2200).contains(count)), "{picked:?}");
+        assert_eq!(orders.len(), 6);
+        assert!(orders.values().all(|count| (800..1200).contains(count)), "{orders:?}");
+        assert_eq!(rng.pick::<u8>(&[]), None);
     }
 
     #[test]

@@ -94,3 +94,39 @@ impl Add<Duration> for Timestamp {
         Self(self.0.saturating_add(millis))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn an_instant_is_read_as_it_was_made() {
+        let instant = Instant::from_millis(2);
+        assert_eq!(instant, Instant::from_nanos(2_000_000));
+        assert_eq!((instant.as_nanos(), instant.since_origin()), (2_000_000, Duration::from_millis(2)));
+        assert_eq!(Timestamp::from_millis(7).as_millis(), 7);
+    }
+
+    #[test]
+    fn an_instant_prints_as_seconds_to_the_nanosecond() {
+        for (nanos, printed) in [(0, "0.000000000s"), (26_625_000_001, "26.625000001s")] {
+            assert_eq!(Instant::from_nanos(nanos).to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn time_adds_up_and_ends_rather_than_overflow() {
+        let millis = Duration::from_millis;
+        assert_eq!(Instant::from_millis(5) + millis(2), Instant::from_millis(7));
+        assert_eq!(Instant::from_millis(5) - Instant::from_millis(2), millis(3));
+        assert_eq!(Instant::from_millis(2) - Instant::from_millis(5), Duration::ZERO);
+        assert_eq!(Timestamp::from_millis(5) + millis(2), Timestamp::from_millis(7));
+        assert_eq!(Timestamp::from_millis(5) + Duration::from_nanos(1), Timestamp::from_millis(5));
+        let (last_instant, last_timestamp) = (Instant::from_nanos(u64::MAX), Timestamp::from_millis(u64::MAX));
+        for long in [millis(1), Duration::MAX] {
+            assert_eq!((last_instant + long, last_timestamp + long), (last_instant, last_timestamp));
+        }
+        assert_eq!(Instant::from_millis(u64::MAX), last_instant);
+    }
+}

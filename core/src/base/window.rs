@@ -81,6 +81,7 @@ fn place(number: u64) -> (usize, u64) {
 mod tests {
     use super::*;
     use alloc::collections::BTreeSet;
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     #[test]
@@ -93,13 +94,26 @@ mod tests {
         assert!(window.knows(u64::MAX) && !window.knows(1));
     }
 
+    #[test]
+    fn four_thousand_and_some_numbers_are_remembered() {
+        let mut window = Window::default();
+        window.note(1);
+        window.note(4096);
+        assert!(window.knows(1));
+        window.note(4097);
+        assert!(!window.knows(1) && window.knows(4096));
+        assert_eq!(window.note(1), Seen::Forgotten);
+    }
+
     proptest! {
         /// A window agrees with a set of all that was seen, as far back as it remembers.
         #[test]
-        fn a_window_is_a_set_that_forgets_the_old(steps in proptest::collection::vec((1_u64..6000, any::<bool>()), 1..200)) {
+        fn a_window_is_a_set_that_forgets_the_old(
+            steps in vec((prop_oneof![0_u64..4, 0_u64..6000], any::<bool>(), any::<bool>()), 1..200),
+        ) {
             let (mut window, mut set, mut newest) = (Window::default(), BTreeSet::new(), 0_u64);
-            for (step, forward) in steps {
-                let number = if forward { newest + step } else { newest.saturating_sub(step).max(1) };
+            for (step, is_forward, is_taken_back) in steps {
+                let number = if is_forward { newest + step } else { newest.saturating_sub(step) }.max(1);
                 newest = newest.max(number);
                 let expected = if number + Window::SPAN <= newest {
                     Seen::Forgotten
@@ -110,6 +124,14 @@ mod tests {
                 };
                 set.insert(number);
                 prop_assert_eq!(window.note(number), expected);
+                if is_taken_back {
+                    window.forget(number);
+                    set.remove(&number);
+                }
+                let oldest = (newest + 1).saturating_sub(Window::SPAN);
+                for number in [number, number + 1, newest, newest + 1, oldest, oldest.saturating_sub(1)] {
+                    prop_assert_eq!(window.knows(number), number >= oldest && set.contains(&number), "{}", number);
+                }
             }
         }
     }

@@ -100,3 +100,42 @@ impl fmt::Display for CloseReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+    use alloc::string::ToString;
+
+    #[test]
+    fn every_reason_reads_apart_from_the_others_and_names_its_values() {
+        let words = || "some words".to_string();
+        let reasons = [
+            (CloseReason::ConnectFailed(words()), "some words"),
+            (CloseReason::Ended, "closed the connection"),
+            (CloseReason::Failed(words()), "some words"),
+            (CloseReason::Requested, "as asked"),
+            (CloseReason::Backlog { max: 4711 }, "more than 4711 bytes"),
+            (CloseReason::Duplicate, "another link"),
+            (CloseReason::FrameTooLong { length: 4712, max: 4711 }, "4712 bytes was announced; the limit is 4711"),
+            (CloseReason::GroupMismatch { found: words() }, "'some words'"),
+            (CloseReason::HandshakeTimeout, "in time"),
+            (CloseReason::Itself, "this broker"),
+            (CloseReason::Leaving, "leave"),
+            (CloseReason::Malformed(words()), "some words"),
+            (CloseReason::NotAPeer { found: Role::Client }, "a client,"),
+            (CloseReason::OpenWire, "OpenWire"),
+            (CloseReason::Refused(words()), "some words"),
+            (CloseReason::Replaced, "newer link"),
+            (CloseReason::Silent, "nothing was heard"),
+            (CloseReason::Stopping, "stopping"),
+            (CloseReason::Unwanted, "has gone"),
+            (CloseReason::VersionMismatch { min: 47, max: 48 }, "versions 47 to 48"),
+        ];
+        for (reason, part) in &reasons {
+            assert!(reason.to_string().contains(part), "{reason}");
+        }
+        let texts: BTreeSet<_> = reasons.iter().map(|(reason, _)| reason.to_string()).collect();
+        assert_eq!(texts.len(), reasons.len());
+    }
+}

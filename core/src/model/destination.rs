@@ -278,7 +278,51 @@ mod tests {
         assert_eq!(error, Err(DestinationError::TooLong { length: Destination::NAME_MAX + 1 }));
     }
 
+    #[test]
+    fn a_wildcard_is_a_level_of_its_own() {
+        let names = ["A", "A.*", "*", "*.A", "A*", "A.>", ">", ">.A", "A.>.C", "A>"];
+        let expected = [false, true, true, true, false, true, true, false, false, false];
+        assert_eq!(names.map(|name| topic(name).is_pattern()), expected);
+    }
+
+    #[test]
+    fn a_destination_has_a_kind_and_a_name() {
+        for (kind, word) in [(DestinationKind::Queue, "queue"), (DestinationKind::Topic, "topic")] {
+            let made = Destination::new(kind, "a.b").expect("valid");
+            assert_eq!((made.kind(), made.kind().as_str(), made.name()), (kind, word, "a.b"));
+            let parts = <(DestinationKind, String)>::from(made.clone());
+            assert_eq!(parts, (kind, "a.b".into()));
+            assert_eq!(Destination::try_from(parts), Ok(made.clone()));
+            assert_eq!(alloc::format!("{made:?}"), made.to_string());
+        }
+        assert!(Destination::try_from((DestinationKind::Queue, String::new())).is_err());
+    }
+
+    #[test]
+    fn the_same_destination_is_more_than_an_equal_one() {
+        let made = topic("t");
+        assert!(made.is_same(&made.clone()));
+        assert!(made == topic("t") && !made.is_same(&topic("t")));
+        let queue = Destination { kind: DestinationKind::Queue, ..made.clone() };
+        assert!(made != queue && !made.is_same(&queue));
+    }
+
     proptest! {
+        /// Equality and order are those of kind and name, however many copies of a name there are.
+        #[test]
+        fn destinations_compare_like_their_parts(kinds: [bool; 2], names in ["[ab]", "[ab]"], is_shared: bool) {
+            let kind = |is_topic| if is_topic { DestinationKind::Topic } else { DestinationKind::Queue };
+            let a = Destination::new(kind(kinds[0]), &names[0]).expect("valid");
+            let mut b = Destination::new(kind(kinds[1]), &names[1]).expect("valid");
+            if is_shared {
+                b.name = a.name.clone();
+            }
+            let parts = |of: &Destination| (of.kind(), String::from(of.name()));
+            prop_assert_eq!(a == b, parts(&a) == parts(&b));
+            prop_assert_eq!(a.cmp(&b), parts(&a).cmp(&parts(&b)));
+            prop_assert_eq!(a.partial_cmp(&b), Some(a.cmp(&b)));
+        }
+
         #[test]
         fn a_destination_prints_what_it_was_parsed_from(kind in 0..2, levels in proptest::collection::vec("[^.\\p{C}]{1,9}", 1..5)) {
             let name = levels.join(".");

@@ -121,3 +121,25 @@ pub(crate) struct Ticket {
     /// The message's number.
     pub number: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_brokers_id_is_written_in_32_hexadecimal_digits() {
+        let broker = BrokerId(0xfeed);
+        assert_eq!(broker.to_string(), "0000000000000000000000000000feed");
+        assert_eq!(alloc::format!("{broker:?}"), "BrokerId(0000000000000000000000000000feed)");
+        assert_eq!(broker.to_string().parse(), Ok(broker));
+        assert!("flock".parse::<BrokerId>().is_err());
+    }
+
+    #[test]
+    fn a_messages_id_names_its_broker_its_producer_and_its_place() {
+        let producer = ProducerId { broker: BrokerId(0xfeed), number: 3 };
+        assert_eq!(MessageId { producer, sequence: 9 }.to_string(), "ID:0000000000000000000000000000feed:3:9");
+        assert_eq!(LinkId(12).to_string(), "12");
+    }
+}

@@ -112,6 +112,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{BrokerId, ProducerId};
 
     #[test]
     fn a_body_is_read_as_what_it_is() {
@@ -119,5 +120,29 @@ mod tests {
         assert_eq!(Body::bytes("é").as_text(), Err(MessageError::NotText));
         let broken = Body { kind: BodyKind::Text, data: Bytes::from_static(b"ab\xff"), ..Body::default() };
         assert_eq!(broken.as_text(), Err(MessageError::NotUtf8(2)));
+    }
+
+    #[test]
+    fn a_body_takes_what_it_carries() {
+        let mut body = Body::bytes("abc");
+        assert_eq!((Body::default().size(), body.size()), (0, 3));
+        body.correlation_id = Some("xy".into());
+        assert_eq!(body.size(), 5);
+        body.properties.set("name", "text").expect("room");
+        assert_eq!(body.size(), 5 + body.properties.size());
+    }
+
+    #[test]
+    fn a_message_takes_more_than_its_body() {
+        let message = |body| Message {
+            id: MessageId { producer: ProducerId { broker: BrokerId(1), number: 1 }, sequence: 1 },
+            destination: Destination::queue("q").expect("valid"),
+            path: Path::default(),
+            timestamp: Timestamp::from_millis(0),
+            body,
+        };
+        let empty = message(Body::default()).size();
+        assert!(empty >= size_of::<Message>());
+        assert_eq!(message(Body::bytes("abc")).size(), empty + 3);
     }
 }

@@ -67,3 +67,29 @@ impl From<Path> for Vec<BrokerId> {
         path.brokers().to_vec()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_brokers_in_the_order_they_were_crossed() {
+        let start = Path::default();
+        assert_eq!((start.len(), start.is_empty(), start.contains(BrokerId(0))), (0, true, false));
+        let path = start.then(BrokerId(2)).then(BrokerId(1));
+        assert_eq!((path.len(), path.is_empty()), (2, false));
+        assert_eq!([1, 2, 3].map(|broker| path.contains(BrokerId(broker))), [true, true, false]);
+        assert_eq!(path.brokers(), [BrokerId(2), BrokerId(1)]);
+        assert_eq!(Path::from(Vec::from(path.clone())), path);
+        assert_eq!(Path::from(Vec::from(start.clone())), start);
+    }
+
+    #[test]
+    fn the_same_path_is_more_than_an_equal_one() {
+        let (start, path) = (Path::default(), Path::default().then(BrokerId(1)));
+        assert!(path.is_same(&path.clone()) && start.is_same(&Path::default()));
+        assert!(!path.is_same(&start) && !start.is_same(&path));
+        let equal = Path::default().then(BrokerId(1));
+        assert!(equal == path && !equal.is_same(&path));
+    }
+}

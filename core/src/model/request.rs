@@ -162,3 +162,25 @@ impl core::fmt::Display for What {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_refusal_says_what_it_is_about() {
+        let cases = [
+            (Refusal::unknown_connection(ConnectionId(7)), "there is no connection 7"),
+            (Refusal::unknown_consumer(ConsumerId(8)), "there is no consumer 8"),
+            (Refusal::Closed { what: What::Producer }, "its producer was closed before it was done"),
+            (
+                Refusal::LimitReached { what: What::Destination, max: 9 },
+                "no room for another destination: the limit is 9",
+            ),
+        ];
+        for (refusal, printed) in cases {
+            assert_eq!(refusal.to_string(), printed);
+        }
+    }
+}

@@ -24,3 +24,15 @@ impl fmt::Display for Role {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_role_reads_as_what_it_is() {
+        let printed = [Role::Broker, Role::Client, Role::Peer].map(|role| role.to_string());
+        assert_eq!(printed, ["stand-alone broker", "client", "peer"]);
+    }
+}

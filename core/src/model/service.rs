@@ -77,7 +77,7 @@ impl Address {
         } else {
             return Err(bad_host());
         };
-        let all_digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let all_digits = port.bytes().all(|byte| byte.is_ascii_digit());
         let port = port.parse().ok().filter(|_| all_digits).ok_or_else(|| AddressError::BadPort(port.to_owned()))?;
         Ok(Self { host: found, port })
     }
@@ -151,6 +151,7 @@ mod tests {
             "tcp://a b:1",
             "tcp://[::1]",
             "tcp://[::g]:1",
+            "tcp://h:",
         ]
         .map(|text| text.parse::<Address>().expect_err(text));
         assert_eq!(errors[0], AddressError::NotTcp("udp://h:1".into()));
@@ -161,5 +162,26 @@ mod tests {
         assert_eq!(errors[5], AddressError::BadHost("a b".into()));
         assert_eq!(errors[6], AddressError::NoPort("tcp://[::1]".into()));
         assert_eq!(errors[7], AddressError::BadHost("[::g]".into()));
+        assert_eq!(errors[8], AddressError::BadPort(String::new()));
+    }
+
+    #[test]
+    fn a_host_is_a_literal_or_a_name() {
+        let host = |host: &str| Address::from_parts(host, "1").map(|address| address.host);
+        assert_eq!(host("10.0.0.1"), Ok(Host::Ip([10, 0, 0, 1].into())));
+        assert_eq!(host("[::1]"), Ok(Host::Ip(Ipv6Addr::LOCALHOST.into())));
+        for name in ["a-b_c.D9", "10.0.0.256", &"x".repeat(253)] {
+            assert_eq!(host(name), Ok(Host::Name(name.into())));
+        }
+        for name in ["", "a/b", "::1", "[::1", "é", &"x".repeat(254)] {
+            assert_eq!(host(name), Err(AddressError::BadHost(name.into())));
+        }
+    }
+
+    #[test]
+    fn a_sockets_address_is_one_to_dial() {
+        let address = Address::from(SocketAddr::from(([10, 0, 0, 1], 7)));
+        assert_eq!(address.to_string(), "tcp://10.0.0.1:7");
+        assert_eq!(Service(address.to_string()).to_string(), "tcp://10.0.0.1:7");
     }
 }

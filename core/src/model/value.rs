@@ -150,6 +150,7 @@ fn text_len(value: &Value) -> usize {
 mod tests {
     use super::*;
     use alloc::format;
+    use alloc::string::ToString;
 
     #[test]
     fn a_name_stands_once_and_keeps_its_place() {
@@ -170,5 +171,50 @@ mod tests {
         assert_eq!(properties.set("more", 0_i64), Err(PropertiesError::TooMany { name: "more".into() }));
         assert_eq!(properties.set("p0", 1_i64), Ok(()));
         assert_eq!(properties.set("", 1_i64), Err(PropertiesError::NoName));
+    }
+
+    #[test]
+    fn a_value_is_what_was_set_and_prints_as_it() {
+        let mut properties = Properties::default();
+        assert!(properties.is_empty());
+        properties.set("bool", true).expect("room");
+        properties.set("float", 1.5).expect("room");
+        properties.set("int", -7_i64).expect("room");
+        properties.set("text", String::from("words")).expect("room");
+        let values = [Value::Bool(true), Value::Float(1.5), Value::Int(-7), Value::Text("words".into())];
+        let printed = ["true", "1.5", "-7", "words"];
+        assert_eq!(values.each_ref().map(Value::to_string), printed);
+        assert!(properties.iter().eq(["bool", "float", "int", "text"].into_iter().zip(&values)));
+        assert_eq!((properties.get("float"), properties.get("Float")), (Some(&values[1]), None));
+        assert!(!properties.is_empty());
+    }
+
+    #[test]
+    fn properties_take_what_each_of_them_takes() {
+        let size = |items: &[(&str, &str)]| {
+            let mut properties = Properties::default();
+            for (name, value) in items {
+                properties.set(name, *value).expect("room");
+            }
+            properties.size()
+        };
+        assert_eq!(size(&[]), 0);
+        assert!(size(&[("a", "")]) > size_of::<Value>());
+        assert_eq!(size(&[("abc", "12345")]), size(&[("a", "")]) + 2 + 5);
+        assert_eq!(size(&[("abc", "12345"), ("a", "")]), size(&[("abc", "12345")]) + size(&[("a", "")]));
+        let mut number = Properties::default();
+        number.set("a", i64::MAX).expect("room");
+        assert_eq!(number.size(), size(&[("a", "")]));
+    }
+
+    #[test]
+    fn properties_that_come_by_link_keep_to_the_same_limits() {
+        let items = |count: usize| alloc::vec![("n".into(), Value::Int(1)); count];
+        let most = Properties::try_from(items(Properties::COUNT_MAX)).expect("as many as are allowed");
+        assert_eq!(Vec::from(most), items(Properties::COUNT_MAX));
+        let error = Properties::try_from(items(Properties::COUNT_MAX + 1));
+        assert_eq!(error, Err(PropertiesError::TooMany { name: "n".into() }));
+        let nameless = alloc::vec![("n".into(), Value::Int(1)), (String::new(), Value::Int(1))];
+        assert_eq!(Properties::try_from(nameless), Err(PropertiesError::NoName));
     }
 }
