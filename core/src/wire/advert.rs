@@ -132,6 +132,17 @@ mod tests {
         assert_eq!(Advert::decode("a", &[b'a'; 1401]), Err(AdvertError::TooLong(1401)));
     }
 
+    #[test]
+    fn adverts_and_services_may_be_as_long_as_their_limits() {
+        let advert = |length| Advert { status: AdvertStatus::Alive, service: Service("x".repeat(length)) };
+        let heard = |advert: &Advert, group: &str| Advert::decode(group, &advert.encode(group));
+        let longest = advert(Service::LENGTH_MAX);
+        assert_eq!(heard(&longest, "g"), Ok(longest.clone()));
+        assert_eq!(heard(&advert(Service::LENGTH_MAX + 1), "g"), Err(AdvertError::NoService));
+        let group = "g".repeat(Advert::LENGTH_MAX + 1 - longest.encode("g").len());
+        assert_eq!(heard(&longest, &group), Ok(longest));
+    }
+
     proptest! {
         #[test]
         fn any_group_hears_its_own_adverts(group in "\\PC{1,40}", service in "[!-~]{1,80}", alive: bool) {

@@ -80,11 +80,7 @@ impl Deframer {
     fn fill_to(&mut self, length: usize) -> bool {
         let missing = length.saturating_sub(self.partial.len());
         let taken = missing.min(self.chunk.len());
-        if self.partial.capacity() < length {
-            // At most twice what has come, whatever length was claimed.
-            let room = (length - self.partial.len()).min(self.partial.len() + taken + SMALL);
-            self.partial.reserve(room);
-        }
+        // No room is made ahead for the length that was claimed: memory grows with what has come.
         self.partial.extend_from_slice(&self.chunk.split_to(taken));
         taken == missing
     }
@@ -108,7 +104,6 @@ impl Deframer {
 }
 
 const PREFIX: usize = 4;
-const SMALL: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -140,7 +135,27 @@ mod tests {
         assert_eq!(deframer.poll_frame(), Ok(None));
         deframer.push(Bytes::from_static(b"def"));
         assert_eq!(deframer.poll_frame(), Ok(None));
-        assert!(deframer.partial.capacity() <= 2 * 10 + SMALL, "{}", deframer.partial.capacity());
+        assert!(deframer.partial.capacity() < 100, "{}", deframer.partial.capacity());
+    }
+
+    #[test]
+    fn a_limit_that_is_changed_holds_from_the_next_frame_on() {
+        let mut deframer = Deframer::new(1);
+        deframer.set_frame_max(2);
+        deframer.push(Bytes::from_static(b"\0\0\0\x02ab\0\0\0\x03abc"));
+        assert_eq!(deframer.poll_frame(), Ok(Some(Bytes::from_static(b"ab"))));
+        assert_eq!(deframer.poll_frame(), Err(DecodeError::FrameTooLong { length: 3, max: 2 }));
+    }
+
+    #[test]
+    fn a_frame_within_a_chunk_is_not_copied() {
+        let mut deframer = Deframer::new(100);
+        let chunk = Bytes::from_static(b"\0\0\0\x02ab\0\0\0\x03abc");
+        deframer.push(chunk.clone());
+        for at in [4, 10] {
+            let frame = deframer.poll_frame().expect("short").expect("whole");
+            assert_eq!(frame.as_ptr(), chunk[at..].as_ptr());
+        }
     }
 
     proptest! {

@@ -56,12 +56,10 @@ impl FrameBuffer {
     pub(super) fn push(&mut self, head: &[u8], body: &Bytes) {
         let length = head.len() + body.len();
         let prefix = u32::try_from(length).expect("frames are checked against a limit below 4 GiB").to_be_bytes();
-        self.length += (prefix.len() + length) as u64;
+        let whole = prefix.len() + length;
+        self.length += whole as u64;
         if body.len() < COPIED_MAX {
-            let room = prefix.len() + length;
-            if self.open.capacity() - self.open.len() < room {
-                self.open.reserve(room.max(OPEN_MIN));
-            }
+            self.make_room(whole);
             self.open.put_slice(&prefix);
             self.open.put_slice(head);
             self.open.put_slice(body);
@@ -72,8 +70,61 @@ impl FrameBuffer {
         self.whole.push_back(self.open.split().freeze());
         self.whole.push_back(body.clone());
     }
+
+    /// Takes memory for small frames by the page rather than by the frame.
+    #[inline]
+    fn make_room(&mut self, length: usize) {
+        if self.open.capacity() - self.open.len() < length {
+            self.open.reserve(length.max(OPEN_MIN));
+        }
+    }
 }
 
 /// Bodies from this length on are sent as they are rather than copied beside their heads.
 pub(super) const COPIED_MAX: usize = 8 * 1024;
 const OPEN_MIN: usize = 4 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn small_frames_share_their_memory() {
+        let mut buffer = FrameBuffer::default();
+        buffer.push(b"head", &Bytes::from_static(b"body"));
+        let begin = buffer.open.as_ptr();
+        for _ in 0..300 {
+            buffer.push(b"head", &Bytes::from_static(b"body"));
+        }
+        assert_eq!(buffer.open.as_ptr(), begin);
+    }
+
+    #[test]
+    fn bodies_and_shared_bytes_of_8192_bytes_are_not_copied() {
+        for (length, pieces) in [(1, 1), (8191, 1), (8192, 2), (8193, 2)] {
+            let long = Bytes::from(vec![7; length]);
+            let [mut frame, mut shared] = [FrameBuffer::default(), FrameBuffer::default()];
+            frame.push(b"head", &long);
+            shared.push_bytes(b"head");
+            shared.push_shared(&long);
+            for (mut buffer, whole) in [(frame, 4 + 4 + length), (shared, 4 + length)] {
+                assert_eq!((buffer.len(), buffer.is_empty()), (whole as u64, false));
+                let sent: Vec<Bytes> = core::iter::from_fn(|| buffer.pop()).collect();
+                assert_eq!((sent.len(), sent.concat().len()), (pieces, whole));
+                assert_eq!(sent.last().map(|last| last.as_ptr() == long.as_ptr()), Some(pieces == 2));
+                assert_eq!((buffer.len(), buffer.is_empty()), (0, true));
+            }
+        }
+    }
+
+    #[test]
+    fn shared_bytes_need_nothing_before_them() {
+        let mut buffer = FrameBuffer::default();
+        let long = Bytes::from(vec![7; COPIED_MAX]);
+        buffer.push_shared(&long);
+        buffer.push_shared(&long);
+        assert_eq!([buffer.pop(), buffer.pop(), buffer.pop()], [Some(long.clone()), Some(long), None]);
+    }
+}

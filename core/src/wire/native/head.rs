@@ -192,6 +192,46 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const LONGEST: Note = Note {
+        route: u16::MAX,
+        demand: u32::MAX,
+        tag: u64::MAX,
+        redeliveries: u32::MAX,
+        sequence: u64::MAX,
+        timestamp: Timestamp::from_millis(u64::MAX),
+        kind: BodyKind::Text,
+        persistent: true,
+    };
+
+    #[test]
+    fn the_longest_note_is_as_long_as_they_may_be() {
+        let (head, length) = LONGEST.write();
+        assert_eq!(length, NOTE_MAX);
+        assert_eq!(Note::read(&head), Some((LONGEST, NOTE_MAX)));
+    }
+
+    #[test]
+    fn what_no_field_can_hold_is_no_note() {
+        // What comes in place of the byte at a place of the longest note, which has 3, 5, 10, 5, 10 and 10 for its
+        // numbers and two more bytes.
+        let cases: [(usize, &[u8], &str); 9] = [
+            (3, b"\x04", "a route of 2^16"),
+            (8, b"\x10", "a demand of 2^32"),
+            (18, b"\x02", "a tag of 2^64"),
+            (18, b"\x80\x00", "a tag of 11 bytes"),
+            (18, b"\x81\x80\x01", "a tag of 12 bytes"),
+            (23, b"\x10", "redeliveries of 2^32"),
+            (33, b"\x02", "a sequence of 2^64"),
+            (44, b"\x02", "a third kind of body"),
+            (45, b"\x02", "a third truth"),
+        ];
+        let (head, _) = LONGEST.write();
+        for (at, bytes, what) in cases {
+            let broken = [&head[..at], bytes, &head[at + 1..]].concat();
+            assert_eq!(Note::read(&broken), None, "{what}");
+        }
+    }
+
     proptest! {
         /// Notes are written by hand as postcard writes them, and read back.
         #[test]

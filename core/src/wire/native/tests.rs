@@ -382,8 +382,16 @@ fn any_word() -> impl Strategy<Value = Frame> {
     prop_oneof![opening, ending, peers, clients]
 }
 
+/// Messages that share destinations and paths as those of one broker do, whoever their producers are.
+fn any_routed() -> impl Strategy<Value = Arc<Message>> {
+    let destinations = ["topic://t", "queue://t"].map(|name| name.parse::<Destination>().expect("valid"));
+    let paths = [Path::default(), Path::default().then(BrokerId(7))];
+    (any_message(), select(Vec::from(destinations)), select(Vec::from(paths)))
+        .prop_map(|(message, destination, path)| Arc::new(Message { destination, path, ..Message::clone(&message) }))
+}
+
 fn any_frame() -> impl Strategy<Value = Frame> {
-    let carried = (any_message(), any::<u32>(), any::<u64>(), any::<u32>());
+    let carried = (any_routed(), any::<u32>(), any::<u64>(), any::<u32>());
     prop_oneof![
         any_word(),
         carried
@@ -405,7 +413,49 @@ fn any_turn() -> impl Strategy<Value = Turn> {
     ]
 }
 
+#[test]
+fn routes_are_numbered_below_their_limit() {
+    let told = |number| {
+        let message = message(1, 1, Body::bytes("x"));
+        let mut shared = SharedEncoder::default();
+        shared.push(number, 1, 0, &message);
+        let route = SharedEncoder::route(number, message.id.producer, message.destination.clone());
+        (decoded(Bytes::from([&[route], &shared.finish()[..]].concat().concat())), message)
+    };
+    let (read, message) = told(ROUTES_MAX - 1);
+    assert_eq!(read, Ok(alloc::vec![forward(message)]));
+    let error = told(ROUTES_MAX).0.expect_err("too great").to_string();
+    assert_eq!(error, "route 1024 is beyond the limit of 1024");
+}
+
+#[test]
+fn a_hello_names_as_many_services_as_the_limit_and_no_more() {
+    let hello = |count| {
+        Frame::Hello(Box::new(Hello {
+            version_min: 1,
+            version_max: 1,
+            broker: BrokerId(1),
+            name: "n".into(),
+            group: "g".into(),
+            services: alloc::vec![Service("tcp://h:1".into()); count],
+            frame_max: 1,
+            silence_max_millis: 1,
+            role: Role::Peer,
+        }))
+    };
+    assert_eq!(decoded(encoded(&[hello(64)])), Ok(alloc::vec![hello(64)]));
+    let error = decoded(encoded(&[hello(65)])).expect_err("too many").to_string();
+    assert_eq!(error, "65 services in one Hello; at most 64");
+}
+
 proptest! {
+    /// A frame is called what the protocol's documentation calls it.
+    #[test]
+    fn a_frames_name_is_that_of_its_variant(frame in any_frame()) {
+        let debug = format!("{frame:?}");
+        prop_assert_eq!(debug.split(|found: char| !found.is_alphanumeric()).next(), Some(frame.name()));
+    }
+
     /// Invariant C2 for frames of any kind, messages of several routes and with long bodies among them.
     #[test]
     fn what_is_encoded_is_decoded(frames in proptest::collection::vec(any_frame(), 1..10), at: [Index; 3]) {
