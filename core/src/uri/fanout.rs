@@ -583,6 +583,15 @@ mod tests {
         assert!(discovered.eq(Tcp::specs().iter().map(|spec| (spec.name, spec.kind))));
     }
 
+    /// Without a default, since the targets' own options hold where nothing is given.
+    #[test]
+    fn what_holds_for_all_that_are_discovered_has_no_default_and_a_help_of_its_own() {
+        for spec in SPECS.iter().filter(|spec| spec.name.starts_with("discovered.")) {
+            assert_eq!(spec.default, None, "{}", spec.name);
+            assert!(spec.help.contains("any target"), "{}", spec.name);
+        }
+    }
+
     #[test]
     fn the_acknowledgements_that_are_not_given_are_those_of_the_table() {
         let spec = Fanout::SCHEME.spec("minAckCount").expect("an option");

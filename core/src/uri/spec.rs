@@ -220,9 +220,18 @@ mod tests {
 
     #[test]
     fn the_distance_of_words_counts_letters() {
-        for (a, b, expected) in [("", "", 0), ("abc", "", 3), ("", "abc", 3), ("abc", "abd", 1), ("group", "groups", 1)]
-        {
-            assert_eq!(distance(a, b), expected);
+        let long = "x".repeat(70);
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("abc", "", 3),
+            ("abc", "abd", 1),
+            ("group", "groups", 1),
+            ("group", "roup", 1),
+            ("kitten", "sitting", 3),
+            ("flaw", "lawn", 2),
+        ] {
+            assert_eq!([distance(a, b), distance(b, a)], [expected; 2], "{a}, {b}");
         }
+        assert_eq!(distance(&long, ""), 64);
     }
 }

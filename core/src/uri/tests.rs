@@ -249,6 +249,8 @@ const BAD: &[(&str, &str, &str)] = &[
     ),
     ("tcp://h", "h", "'h' has no port; expected tcp://HOST:PORT"),
     ("tcp://h:0", "0", "'0' is no port to send to; expected a number from 1 to 65535"),
+    ("tcp://h:+1", "+1", "'+1' is no port to send to; expected a number from 1 to 65535"),
+    ("tcp://h:", "", "'' is no port to send to; expected a number from 1 to 65535"),
     ("tcp://h:65536", "65536", "'65536' is no port to send to; expected a number from 1 to 65535"),
     (
         "tcp://:1",
@@ -412,6 +414,13 @@ fn what_is_given_reaches_its_field() {
 fn a_multicast_connector_stands_in_for_discovery() {
     let peer: Peer = "peer://g?networkConnectorURIs=multicast://default:7".parse().expect("a URI");
     assert_eq!(peer.multicast(), &Discovery { port: Some(7), ..Discovery::default() });
+}
+
+#[test]
+fn a_multicast_that_names_no_group_is_of_the_default_one() {
+    for (text, group) in [("multicast://default", "default"), ("multicast://default?group=g", "g")] {
+        assert_eq!(text.parse::<Multicast>().expect(text).group(), group);
+    }
 }
 
 #[test]
