@@ -1,10 +1,14 @@
-//! One stream of decisions: from a seed, so that a run can be had again, or from bytes, so that a fuzzer can steer it.
+//! One stream of decisions: from a seed, so that a run can be had again, or from bytes, so that a fuzzer can steer it or
+//! a file can hold it.
 
 use flockmq_core::{Rng, Seed};
 
 /// Where a scenario's decisions come from.
 #[derive(Clone, Debug)]
-pub struct Choice<'a>(Source<'a>);
+pub struct Choice<'a> {
+    source: Source<'a>,
+    record: Option<Vec<u8>>,
+}
 
 #[derive(Clone, Debug)]
 enum Source<'a> {
@@ -15,32 +19,46 @@ enum Source<'a> {
 impl<'a> Choice<'a> {
     /// Decisions that follow from a seed, without end.
     pub fn from_seed(seed: u64) -> Self {
-        Self(Source::Seed(Rng::new(widen(seed))))
+        Self { source: Source::Seed(Rng::new(widen(seed))), record: None }
     }
 
     /// Decisions that are read from bytes; when they run out, every further one is the first of its possibilities.
     pub fn from_bytes(bytes: &'a [u8]) -> Self {
-        Self(Source::Bytes(bytes))
+        Self { source: Source::Bytes(bytes), record: None }
+    }
+
+    /// Keeps all further decisions, for [`Choice::take_record`].
+    pub fn record(&mut self) {
+        self.record = Some(Vec::new());
+    }
+
+    /// The bytes from which the decisions since [`Choice::record`] are read again.
+    pub fn take_record(&mut self) -> Vec<u8> {
+        self.record.take().unwrap_or_default()
     }
 
     /// True if all further decisions are the first of their possibilities.
     pub fn is_exhausted(&self) -> bool {
-        matches!(self.0, Source::Bytes([]))
+        matches!(self.source, Source::Bytes([]))
     }
 
     /// A number below `bound`; 0 if that is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        match &mut self.0 {
+        // As few bytes as can tell all possibilities apart: a fuzzer changes decisions by changing bytes.
+        let width = (u64::BITS - bound.saturating_sub(1).leading_zeros()).div_ceil(8) as usize;
+        let number = match &mut self.source {
             Source::Seed(rng) => rng.below(bound),
             Source::Bytes(bytes) => {
-                // As few bytes as can tell all possibilities apart: a fuzzer changes decisions by changing bytes.
-                let width = (u64::BITS - bound.saturating_sub(1).leading_zeros()).div_ceil(8) as usize;
                 let (taken, rest) = bytes.split_at(width.min(bytes.len()));
                 *bytes = rest;
                 let number = taken.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
                 number.checked_rem(bound).unwrap_or(0)
             }
+        };
+        if let Some(record) = &mut self.record {
+            record.extend_from_slice(&number.to_be_bytes()[8 - width..]);
         }
+        number
     }
 
     /// True in `numerator` of `denominator` cases; false when the bytes have run out.
@@ -68,6 +86,7 @@ pub(crate) fn widen(seed: u64) -> Seed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Scenario;
 
     #[test]
     fn bytes_that_ran_out_choose_the_first_possibility() {
@@ -86,6 +105,19 @@ mod tests {
         };
         assert_eq!(draw(), draw());
         assert!(draw().iter().all(|number| *number < 1_000));
+    }
+
+    #[test]
+    fn decisions_that_were_recorded_are_made_again() {
+        for seed in 0..50 {
+            let mut choice = Choice::from_seed(seed);
+            choice.record();
+            let scenario = Scenario::draw(&mut choice, 40);
+            let bytes = choice.take_record();
+            let mut again = Choice::from_bytes(&bytes);
+            assert_eq!(Scenario::draw(&mut again, 40), scenario, "seed {seed}");
+            assert!(again.is_exhausted(), "seed {seed}");
+        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Runs many drawn scenarios: `./check swarm` and `./check campaign`. Stops at the first that breaks a promise, with its
-//! seed.
+//! seed. Or writes down what a seed chooses, or plays what a file does.
 
+use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use std::{env, io};
+use std::{env, fs, io};
 
-use flockmq_tests::{Campaign, Ledger};
+use flockmq_tests::{Campaign, Choice, Ledger, Scenario};
 
 fn main() -> ExitCode {
     let wanted = match Wanted::parse(env::args().skip(1)) {
@@ -17,23 +18,36 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if let Some(file) = &wanted.ledger {
-        return match wanted.add_up(file) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("the campaign could not be added to '{}': {error}", file.display());
-                ExitCode::FAILURE
-            }
-        };
+    let done = match (&wanted.ledger, wanted.recorded, &wanted.replayed) {
+        (Some(file), ..) => wanted.add_up(file),
+        (_, Some(seed), _) => record(seed),
+        (.., Some(file)) => replay(file),
+        (None, None, None) => return wanted.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
-    let campaign = Campaign::run_within(wanted.seeds.into_iter().flatten(), STEPS_MAX, wanted.limit);
-    println!("{campaign}");
-    let shortfalls = if wanted.is_measured { campaign.shortfalls() } else { Vec::new() };
-    if shortfalls.is_empty() {
-        return ExitCode::SUCCESS;
-    }
-    eprintln!("this campaign falls short:\n{}", shortfalls.join("\n"));
-    ExitCode::FAILURE
+}
+
+/// Writes the decisions of a seed's scenario to standard output.
+fn record(seed: u64) -> io::Result<()> {
+    let mut choice = Choice::from_seed(seed);
+    choice.record();
+    Scenario::draw(&mut choice, STEPS_MAX);
+    io::stdout().write_all(&choice.take_record())
+}
+
+/// Plays the scenario that a file's bytes choose.
+fn replay(file: &Path) -> io::Result<()> {
+    let bytes = fs::read(file).map_err(|error| io::Error::other(format!("'{}': {error}", file.display())))?;
+    let scenario = Scenario::draw(&mut Choice::from_bytes(&bytes), STEPS_MAX);
+    println!("{scenario}");
+    println!("trace {:016x}", scenario.run().trace);
+    Ok(())
 }
 
 /// What is to be run.
@@ -41,12 +55,32 @@ struct Wanted {
     seeds: Vec<Range<u64>>,
     limit: Duration,
     ledger: Option<PathBuf>,
+    recorded: Option<u64>,
+    replayed: Option<PathBuf>,
     is_measured: bool,
 }
 
 impl Wanted {
+    fn run(self) -> ExitCode {
+        let campaign = Campaign::run_within(self.seeds.into_iter().flatten(), STEPS_MAX, self.limit);
+        println!("{campaign}");
+        let shortfalls = if self.is_measured { campaign.shortfalls() } else { Vec::new() };
+        if shortfalls.is_empty() {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("this campaign falls short:\n{}", shortfalls.join("\n"));
+        ExitCode::FAILURE
+    }
+
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut wanted = Self { seeds: Vec::new(), limit: Duration::MAX, ledger: None, is_measured: false };
+        let mut wanted = Self {
+            seeds: Vec::new(),
+            limit: Duration::MAX,
+            ledger: None,
+            recorded: None,
+            replayed: None,
+            is_measured: false,
+        };
         while let Some(name) = arguments.next() {
             if name == "--figures" {
                 wanted.is_measured = true;
@@ -56,6 +90,8 @@ impl Wanted {
             let number = |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' for {name} is no number"));
             match name.as_str() {
                 "--campaign" => wanted.ledger = Some(value.into()),
+                "--choices" => wanted.recorded = Some(number(&value)?),
+                "--replay" => wanted.replayed = Some(value.into()),
                 "--minutes" => wanted.limit = Duration::from_mins(number(&value)?),
                 "--seeds" => wanted.seeds.push(match value.split_once("..") {
                     None => 0..number(&value)?,
@@ -93,4 +129,5 @@ impl Wanted {
 const CHUNK: u64 = 5_000;
 const SEEDS: u64 = 5_000;
 const STEPS_MAX: usize = 40;
-const USAGE: &str = "expected [--seeds N | --seeds A..B]… [--minutes M] [--figures], or --campaign FILE [--minutes M]";
+const USAGE: &str = "expected [--seeds N | --seeds A..B]… [--minutes M] [--figures], or --campaign FILE [--minutes M], \
+                     or --choices SEED (written to standard output), or --replay FILE";
