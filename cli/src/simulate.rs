@@ -37,13 +37,19 @@ A scenario has one step a line, and comments from # on:
   send b queue://orders hello   or: send b topic://t \"two words\" 100 times every 10ms
   run 5s                        nothing takes time but this
   faults loss=5% delay=1ms..20ms    from now on; also: duplication= reordering= datagram-delay= stream-delay=
-                                local-delay= reset= lateness= drift= timeouts= chunk=BYTES buffer=BYTES
+                                local-delay= reset= lateness= drift= wall-skew= timeouts= chunk=BYTES buffer=BYTES
+                                disk-delay= disk-failure=
   faults none
   cut a b                       nothing gets through; 'cut a -> b' one way; 'heal a b', or 'heal' for all
   reset a b                     their connections are torn down
   crash a, restart a, pause a, resume a, stop a
+  power-off a                   its machine goes off: nobody hears of it until 'restart a', or 'restart a empty' with
+                                an empty disk
+  sleep a                       its machine falls asleep until 'resume a'
+  clock a +24h                  its wall clock jumps; 'clock a -5m' back
   slow a 10000                  bytes a second on each of its connections; 'slow a off'
-  segment a 1                   multicasts reach only those on the same segment; all begin on 0
+  segment a 1                   multicasts reach only those that share a segment, streams all; all begin on 0;
+                                'segment a 0 1' is on both, 'segment a none' on none
 
 Each line of the run has the time, the host, and '<' for what its node was told or '>' for what it said; steps of the
 scenario have a '#'. The exit code is 0, 1 if a file can't be read or written, and 2 for bad usage or a bad scenario.")]
@@ -146,6 +152,11 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
 fn faults(counts: &Counts) -> String {
     let all = [
         (counts.crashes, "crashes"),
+        (counts.power_offs, "losses of power"),
+        (counts.pauses, "pauses"),
+        (counts.sleeps, "sleeps"),
+        (counts.wall_jumps, "jumps of wall clocks"),
+        (counts.cuts, "cuts"),
         (counts.resets, "resets"),
         (counts.stalls, "stalls"),
         (counts.refusals, "connections refused"),
@@ -155,6 +166,8 @@ fn faults(counts: &Counts) -> String {
         (counts.datagrams_doubled, "datagrams doubled"),
         (counts.datagrams_reordered, "datagrams reordered"),
         (counts.spurious_timeouts, "spurious timeouts"),
+        (counts.disk_failures, "failures of disks"),
+        (counts.sectors_lost, "sectors lost"),
     ];
     let found: Vec<String> =
         all.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();

@@ -72,7 +72,9 @@ impl Campaign {
         let datagrams =
             counts.datagrams_cut + counts.datagrams_doubled + counts.datagrams_lost + counts.datagrams_reordered;
         let streams = counts.refusals + counts.retries + counts.resets + counts.stalls;
-        datagrams + streams + counts.crashes + counts.spurious_timeouts
+        let machines = counts.crashes + counts.cuts + counts.pauses + counts.wall_jumps;
+        let disks = counts.disk_failures + counts.disk_overflows + counts.sectors_lost + counts.bits_rotted;
+        datagrams + streams + machines + disks + counts.spurious_timeouts
     }
 
     /// What a campaign has to reach to be worth its name, where this one did not.
@@ -150,22 +152,32 @@ fn fail(seed: u64, scenario: &Scenario, why: &str) -> ! {
     panic!("seed {seed} fails: {why}\nmade smaller, it fails with: {why_least}\n{least}");
 }
 
-fn fields(counts: &mut Counts) -> [(&'static str, &mut u64); 14] {
+fn fields(counts: &mut Counts) -> [(&'static str, &mut u64); 24] {
     [
         ("inputs", &mut counts.inputs),
         ("outputs", &mut counts.outputs),
+        ("bits rotted", &mut counts.bits_rotted),
         ("crashes", &mut counts.crashes),
+        ("cuts", &mut counts.cuts),
         ("datagrams", &mut counts.datagrams),
         ("datagrams cut", &mut counts.datagrams_cut),
         ("datagrams doubled", &mut counts.datagrams_doubled),
         ("datagrams lost", &mut counts.datagrams_lost),
         ("datagrams reordered", &mut counts.datagrams_reordered),
+        ("disk failures", &mut counts.disk_failures),
+        ("disk overflows", &mut counts.disk_overflows),
+        ("disk requests", &mut counts.disk_requests),
+        ("pauses", &mut counts.pauses),
+        ("losses of power", &mut counts.power_offs),
         ("refusals", &mut counts.refusals),
         ("retries", &mut counts.retries),
         ("resets", &mut counts.resets),
+        ("sectors lost", &mut counts.sectors_lost),
+        ("sleeps", &mut counts.sleeps),
         ("spurious timeouts", &mut counts.spurious_timeouts),
         ("stalls", &mut counts.stalls),
         ("streams", &mut counts.streams),
+        ("wall clocks set", &mut counts.wall_jumps),
     ]
 }
 

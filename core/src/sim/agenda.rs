@@ -22,6 +22,8 @@ pub(super) enum Happening {
     Datagram { process: Process, sender: HostId, group: GroupId, from: SocketAddrV4, data: Bytes },
     /// A request to connect reaches the host that was dialled.
     Dial { process: Process, link: LinkId, attempt: u32 },
+    /// The disk has come to the oldest of the requests that a process made.
+    Disk { process: Process },
     /// A process hears something rare.
     Input { process: Process, input: Box<Input> },
     /// A closing end has waited long enough for what was sent on it to leave.
@@ -30,6 +32,8 @@ pub(super) enum Happening {
     Sent { process: Process, link: LinkId, bytes: u64 },
     /// The moment a process wanted to be woken at, unless it has changed its mind.
     Wake { process: Process },
+    /// A process hears that its machine's wall clock was set.
+    WallClock { process: Process },
 }
 
 impl Happening {
@@ -40,9 +44,11 @@ impl Happening {
             Self::Closing { process, .. }
             | Self::Datagram { process, .. }
             | Self::Dial { process, .. }
+            | Self::Disk { process }
             | Self::Input { process, .. }
             | Self::Sent { process, .. }
-            | Self::Wake { process } => Some(*process),
+            | Self::Wake { process }
+            | Self::WallClock { process } => Some(*process),
         }
     }
 }

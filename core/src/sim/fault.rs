@@ -45,6 +45,10 @@ pub struct Faults {
     pub datagram_loss_ppm: u32,
     /// The chance that a datagram takes up to ten times as long, so that later ones overtake it.
     pub datagram_reordering_ppm: u32,
+    /// How long a disk takes for each request, after those before it.
+    pub disk_delay: Delay,
+    /// The chance that a disk does not do what it is asked for, or only in part, and says so.
+    pub disk_failure_ppm: u32,
     /// By how much a process's clock may run too fast or too slow; drawn when the process starts.
     pub drift_ppm_max: u32,
     /// By how much a process may be woken too late.
@@ -57,6 +61,8 @@ pub struct Faults {
     pub spurious_timeout_ppm: u32,
     /// How long bytes of a stream take.
     pub stream_delay: Delay,
+    /// By how much a machine's wall clock may be wrong, either way; drawn when a process starts.
+    pub wall_skew_max: Duration,
 }
 
 impl Default for Faults {
@@ -69,12 +75,15 @@ impl Default for Faults {
             datagram_duplication_ppm: 0,
             datagram_loss_ppm: 0,
             datagram_reordering_ppm: 0,
+            disk_delay: Delay::micros(20, 2_000),
+            disk_failure_ppm: 0,
             drift_ppm_max: 0,
             lateness_max: Duration::ZERO,
             local_delay: Delay::micros(1, 20),
             reset_ppm: 0,
             spurious_timeout_ppm: 0,
             stream_delay: Delay::micros(100, 500),
+            wall_skew_max: Duration::ZERO,
         }
     }
 }
@@ -85,7 +94,7 @@ impl Faults {
         let quiet = Self::default();
         let buffer = if rng.chance(1, 3) { draw_size(rng, 18) } else { quiet.buffer };
         let chunk_max = if rng.chance(1, 3) { u32::try_from(draw_size(rng, 12)).ok() } else { None };
-        Self {
+        let network = Self {
             // Small buffers with far smaller chunks would make runs crawl and find nothing new.
             buffer: buffer.max(64),
             chunk_max,
@@ -99,6 +108,14 @@ impl Faults {
             reset_ppm: draw_chance(rng, 5_000),
             spurious_timeout_ppm: draw_chance(rng, 200_000),
             stream_delay: draw_delay(rng),
+            ..quiet
+        };
+        // What came later is drawn later, so that a seed keeps its meaning.
+        Self {
+            disk_delay: if rng.chance(1, 3) { draw_delay(rng) } else { network.disk_delay },
+            disk_failure_ppm: draw_chance(rng, 100_000),
+            wall_skew_max: Duration::from_secs(draw_chance(rng, 1 << 20).into()),
+            ..network
         }
     }
 }
@@ -110,8 +127,12 @@ pub struct Counts {
     pub inputs: u64,
     /// Outputs that processes gave, events for applications included.
     pub outputs: u64,
-    /// Processes that crashed.
+    /// Bits of disks that were flipped.
+    pub bits_rotted: u64,
+    /// Processes that crashed, those of machines that lost power included.
     pub crashes: u64,
+    /// Directions in which a verb cut a path between two hosts.
+    pub cuts: u64,
     /// Datagrams that reached a process.
     pub datagrams: u64,
     /// Datagrams lost to a cut.
@@ -122,18 +143,34 @@ pub struct Counts {
     pub datagrams_lost: u64,
     /// Datagrams made late, so that others could overtake them.
     pub datagrams_reordered: u64,
+    /// Requests to disks that failed by chance.
+    pub disk_failures: u64,
+    /// Writes that disks had no room for.
+    pub disk_overflows: u64,
+    /// Requests that disks carried out, or failed to.
+    pub disk_requests: u64,
+    /// Processes stopped in their tracks, those of machines that fell asleep included.
+    pub pauses: u64,
+    /// Machines that lost power.
+    pub power_offs: u64,
     /// Connects that were refused because nobody listened.
     pub refusals: u64,
     /// Connects that had to be tried again because of a cut or a full backlog.
     pub retries: u64,
     /// Streams reset by chance or by a verb.
     pub resets: u64,
+    /// Sectors that a loss of power left as they had been, or with something of both.
+    pub sectors_lost: u64,
+    /// Machines that fell asleep.
+    pub sleeps: u64,
     /// Timeouts that nobody had asked for.
     pub spurious_timeouts: u64,
     /// Arrivals on a stream that a cut held up.
     pub stalls: u64,
     /// Streams that came to be.
     pub streams: u64,
+    /// Wall clocks that were set.
+    pub wall_jumps: u64,
 }
 
 fn draw_chance(rng: &mut Rng, max: u32) -> u32 {

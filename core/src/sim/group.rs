@@ -19,17 +19,17 @@ pub(super) struct Groups {
     /// None where joining failed.
     joined: BTreeMap<(HostId, GroupId), Option<MulticastSocket>>,
     members: BTreeMap<SocketAddr, Vec<(Process, GroupId)>>,
-    /// By host; multicasts stay within one.
-    segments: Vec<u32>,
+    /// By host: those it is on. Multicasts stay within one.
+    segments: Vec<Vec<u32>>,
 }
 
 impl Groups {
     pub(super) fn add_host(&mut self) {
-        self.segments.push(0);
+        self.segments.push(Vec::from([0]));
     }
 
-    pub(super) fn set_segment(&mut self, host: HostId, segment: u32) {
-        self.segments[host.index()] = segment;
+    pub(super) fn set_segments(&mut self, host: HostId, segments: &[u32]) {
+        self.segments[host.index()] = segments.to_vec();
     }
 
     /// A process joins; why it can't be, if it can't.
@@ -83,11 +83,12 @@ impl Groups {
         let Some(socket) = socket else { return };
         let from = SocketAddrV4::new(via, socket.port);
         let is_local = via.is_loopback() || socket.ttl == 0;
-        let segment = |host: HostId| self.segments[host.index()];
+        let reaches =
+            |to: HostId| self.segments[host.index()].iter().any(|segment| self.segments[to.index()].contains(segment));
         let members = self.members.get(&SocketAddr::new(socket.address, socket.port));
         for (process, group) in members.into_iter().flatten() {
             let to = process.host;
-            let hears = if to == host { socket.loopback } else { !is_local && segment(to) == segment(host) };
+            let hears = if to == host { socket.loopback } else { !is_local && reaches(to) };
             if !hears {
                 continue;
             }

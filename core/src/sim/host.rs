@@ -6,7 +6,9 @@ use core::fmt;
 use core::net::Ipv4Addr;
 
 use super::agenda::Happening;
-use crate::recording::Recorder;
+use super::disk::Disk;
+use super::fault::Faults;
+use super::tape::Tape;
 use crate::{Config, Event, Input, Instant, Node, Output, Rng, Seed};
 
 /// Names a host of a world: its place in the order in which hosts were added, from 0.
@@ -60,19 +62,23 @@ pub(super) struct Host {
     /// The wake that is on the agenda: what it was wanted for, and when it comes.
     pub(super) wake: Option<(Instant, Instant)>,
     pub(super) is_paused: bool,
+    /// By how many milliseconds the machine's wall clock is ahead.
+    pub(super) wall_ahead: i64,
     /// True once the application was told that its node has stopped.
     pub(super) is_stopped: bool,
     /// What happened while it was paused.
     pub(super) deferred: Vec<Happening>,
     pub(super) events: Vec<(Instant, Event)>,
-    pub(super) recorders: Vec<Recorder>,
+    /// One for each time its node was started, if it is recorded.
+    pub(super) tapes: Vec<Tape>,
+    pub(super) disk: Disk,
     /// Chance for faults of the machine itself, apart from that of its nodes.
     pub(super) whims: Rng,
     seeds: Rng,
 }
 
 impl Host {
-    pub(super) fn new(process: Process, config: Option<Config>, mut rng: Rng) -> Self {
+    pub(super) fn new(process: Process, config: Option<Config>, disk: Disk, mut rng: Rng) -> Self {
         Self {
             config,
             process,
@@ -80,20 +86,25 @@ impl Host {
             clock: Clock::default(),
             wake: None,
             is_paused: false,
+            wall_ahead: 0,
             is_stopped: false,
             deferred: Vec::new(),
             events: Vec::new(),
-            recorders: Vec::new(),
+            tapes: Vec::new(),
+            disk,
             whims: rng.fork(),
             seeds: rng,
         }
     }
 
     /// Starts a new process; the seed its node was given, if it is a node.
-    pub(super) fn start(&mut self, now: Instant, process: Process, drift_ppm_max: u32) -> Option<Seed> {
-        let width = u64::from(drift_ppm_max) * 2 + 1;
-        let drift = if drift_ppm_max == 0 { 0 } else { self.whims.below(width).cast_signed() };
-        self.clock = Clock { origin: now, rate: (1_000_000 + drift - i64::from(drift_ppm_max)).max(1).cast_unsigned() };
+    pub(super) fn start(&mut self, now: Instant, process: Process, faults: &Faults) -> Option<Seed> {
+        let drift = self.draw_error(faults.drift_ppm_max.into());
+        self.clock = Clock { origin: now, rate: (1_000_000 + drift).max(1).cast_unsigned() };
+        if !faults.wall_skew_max.is_zero() {
+            let skew_max = i64::try_from(faults.wall_skew_max.as_millis()).unwrap_or(i64::MAX / 4);
+            self.wall_ahead = self.draw_error(skew_max);
+        }
         self.process = process;
         self.wake = None;
         self.is_stopped = false;
@@ -104,6 +115,12 @@ impl Host {
         let seed = Seed(self.seeds.next_u128());
         self.program = Program::Node(Box::new(Node::new(config.clone(), seed, self.clock.read(now))));
         Some(seed)
+    }
+
+    /// A number from `-max` to `max`; draws nothing if that is 0.
+    fn draw_error(&mut self, max: i64) -> i64 {
+        let width = max.cast_unsigned() * 2 + 1;
+        if max == 0 { 0 } else { self.whims.below(width).cast_signed() - max }
     }
 
     pub(super) fn node(&self) -> Option<&Node> {

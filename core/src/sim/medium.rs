@@ -17,6 +17,7 @@ pub(super) struct Medium {
     pub(super) faults: Faults,
     paths: Vec<Vec<Path>>, // By sender, then by receiver.
     rates: Vec<Option<u64>>,
+    off: Vec<bool>,
     chance: u128,
 }
 
@@ -34,6 +35,7 @@ impl Medium {
             faults: Faults::default(),
             paths: Vec::new(),
             rates: Vec::new(),
+            off: Vec::new(),
             chance: rng.next_u128(),
         }
     }
@@ -51,18 +53,26 @@ impl Medium {
         }
         self.paths.push((0..=count).map(|to| lay(count, to)).collect());
         self.rates.push(None);
+        self.off.push(false);
     }
 
+    /// True if nothing gets from one host to another, because of a cut or because one of them is off.
     pub(super) fn is_cut(&self, from: HostId, to: HostId) -> bool {
-        self.paths[from.index()][to.index()].is_cut
+        self.paths[from.index()][to.index()].is_cut || from != to && (self.off[from.index()] || self.off[to.index()])
     }
 
     pub(super) fn cut(&mut self, from: HostId, to: HostId) {
+        self.counts.cuts += u64::from(from != to);
         self.paths[from.index()][to.index()].is_cut = from != to;
     }
 
     pub(super) fn heal(&mut self, from: HostId, to: HostId) {
         self.paths[from.index()][to.index()].is_cut = false;
+    }
+
+    /// Nothing gets to a host's machine or from it any more; or everything does again. False if that was so before.
+    pub(super) fn set_off(&mut self, host: HostId, is_off: bool) -> bool {
+        core::mem::replace(&mut self.off[host.index()], is_off) != is_off
     }
 
     /// How fast each link of `host` takes what arrives for it, in bytes a second; as fast as it comes if `None`.

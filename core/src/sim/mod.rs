@@ -16,6 +16,7 @@
 //! ```
 
 mod agenda;
+mod disk;
 mod fault;
 mod group;
 mod host;
@@ -26,6 +27,7 @@ mod play;
 mod script;
 mod station;
 mod stream;
+mod tape;
 mod trace;
 mod verb;
 
@@ -37,15 +39,17 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::recording::{Recorder, Recording};
+use crate::recording::Recording;
 use crate::{Command, Config, Event, Input, Instant, Node, Output, Rng, Seed, Timestamp};
 use agenda::Happening;
+pub use disk::{Disk, DiskError, DiskRequest};
 pub use fault::{Counts, Delay, Faults};
 pub use host::HostId;
 use host::{Host, Process, Program};
 use net::Net;
 pub use play::{Play, PlayLine, Tally};
 pub use script::{Script, ScriptError, ScriptFault, ScriptStep};
+use tape::Tape;
 pub use trace::Line;
 use trace::Trace;
 
@@ -177,8 +181,14 @@ impl World {
             self.defer(hearer, happening);
             return false;
         }
-        if let Happening::Wake { process } = happening {
-            return self.wake(process);
+        match happening {
+            Happening::Disk { process } => return self.attend_disk(process),
+            Happening::Wake { process } => return self.wake(process),
+            Happening::WallClock { process } if process == self.net.process(process.host) => {
+                self.tell_wall_clock(process.host);
+                return true;
+            }
+            _ => (),
         }
         match self.net.handle_happening(self.now, happening) {
             None => false,
@@ -200,6 +210,20 @@ impl World {
             return true;
         }
         self.arm(process.host); // A later one is wanted by now.
+        false
+    }
+
+    /// No process is told: nobody but recordings asks a disk for anything.
+    fn attend_disk(&mut self, process: Process) -> bool {
+        let host = &mut self.hosts[process.host.index()];
+        if host.process == process {
+            let medium = &mut self.net.medium;
+            let result = host.disk.carry_out(&medium.faults, &mut medium.counts);
+            let tape = host.tapes.last_mut().expect("who asked the disk is a recording");
+            if let Some(request) = tape.handle_answer(result) {
+                self.ask_disk(process.host, request);
+            }
+        }
         false
     }
 }
@@ -231,7 +255,19 @@ impl World {
         self.trace.take_lines()
     }
 
-    /// Records every node started from now on.
+    /// The disk of a host.
+    pub fn disk(&self, host: HostId) -> &Disk {
+        &self.hosts[host.index()].disk
+    }
+
+    /// What a host's wall clock reads.
+    pub fn wall_clock(&self, host: HostId) -> Timestamp {
+        let right = EPOCH + self.now.since_origin();
+        Timestamp::from_millis(right.as_millis().saturating_add_signed(self.hosts[host.index()].wall_ahead))
+    }
+
+    /// Records every node started from now on, each into a file of its host's disk as well, `recording-1.flock` and so on;
+    /// what has not been synced there when the power goes may be lost.
     pub fn record(&mut self) {
         self.is_recording = true;
     }
@@ -242,9 +278,9 @@ impl World {
         files.map(|file| Recording::read(&file).expect("what was just recorded can be read")).collect()
     }
 
-    /// A host's recordings so far, as the files that a real process would have written.
+    /// A host's recordings so far, as the files that a real process would have written if nothing had ever failed.
     pub fn recording_files(&self, host: HostId) -> Vec<Vec<u8>> {
-        self.hosts[host.index()].recorders.iter().map(|recorder| recorder.clone().take()).collect()
+        self.hosts[host.index()].tapes.iter().map(Tape::recorded).collect()
     }
 }
 
@@ -253,7 +289,8 @@ impl World {
     fn add(&mut self, name: String, config: Option<Config>) -> HostId {
         let host = self.net.add_host(name);
         let rng = Rng::new(Seed(self.chance ^ u128::from(host.0)));
-        self.hosts.push(Host::new(self.net.process(host), config, rng));
+        let disk = Disk::new(Seed(!self.chance ^ u128::from(host.0)));
+        self.hosts.push(Host::new(self.net.process(host), config, disk, rng));
         self.start(host);
         host
     }
@@ -261,15 +298,20 @@ impl World {
     fn start(&mut self, id: HostId) {
         let process = self.net.process(id);
         let host = &mut self.hosts[id.index()];
-        let Some(seed) = host.start(self.now, process, self.net.medium.faults.drift_ppm_max) else {
+        let Some(seed) = host.start(self.now, process, &self.net.medium.faults) else {
             return; // A puppet.
         };
         if self.is_recording {
             let config = host.config.as_ref().expect("a node has a config");
-            host.recorders.push(Recorder::new(config, seed, host.clock.read(self.now)));
+            host.tapes.push(Tape::new(process.incarnation + 1, config, seed, host.clock.read(self.now)));
         }
         self.drain(id);
-        self.tell(id, Input::WallClock(EPOCH + self.now.since_origin()));
+        self.tell_wall_clock(id);
+    }
+
+    fn tell_wall_clock(&mut self, id: HostId) {
+        let wall = self.wall_clock(id);
+        self.tell(id, Input::WallClock(wall));
     }
 
     /// Tells a process something that does not come from the network.
@@ -301,8 +343,8 @@ impl World {
             Program::Absent => return,
             Program::Node(node) => {
                 self.trace.input(self.now, id, reading, &input);
-                if let Some(recorder) = host.recorders.last_mut() {
-                    recorder.input(reading, &input);
+                if let Some(tape) = host.tapes.last_mut() {
+                    tape.input(reading, &input);
                 }
                 node.handle_input(reading, input);
             }
@@ -340,6 +382,15 @@ impl World {
             self.handle_output(id, output);
         }
         self.net.flush(self.now);
+        let host = &mut self.hosts[id.index()];
+        if let Some(tape) = host.tapes.last_mut() {
+            if host.is_stopped {
+                tape.end();
+            }
+            if let Some(request) = tape.settle() {
+                self.ask_disk(id, request);
+            }
+        }
         let host = &self.hosts[id.index()];
         if host.is_stopped {
             let links = self.net.links(id);
@@ -352,8 +403,8 @@ impl World {
         let host = &mut self.hosts[id.index()];
         self.net.medium.counts.outputs += 1;
         self.trace.output(self.now, id, &output);
-        if let Some(recorder) = host.recorders.last_mut() {
-            recorder.output(&output);
+        if let Some(tape) = host.tapes.last_mut() {
+            tape.output(&output);
         }
         // Whoever still commands it may be answered.
         let is_allowed = !host.is_stopped || matches!(output, Output::Event(_));
@@ -365,6 +416,13 @@ impl World {
             }
             other => self.net.handle_output(self.now, host.process, other),
         }
+    }
+
+    fn ask_disk(&mut self, id: HostId, request: DiskRequest) {
+        let host = &mut self.hosts[id.index()];
+        let medium = &mut self.net.medium;
+        let at = host.disk.ask(self.now, request, &medium.faults);
+        medium.agenda.push(at, Happening::Disk { process: host.process });
     }
 
     /// Puts the next wake on the agenda, if it is not there.

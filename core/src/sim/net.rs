@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 
@@ -12,7 +13,7 @@ use super::group::Groups;
 use super::host::{HostId, Process};
 use super::medium::Medium;
 use super::station::{Listener, Place, Stations};
-use super::stream::{End, Side, Streams};
+use super::stream::{End, Side, StreamId, Streams};
 use crate::{Address, Host, Input, Instant, LinkId, ListenerId, Output, Rng};
 
 /// All hosts as seen from the cable.
@@ -51,9 +52,9 @@ impl Net {
         self.stations.get(host).links.len()
     }
 
-    /// Hosts hear the multicasts of their own segment only.
-    pub(super) fn set_segment(&mut self, host: HostId, segment: u32) {
-        self.groups.set_segment(host, segment);
+    /// Hosts hear the multicasts of their own segments only.
+    pub(super) fn set_segments(&mut self, host: HostId, segments: &[u32]) {
+        self.groups.set_segments(host, segments);
     }
 
     /// The host that hears of a happening, if a paused process would have to wait for it.
@@ -137,7 +138,7 @@ impl Net {
                 self.stations.get_mut(process.host).links.get(&link)?;
                 Some((process.host, Input::Sent { link, bytes }))
             }
-            Happening::Wake { .. } => None, // Not the network's.
+            Happening::Disk { .. } | Happening::Wake { .. } | Happening::WallClock { .. } => None, // Not the network's.
         }
     }
 
@@ -154,6 +155,25 @@ impl Net {
         }
     }
 
+    /// A host's machine is off or asleep: nothing gets to it or from it.
+    pub(super) fn turn_off(&mut self, host: HostId) {
+        self.medium.set_off(host, true);
+    }
+
+    /// A host's machine is there again, and what streams had to say meanwhile is said.
+    pub(super) fn turn_on(&mut self, now: Instant, host: HostId) {
+        if !self.medium.set_off(host, false) {
+            return;
+        }
+        for other in self.stations.hosts() {
+            for (from, to) in [(host, other), (other, host)] {
+                if from != to && !self.medium.is_cut(from, to) {
+                    self.streams.heal(now, from, to, &mut self.medium);
+                }
+            }
+        }
+    }
+
     /// All streams between two hosts are torn down.
     pub(super) fn reset(&mut self, now: Instant, a: HostId, b: HostId) {
         self.streams.reset_between(now, a, b, &mut self.medium);
@@ -161,18 +181,31 @@ impl Net {
 
     /// A host's process dies; the next one has another name and knows nothing of its links.
     pub(super) fn crash(&mut self, now: Instant, host: HostId) {
+        for (stream, side) in self.end_process(host) {
+            self.streams.abandon(now, stream, side, &mut self.medium);
+        }
+    }
+
+    /// The same, but its system dies with it: nobody hears of it, until it is asked when the machine is on again.
+    pub(super) fn lose_power(&mut self, host: HostId) {
+        for (stream, side) in self.end_process(host) {
+            self.streams.lose(stream, side);
+        }
+        self.turn_off(host);
+    }
+
+    /// Forgets everything about a host's process but the ends of streams that it had.
+    fn end_process(&mut self, host: HostId) -> Vec<(StreamId, Side)> {
         let station = self.stations.get_mut(host);
         station.process.incarnation += 1;
         let (links, listeners) = (core::mem::take(&mut station.links), core::mem::take(&mut station.listeners));
-        for place in links.into_values() {
-            if let Place::End(stream, side) = place {
-                self.streams.abandon(now, stream, side, &mut self.medium);
-            }
-        }
-        for stream in listeners.into_values().flat_map(|listener| listener.backlog) {
-            self.streams.abandon(now, stream, Side::Acceptor, &mut self.medium);
-        }
         self.groups.crash(host);
+        let up = links.into_values().filter_map(|place| match place {
+            Place::End(stream, side) => Some((stream, side)),
+            Place::Dialling(_) | Place::Ending { .. } | Place::Slot(_) => None,
+        });
+        let backlog = listeners.into_values().flat_map(|listener| listener.backlog);
+        up.chain(backlog.map(|stream| (stream, Side::Acceptor))).collect()
     }
 
     fn accept(&mut self, now: Instant, host: HostId, listener: ListenerId, link: LinkId) {

@@ -106,6 +106,13 @@ impl Pipe {
         self.end(Segment::Reset)
     }
 
+    /// Throws away everything that has left or waits to, as if it had never been written.
+    pub(super) fn lose(&mut self) {
+        self.forget_waiting();
+        self.segments.retain(|segment| !matches!(segment, Segment::Data(_)));
+        self.in_flight = self.unheard;
+    }
+
     /// Bytes on their way.
     pub(super) fn travelling(&self) -> u64 {
         self.in_flight - self.unheard

@@ -154,6 +154,8 @@ impl Play {
 
     fn perform(&mut self, step: ScriptStep) {
         match step {
+            ScriptStep::ClockBack(host, duration) => self.shift_wall_clock(&host, -millis(duration)),
+            ScriptStep::ClockForward(host, duration) => self.shift_wall_clock(&host, millis(duration)),
             ScriptStep::Crash(host) => self.world.crash(self.host(&host)),
             ScriptStep::Cut(a, b) => self.world.cut(self.host(&a), self.host(&b)),
             ScriptStep::CutOneWay(from, to) => self.world.cut_one_way(self.host(&from), self.host(&to)),
@@ -161,19 +163,19 @@ impl Play {
             ScriptStep::Heal => self.world.heal_all(),
             ScriptStep::HealBetween(a, b) => self.world.heal(self.host(&a), self.host(&b)),
             ScriptStep::Pause(host) => self.world.pause(self.host(&host)),
+            ScriptStep::PowerOff(host) => self.world.power_off(self.host(&host)),
             ScriptStep::Reset(a, b) => self.world.reset(self.host(&a), self.host(&b)),
             ScriptStep::Restart(host) => {
                 self.world.restart(self.host(&host));
-                let index = self.find(&host);
-                let wanted = self.applications[index].begin_again();
-                self.attach(index);
-                for destination in wanted {
-                    self.subscribe(index, destination);
-                }
+                self.begin_again(&host);
+            }
+            ScriptStep::RestartEmpty(host) => {
+                self.world.restart_empty(self.host(&host));
+                self.begin_again(&host);
             }
             ScriptStep::Resume(host) => self.world.resume(self.host(&host)),
             ScriptStep::Run(duration) => self.running_until = Some(self.world.now() + duration),
-            ScriptStep::Segment(host, segment) => self.world.set_segment(self.host(&host), segment),
+            ScriptStep::Segments(host, segments) => self.world.set_segments(self.host(&host), &segments),
             ScriptStep::Send { host, destination, text, times, every: None } => {
                 self.send(self.find(&host), &destination, &text, times);
             }
@@ -181,6 +183,7 @@ impl Play {
                 let (application, next_at) = (self.find(&host), self.world.now());
                 self.flows.push(Flow { application, destination, text, left: times, every, next_at });
             }
+            ScriptStep::Sleep(host) => self.world.sleep(self.host(&host)),
             ScriptStep::Slow(host, bytes_per_second) => self.world.slow(self.host(&host), bytes_per_second),
             ScriptStep::Start { name, config, .. } => {
                 let host = self.world.add_host(*config);
@@ -195,6 +198,20 @@ impl Play {
                 }
             }
         }
+    }
+
+    /// A host's application is there again with its node, and wants what it wanted before.
+    fn begin_again(&mut self, host: &str) {
+        let index = self.find(host);
+        let wanted = self.applications[index].begin_again();
+        self.attach(index);
+        for destination in wanted {
+            self.subscribe(index, destination);
+        }
+    }
+
+    fn shift_wall_clock(&mut self, host: &str, millis: i64) {
+        self.world.shift_wall_clock(self.host(host), millis);
     }
 
     fn attach(&mut self, index: usize) {
@@ -334,6 +351,10 @@ struct Flow {
     next_at: Instant,
 }
 
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).expect("a script's durations are bounded")
+}
+
 const CONNECTION: ConnectionId = ConnectionId(1);
 
 #[cfg(test)]
@@ -395,7 +416,7 @@ mod tests {
     fn a_client_s_messages_reach_brokers_by_every_step() {
         let script = "broker a g?memoryLimit=1000000\nbroker b g\nhost c fanout:(multicast://default?group=g)?minAckCount=2\n\
                       subscribe a topic://t\nsubscribe b topic://t\nrun 5s\nsegment a 1\nsegment a 0\nslow b 100000\n\
-                      send c topic://t \"two words\" 5 times\nrun 2s\nslow b off\npause a\nrun 1s\nresume a\nreset a c\n\
+                      send c topic://t \"two words\" 5 times\nrun 2s\nslow b off\npause a\nrun 1s\nresume a\nreset a c\nsleep b\nclock a +24h\nclock b -1h\nrun 1s\nresume b\n\
                       cut a -> c\nheal a c\nrun 5s\nstop a\nrun 5s";
         let (_, tally, _) = played(play(1, script));
         assert_eq!(tally, Tally { sent: 5, delivered: 10, refused: 0 });

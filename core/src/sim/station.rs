@@ -30,6 +30,10 @@ impl Stations {
         host
     }
 
+    pub(super) fn hosts(&self) -> impl Iterator<Item = HostId> + use<> {
+        (0..).map(HostId).take(self.items.len())
+    }
+
     pub(super) fn get(&self, host: HostId) -> &Station {
         &self.items[host.index()]
     }

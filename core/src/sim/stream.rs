@@ -127,11 +127,7 @@ impl Streams {
 
     /// An end is no more: its process was told, or has crashed, or never took the stream.
     pub(super) fn leave(&mut self, id: StreamId, side: Side) {
-        let Some(stream) = self.get(id) else { return };
-        stream.seat(side).phase = Phase::Left;
-        if stream.seat(side.other()).phase == Phase::Left {
-            self.items[id.0] = None;
-        }
+        self.vacate(id, side, Phase::Left);
     }
 
     /// An end's process dies, or refuses the stream: the other end hears that it ended or was reset.
@@ -146,6 +142,14 @@ impl Streams {
             stream.reset_pipe(now, side, medium);
         }
         self.leave(id, side);
+    }
+
+    /// An end goes with its machine: what it has sent is lost, and the other end hears of it only when it sends something
+    /// and the machine is on again.
+    pub(super) fn lose(&mut self, id: StreamId, side: Side) {
+        let Some(stream) = self.get(id) else { return };
+        stream.pipe(side).lose();
+        self.vacate(id, side, Phase::Lost);
     }
 
     /// All streams between two hosts are reset; how many.
@@ -208,6 +212,11 @@ impl Streams {
             pipe.stall();
             return None;
         }
+        if phase == Phase::Lost {
+            drop(pipe.arrive());
+            stream.reset_pipe(now, reader, medium);
+            return None;
+        }
         let segment = pipe.arrive()?;
         if !medium.is_cut(to, from) {
             pipe.hear();
@@ -238,6 +247,14 @@ impl Streams {
         told.map(|input| (process, input))
     }
 
+    fn vacate(&mut self, id: StreamId, side: Side, phase: Phase) {
+        let Some(stream) = self.get(id) else { return };
+        stream.seat(side).phase = phase;
+        if matches!(stream.seat(side.other()).phase, Phase::Left | Phase::Lost) {
+            self.items[id.0] = None;
+        }
+    }
+
     fn get(&mut self, id: StreamId) -> Option<&mut Stream> {
         self.items[id.0].as_deref_mut()
     }
@@ -252,6 +269,8 @@ enum Phase {
     Closing,
     /// It is no more.
     Left,
+    /// It went with its machine; the other end is told when it asks.
+    Lost,
     /// It is up.
     Open,
     /// It has not heard yet that it is up.

@@ -1,8 +1,11 @@
 //! What can be done to the hosts of a world and to the network between them.
 
+use alloc::string::String;
+
+use super::agenda::Happening;
 use super::host::Program;
-use super::{Faults, HostId, World};
-use crate::{Input, Timestamp};
+use super::{EPOCH, Faults, HostId, World};
+use crate::Timestamp;
 
 /// Things done to hosts and to the network between them.
 impl World {
@@ -60,26 +63,41 @@ impl World {
     }
 
     /// Ends a host's process without a word. Those linked to it hear so, unless they are cut from it: they are left
-    /// with half-open links.
+    /// with half-open links. What it had written stays on the host's disk; of what it was still writing, a part.
     pub fn crash(&mut self, host: HostId) {
-        let found = &mut self.hosts[host.index()];
-        if matches!(found.program, Program::Absent) {
-            return;
+        if self.end_process(host) {
+            self.trace.verb(self.now, host, "crashed");
+            self.net.turn_on(self.now, host); // It may have been asleep.
+            self.net.crash(self.now, host);
         }
-        found.program = Program::Absent;
-        found.is_paused = false;
-        found.deferred.clear();
-        found.wake = None;
-        self.net.medium.counts.crashes += 1;
-        self.trace.verb(self.now, host, "crashed");
-        self.net.crash(self.now, host);
     }
 
-    /// Starts a host's program anew with the same config and a new seed, after a crash if it still runs.
+    /// Turns a host's machine off without a word. Those linked to it hear nothing, and are left with half-open links until
+    /// they send something and it is on again, which [`Self::restart`] does. Of what was not synced, its disk keeps any
+    /// sectors.
+    pub fn power_off(&mut self, host: HostId) {
+        self.end_process(host);
+        self.trace.verb(self.now, host, "off");
+        self.net.lose_power(host);
+        let lost = self.hosts[host.index()].disk.lose_power();
+        self.net.medium.counts.power_offs += 1;
+        self.net.medium.counts.sectors_lost += lost;
+    }
+
+    /// Starts a host's program anew with the same config and a new seed, after a crash if it still runs. Its disk is as
+    /// it was left.
     pub fn restart(&mut self, host: HostId) {
         self.crash(host);
         self.trace.verb(self.now, host, "restarted");
+        self.net.turn_on(self.now, host);
         self.start(host);
+    }
+
+    /// The same, with a new and empty disk.
+    pub fn restart_empty(&mut self, host: HostId) {
+        self.crash(host);
+        self.hosts[host.index()].disk.clear();
+        self.restart(host);
     }
 
     /// Stops a host's process in its tracks: time passes without it, and what it should hear waits.
@@ -87,17 +105,32 @@ impl World {
         self.trace.verb(self.now, host, "paused");
         let found = &mut self.hosts[host.index()];
         found.is_paused = !matches!(found.program, Program::Absent);
+        self.net.medium.counts.pauses += u64::from(found.is_paused);
     }
 
-    /// Lets a paused process go on.
+    /// Puts a host's machine to sleep: time passes without its process, and nothing gets to it. Others lose what they
+    /// send to it in datagrams, and their streams to it stall.
+    pub fn sleep(&mut self, host: HostId) {
+        self.pause(host);
+        if self.hosts[host.index()].is_paused {
+            self.trace.verb(self.now, host, "asleep");
+            self.net.medium.counts.sleeps += 1;
+            self.net.turn_off(host);
+        }
+    }
+
+    /// Lets a paused process or a machine that is asleep go on: its process is woken once, however much it missed.
     pub fn resume(&mut self, host: HostId) {
         self.trace.verb(self.now, host, "resumed");
         let found = &mut self.hosts[host.index()];
-        found.is_paused = false;
+        if !core::mem::take(&mut found.is_paused) {
+            return;
+        }
         found.wake = None;
         for happening in found.deferred.drain(..) {
             self.net.medium.agenda.push(self.now, happening);
         }
+        self.net.turn_on(self.now, host);
         self.arm(host);
     }
 
@@ -108,13 +141,60 @@ impl World {
         self.net.medium.slow(host, bytes_per_second);
     }
 
-    /// Puts a host on a network segment: multicasts reach only those on the same one. All start on segment 0.
-    pub fn set_segment(&mut self, host: HostId, segment: u32) {
-        self.net.set_segment(host, segment);
+    /// Puts a host on network segments: multicasts reach only those that share one with their sender, whatever streams
+    /// do. All start on segment 0; on none, a host hears and reaches nobody.
+    pub fn set_segments(&mut self, host: HostId, segments: &[u32]) {
+        self.trace.verb(self.now, host, format_args!("on segments {segments:?}"));
+        self.net.set_segments(host, segments);
     }
 
-    /// Lets a host's wall clock jump. At a start it reads 2026-01-01 UTC plus the time since the world began.
+    /// Sets a host's wall clock. At first it reads 2026-01-01 UTC plus the time since the world began, but for
+    /// [`Faults::wall_skew_max`].
     pub fn set_wall_clock(&mut self, host: HostId, wall: Timestamp) {
-        self.put_in(host, Input::WallClock(wall));
+        let ahead = i128::from(wall.as_millis()) - i128::from((EPOCH + self.now.since_origin()).as_millis());
+        let ahead = i64::try_from(ahead).unwrap_or(if ahead < 0 { i64::MIN } else { i64::MAX });
+        self.trace.verb(self.now, host, format_args!("told that it is {} ms after 1970", wall.as_millis()));
+        self.net.medium.counts.wall_jumps += 1;
+        let found = &mut self.hosts[host.index()];
+        found.wall_ahead = ahead;
+        if found.is_paused {
+            found.deferred.push(Happening::WallClock { process: found.process });
+        } else {
+            self.tell_wall_clock(host);
+        }
+    }
+
+    /// Lets a host's wall clock jump by so many milliseconds, back if that is negative.
+    pub fn shift_wall_clock(&mut self, host: HostId, millis: i64) {
+        let wall = self.wall_clock(host).as_millis().saturating_add_signed(millis);
+        self.set_wall_clock(host, Timestamp::from_millis(wall));
+    }
+
+    /// Limits the bytes that a host's disk has room for; any number if `None`. What is there stays.
+    pub fn set_disk_room(&mut self, host: HostId, bytes: Option<u64>) {
+        self.trace.verb(self.now, host, format_args!("given a disk of {bytes:?} bytes"));
+        self.hosts[host.index()].disk.set_room(bytes);
+    }
+
+    /// Flips a bit of what is on a host's disk; in which file and byte, if there is anything.
+    pub fn rot_disk(&mut self, host: HostId) -> Option<(String, u64)> {
+        let rotten = self.hosts[host.index()].disk.rot();
+        self.net.medium.counts.bits_rotted += u64::from(rotten.is_some());
+        rotten
+    }
+
+    /// True if there was a process.
+    fn end_process(&mut self, host: HostId) -> bool {
+        let found = &mut self.hosts[host.index()];
+        if matches!(found.program, Program::Absent) {
+            return false;
+        }
+        found.program = Program::Absent;
+        found.is_paused = false;
+        found.deferred.clear();
+        found.wake = None;
+        found.disk.crash(self.now);
+        self.net.medium.counts.crashes += 1;
+        true
     }
 }

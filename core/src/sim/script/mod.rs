@@ -52,6 +52,10 @@ impl fmt::Display for Script {
 /// One thing to do to a world. Hosts go by the names that the script gives them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ScriptStep {
+    /// `clock HOST -DURATION`: its wall clock jumps back.
+    ClockBack(String, Duration),
+    /// `clock HOST +DURATION`: its wall clock jumps ahead.
+    ClockForward(String, Duration),
     /// `crash HOST`: its process ends without a word.
     Crash(String),
     /// `cut A B`: nothing gets through between them.
@@ -66,16 +70,20 @@ pub enum ScriptStep {
     HealBetween(String, String),
     /// `pause HOST`: its process stops in its tracks.
     Pause(String),
+    /// `power-off HOST`: its machine goes off, and nobody hears of it.
+    PowerOff(String),
     /// `reset A B`: all streams between them are torn down.
     Reset(String, String),
     /// `restart HOST`: its process starts anew, with the subscriptions it had.
     Restart(String),
-    /// `resume HOST`: its process goes on.
+    /// `restart HOST empty`: the same, with a new and empty disk.
+    RestartEmpty(String),
+    /// `resume HOST`: its process goes on, or its machine wakes.
     Resume(String),
     /// `run DURATION`: time passes.
     Run(Duration),
-    /// `segment HOST NUMBER`: multicasts reach only those of the same segment. All begin on 0.
-    Segment(String, u32),
+    /// `segment HOST NUMBER …`, `segment HOST none`: multicasts reach only those that share a segment. All begin on 0.
+    Segments(String, Vec<u32>),
     /// `send HOST DESTINATION TEXT`, `… 100 times`, `… 100 times every 10ms`: at once, or while time passes.
     Send {
         /// Whose application sends.
@@ -89,6 +97,8 @@ pub enum ScriptStep {
         /// How long to wait after each.
         every: Option<Duration>,
     },
+    /// `sleep HOST`: its machine falls asleep, until it is resumed.
+    Sleep(String),
     /// `slow HOST BYTES`, `slow HOST off`: each link of it takes no more than so many bytes a second.
     Slow(String, Option<u64>),
     /// `host NAME URI`, `broker NAME GROUP[?OPTIONS]`: a host is added, and a node starts on it.
@@ -109,6 +119,8 @@ pub enum ScriptStep {
 impl fmt::Display for ScriptStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ClockBack(host, duration) => write!(f, "clock {host} -{}", Said(duration)),
+            Self::ClockForward(host, duration) => write!(f, "clock {host} +{}", Said(duration)),
             Self::Crash(host) => write!(f, "crash {host}"),
             Self::Cut(a, b) => write!(f, "cut {a} {b}"),
             Self::CutOneWay(from, to) => write!(f, "cut {from} -> {to}"),
@@ -116,11 +128,17 @@ impl fmt::Display for ScriptStep {
             Self::Heal => f.write_str("heal"),
             Self::HealBetween(a, b) => write!(f, "heal {a} {b}"),
             Self::Pause(host) => write!(f, "pause {host}"),
+            Self::PowerOff(host) => write!(f, "power-off {host}"),
             Self::Reset(a, b) => write!(f, "reset {a} {b}"),
             Self::Restart(host) => write!(f, "restart {host}"),
+            Self::RestartEmpty(host) => write!(f, "restart {host} empty"),
             Self::Resume(host) => write!(f, "resume {host}"),
             Self::Run(duration) => write!(f, "run {}", Said(duration)),
-            Self::Segment(host, segment) => write!(f, "segment {host} {segment}"),
+            Self::Segments(host, segments) if segments.is_empty() => write!(f, "segment {host} none"),
+            Self::Segments(host, segments) => {
+                write!(f, "segment {host}")?;
+                segments.iter().try_for_each(|segment| write!(f, " {segment}"))
+            }
             Self::Send { host, destination, text, times, every } => {
                 write!(f, "send {host} {} {}", Said(destination_text(destination).as_str()), Said(text.as_str()))?;
                 if *times != 1 || every.is_some() {
@@ -128,6 +146,7 @@ impl fmt::Display for ScriptStep {
                 }
                 every.iter().try_for_each(|every| write!(f, " every {}", Said(every)))
             }
+            Self::Sleep(host) => write!(f, "sleep {host}"),
             Self::Slow(host, Some(bytes)) => write!(f, "slow {host} {bytes}"),
             Self::Slow(host, None) => write!(f, "slow {host} off"),
             Self::Start { name, place, config } => {
@@ -206,6 +225,9 @@ impl fmt::Display for Said<'_, Faults> {
         if faults.local_delay != quiet.local_delay {
             write!(f, " local-delay={}", Said(&faults.local_delay))?;
         }
+        if faults.disk_delay != quiet.disk_delay {
+            write!(f, " disk-delay={}", Said(&faults.disk_delay))?;
+        }
         for (name, ppm) in [
             ("loss", faults.datagram_loss_ppm),
             ("duplication", faults.datagram_duplication_ppm),
@@ -213,6 +235,7 @@ impl fmt::Display for Said<'_, Faults> {
             ("reset", faults.reset_ppm),
             ("timeouts", faults.spurious_timeout_ppm),
             ("drift", faults.drift_ppm_max),
+            ("disk-failure", faults.disk_failure_ppm),
         ] {
             if ppm > 0 {
                 write!(f, " {name}={}", Percent(ppm))?;
@@ -220,6 +243,9 @@ impl fmt::Display for Said<'_, Faults> {
         }
         if !faults.lateness_max.is_zero() {
             write!(f, " lateness={}", Said(&faults.lateness_max))?;
+        }
+        if !faults.wall_skew_max.is_zero() {
+            write!(f, " wall-skew={}", Said(&faults.wall_skew_max))?;
         }
         if faults.buffer != quiet.buffer {
             write!(f, " buffer={}", faults.buffer)?;

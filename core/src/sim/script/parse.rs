@@ -188,11 +188,11 @@ impl Line<'_> {
         let (verb, at) = (word.text.clone(), word.at.clone());
         let step = match verb.as_str() {
             "broker" => self.broker()?,
+            "clock" => self.clock()?,
             "crash" => ScriptStep::Crash(self.host()?),
             "cut" => {
                 let from = self.host()?;
-                let is_one_way = self.words.get(self.next).is_some_and(|word| word.text == "->");
-                self.next += usize::from(is_one_way);
+                let is_one_way = self.takes("->");
                 let to = self.other(&from, if is_one_way { "another host" } else { "another host, or ->" })?;
                 if is_one_way { ScriptStep::CutOneWay(from, to) } else { ScriptStep::Cut(from, to) }
             }
@@ -205,22 +205,28 @@ impl Line<'_> {
             }
             "host" => self.start()?,
             "pause" => ScriptStep::Pause(self.host()?),
+            "power-off" => ScriptStep::PowerOff(self.host()?),
             "reset" => {
                 let a = self.host()?;
                 let b = self.other(&a, "another host")?;
                 ScriptStep::Reset(a, b)
             }
-            "restart" => ScriptStep::Restart(self.host()?),
+            "restart" => {
+                let host = self.host()?;
+                if self.takes("empty") { ScriptStep::RestartEmpty(host) } else { ScriptStep::Restart(host) }
+            }
             "resume" => ScriptStep::Resume(self.host()?),
             "run" => ScriptStep::Run(self.duration()?),
-            "segment" => ScriptStep::Segment(self.host()?, self.number("the number of a segment", 0..=u32::MAX)?),
+            "segment" => self.segments()?,
             "send" => self.send()?,
+            "sleep" => ScriptStep::Sleep(self.host()?),
             "slow" => {
                 let host = self.host()?;
                 let expected = "a number of bytes a second, or off";
-                let is_off = self.words.get(self.next).is_some_and(|word| word.text == "off");
-                self.next += usize::from(is_off);
-                ScriptStep::Slow(host, if is_off { None } else { Some(self.number(expected, 1..=u64::MAX)?) })
+                ScriptStep::Slow(
+                    host,
+                    if self.takes("off") { None } else { Some(self.number(expected, 1..=u64::MAX)?) },
+                )
             }
             "stop" => ScriptStep::Stop(self.host()?),
             "subscribe" => ScriptStep::Subscribe(self.host()?, self.destination()?),
@@ -237,6 +243,13 @@ impl Line<'_> {
         let missing = || Fault { at: end..end, fault: ScriptFault::Missing { expected: expected.to_owned() } };
         self.next += 1;
         self.words.get(self.next - 1).ok_or_else(missing)
+    }
+
+    /// True if the next word is this one, which is taken then.
+    fn takes(&mut self, keyword: &str) -> bool {
+        let is_next = self.words.get(self.next).is_some_and(|word| word.text == keyword);
+        self.next += usize::from(is_next);
+        is_next
     }
 
     /// A host that there is.
@@ -300,6 +313,28 @@ impl Line<'_> {
         let config = Config::from_peer(&peer, peer.name.as_deref().unwrap_or(&name));
         let config = Config { role: Role::Broker, ..config.map_err(|error| word.fault(error))? };
         Ok(ScriptStep::Start { name, place: word.text.clone(), config: Box::new(config) })
+    }
+
+    fn clock(&mut self) -> Result<ScriptStep, Fault> {
+        let host = self.host()?;
+        let word = self.word(JUMP)?;
+        let step = match word.text.split_at_checked(1) {
+            Some(("+", rest)) => duration(rest).map(|duration| ScriptStep::ClockForward(host, duration)),
+            Some(("-", rest)) => duration(rest).map(|duration| ScriptStep::ClockBack(host, duration)),
+            _ => None,
+        };
+        step.ok_or_else(|| word.unexpected(JUMP))
+    }
+
+    fn segments(&mut self) -> Result<ScriptStep, Fault> {
+        let host = self.host()?;
+        let mut segments = Vec::new();
+        if !self.takes("none") {
+            while segments.is_empty() || self.next < self.words.len() {
+                segments.push(self.number("the numbers of segments, or none: each", 0..=u32::MAX)?);
+            }
+        }
+        Ok(ScriptStep::Segments(host, segments))
     }
 
     fn send(&mut self) -> Result<ScriptStep, Fault> {
@@ -383,6 +418,8 @@ fn set_fault(faults: &mut Faults, name: &str, value: &str) -> Result<(), &'stati
             let delay = delay(value).ok_or(DELAY)?;
             (faults.datagram_delay, faults.stream_delay) = (delay, delay);
         }
+        "disk-delay" => faults.disk_delay = delay(value).ok_or(DELAY)?,
+        "disk-failure" => faults.disk_failure_ppm = percent(value).ok_or(PERCENT)?,
         "drift" => faults.drift_ppm_max = percent(value).filter(|ppm| *ppm < MILLION).ok_or(PERCENT)?,
         "duplication" => faults.datagram_duplication_ppm = percent(value).ok_or(PERCENT)?,
         "lateness" => faults.lateness_max = duration(value).ok_or(DURATION)?,
@@ -392,6 +429,7 @@ fn set_fault(faults: &mut Faults, name: &str, value: &str) -> Result<(), &'stati
         "reset" => faults.reset_ppm = percent(value).ok_or(PERCENT)?,
         "stream-delay" => faults.stream_delay = delay(value).ok_or(DELAY)?,
         "timeouts" => faults.spurious_timeout_ppm = percent(value).ok_or(PERCENT)?,
+        "wall-skew" => faults.wall_skew_max = duration(value).ok_or(DURATION)?,
         _ => return Err(FAULTS),
     }
     Ok(())
@@ -444,11 +482,13 @@ fn percent(text: &str) -> Option<u32> {
 }
 
 const STEPS: &str = "one of: host, broker, subscribe, send, run, faults, cut, heal, reset, crash, restart, pause, \
-                     resume, stop, slow, segment";
+                     resume, sleep, power-off, clock, stop, slow, segment";
 const FAULTS: &str = "none, or some of: loss=5% duplication=5% reordering=5% delay=1ms..20ms datagram-delay= \
-                      stream-delay= local-delay= reset=0.1% lateness=10ms drift=0.01% timeouts=5% chunk=BYTES buffer=BYTES";
+                      stream-delay= local-delay= reset=0.1% lateness=10ms drift=0.01% wall-skew=1h timeouts=5% chunk=BYTES \
+                      buffer=BYTES disk-delay= disk-failure=1%";
 const NAME: &str = "a new name of letters, digits, '-', '_' and '.'";
 const DURATION: &str = "a duration: 500ms, 5s, 2m";
+const JUMP: &str = "how far the wall clock jumps: +24h, -500ms";
 const DELAY: &str = "a delay: 5ms, or 1ms..20ms";
 const PERCENT: &str = "a percentage: 5%, 0.1%";
 const BYTES: &str = "a number of bytes, from 1";

@@ -40,10 +40,18 @@ fn a_script_prints_as_it_would_best_be_written() {
         slow a 1000
         slow a off
         segment a 7
+        segment a 1  2
+        segment a none
+        restart a empty
+        power-off a
+        sleep a
+        clock a +60m
+        clock a -0.5s
         faults none
         faults loss=5% delay=1ms..20ms
         faults datagram-delay=1ms stream-delay=0s..2ms local-delay=1us..3us reset=0.1% drift=0.0123% lateness=5ms
-        faults buffer=4096 chunk=1 duplication=100% reordering=50% timeouts=1%";
+        faults buffer=4096 chunk=1 duplication=100% reordering=50% timeouts=1%
+        faults disk-failure=1% disk-delay=1ms wall-skew=24h";
     let expected = "\
 host a peer://g/a?memoryLimit=65536
 host c fanout:(multicast://default?group=g)?minAckCount=2
@@ -69,10 +77,18 @@ stop a
 slow a 1000
 slow a off
 segment a 7
+segment a 1 2
+segment a none
+restart a empty
+power-off a
+sleep a
+clock a +1h
+clock a -500ms
 faults none
 faults delay=1ms..20ms loss=5%
 faults datagram-delay=1ms..1ms stream-delay=0s..2ms local-delay=1us..3us reset=0.1% drift=0.0123% lateness=5ms
 faults duplication=100% reordering=50% timeouts=1% buffer=4096 chunk=1
+faults disk-delay=1ms..1ms disk-failure=1% wall-skew=24h
 ";
     let script: Script = written.parse().unwrap();
     assert_eq!(script.to_string(), expected);
@@ -108,6 +124,11 @@ fn what_is_no_script_is_told_by_line_and_column_with_the_part_and_what_was_expec
         ("send a topic://t \"é\\q\"", "column 20: '\\q' can't stand here; expected one of"),
         ("slow a 0", "column 8: '0' can't stand here; expected a number of bytes a second, or off"),
         ("segment a -1", "column 11: '-1' can't stand here"),
+        ("segment a", "column 10: the line ends; expected the numbers of segments, or none"),
+        ("segment a none 1", "column 16: '1' can't stand here; expected the end of the line"),
+        ("restart a full", "column 11: 'full' can't stand here; expected the end of the line"),
+        ("clock a 1h", "column 9: '1h' can't stand here; expected how far the wall clock jumps"),
+        ("clock a +é", "column 9: '+é' can't stand here; expected how far the wall clock jumps"),
         ("faults", "column 7: the line ends; expected none, or some of: loss=5%"),
         ("faults los=5%", "column 8: 'los=5%' can't stand here; expected none, or some of: loss=5%"),
         ("faults loss=101%", "column 13: '101%' can't stand here; expected a percentage"),
@@ -143,22 +164,25 @@ fn delay() -> impl Strategy<Value = Delay> {
 
 prop_compose! {
     fn faults()(
-        delays in [delay(), delay(), delay()],
-        chances in [0_u32..=1_000_000, 0_u32..=1_000_000, 0..=1_000_000, 0..=1_000_000, 0..=1_000_000],
+        delays in [delay(), delay(), delay(), delay()],
+        chances in [0_u32..=1_000_000, 0_u32..=1_000_000, 0..=1_000_000, 0..=1_000_000, 0..=1_000_000, 0..=1_000_000],
         drift_ppm_max in 0_u32..1_000_000,
         lateness in 0_u64..1 << 40,
+        skew in 0_u64..1 << 40,
         buffer in 1_u64..,
         chunk_max in proptest::option::of(1_u32..),
     ) -> Faults {
-        let [datagram_delay, stream_delay, local_delay] = delays;
+        let [datagram_delay, stream_delay, local_delay, disk_delay] = delays;
         Faults {
-            buffer, chunk_max, datagram_delay, local_delay, stream_delay, drift_ppm_max,
+            buffer, chunk_max, datagram_delay, local_delay, stream_delay, disk_delay, drift_ppm_max,
             datagram_duplication_ppm: chances[0],
             datagram_loss_ppm: chances[1],
             datagram_reordering_ppm: chances[2],
             lateness_max: Duration::from_nanos(lateness),
             reset_ppm: chances[3],
             spurious_timeout_ppm: chances[4],
+            disk_failure_ppm: chances[5],
+            wall_skew_max: Duration::from_nanos(skew),
         }
     }
 }
@@ -170,7 +194,8 @@ fn step() -> impl Strategy<Value = ScriptStep> {
     prop_oneof![
         faults().prop_map(|faults| ScriptStep::Faults(Box::new(faults))),
         duration().prop_map(ScriptStep::Run),
-        any::<u32>().prop_map(move |segment| ScriptStep::Segment(a(), segment)),
+        any::<Vec<u32>>().prop_map(move |segments| ScriptStep::Segments(a(), segments)),
+        duration().prop_map(move |duration| ScriptStep::ClockBack(a(), duration)),
         proptest::option::of(1_u64..).prop_map(move |bytes| ScriptStep::Slow(b(), bytes)),
         send.prop_map(move |(text, times, every)| ScriptStep::Send {
             host: a(),

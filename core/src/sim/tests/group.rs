@@ -34,7 +34,7 @@ fn datagrams_reach_all_members_on_the_segment_and_the_sender_if_it_wants() {
     join(&mut world, b, GroupId(7), false);
     join(&mut world, c, GROUP, true);
     join(&mut world, d, GROUP, true);
-    world.set_segment(c, 1);
+    world.set_segments(c, &[1]);
     world.perform(d, Output::Leave { group: GROUP });
     announce(&mut world, a, None);
     world.run_for(seconds(1));

@@ -3,8 +3,10 @@
 mod contract;
 mod group;
 mod link;
+mod machine;
 mod node;
 mod opening;
+mod recording;
 mod role;
 
 use core::time::Duration;

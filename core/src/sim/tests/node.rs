@@ -120,7 +120,7 @@ fn one_more_host_far_away_changes_nothing_for_the_others() {
         let hosts = ["a", "b"].map(|name| world.add_host(peer(name)));
         if is_watched {
             let far = world.add_host(peer("far"));
-            world.set_segment(far, 1);
+            world.set_segments(far, &[1]);
         }
         world.run_for(seconds(5));
         hosts.map(|host| world.events(host))

@@ -1,0 +1,166 @@
+//! Recordings on the disks of hosts, and what is left of them.
+
+use alloc::vec;
+use std::string::ToString;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::recording::{Ending, Entry, Reader, RecordingError, Replay};
+
+const FILE: &str = "recording-1.flock";
+
+/// A world in which a peer and its neighbour are recorded.
+fn recorded(seed: u64, faults: Faults) -> (World, HostId) {
+    let mut world = World::new(Seed::from(seed));
+    world.record();
+    world.set_faults(faults);
+    let hosts = ["a", "b"].map(|name| world.add_host(Config::peer("flock", name)));
+    (world, hosts[0])
+}
+
+/// What is on a host's disk, and what was recorded in truth.
+fn files(world: &World, host: HostId) -> (Vec<u8>, Vec<u8>) {
+    (world.disk(host).file(FILE).unwrap_or_default().to_vec(), world.recording_files(host).remove(0))
+}
+
+/// All entries of a file, the bytes at which they begin, and how it ends.
+fn entries(file: &[u8]) -> (Vec<(u64, Entry)>, Result<Ending, RecordingError>) {
+    let (mut reader, mut entries) = (Reader::default(), Vec::new());
+    reader.push(file);
+    let head = file.iter().position(|byte| *byte == b'\n').map_or(0, |end| end as u64 + 1);
+    loop {
+        let at = reader.offset().max(head);
+        match reader.poll_entry() {
+            Ok(Some(entry)) => entries.push((at, entry)),
+            Ok(None) => return (entries, reader.finish()),
+            Err(error) => return (entries, Err(error)),
+        }
+    }
+}
+
+/// Whatever is left is read as the beginning of what was recorded, and lived again as it was; or it is refused from the
+/// byte on at which an entry begins.
+fn is_read_or_refused(left: &[u8], whole: &[u8]) -> Result<(), TestCaseError> {
+    let (whole, ending) = entries(whole);
+    prop_assert!(matches!(ending, Ok(Ending::Open | Ending::Complete)), "{:?}", ending);
+    let (found, ending) = entries(left);
+    prop_assert!(found.len() <= whole.len());
+    prop_assert_eq!(&found[..], &whole[..found.len()]);
+    let next = whole.get(found.len()).map(|(at, _)| *at);
+    match ending {
+        Ok(Ending::Open | Ending::Complete) => (),
+        Ok(Ending::Torn { at, length }) => {
+            prop_assert_eq!((Some(at), at + length), (next, left.len() as u64));
+        }
+        Err(RecordingError::Altered { at, .. }) => prop_assert!(next == Some(at), "{} is no beginning", at),
+        Err(RecordingError::NoRecording { .. } | RecordingError::NoStart { .. }) => prop_assert!(found.is_empty()),
+        other => prop_assert!(false, "{:?}", other),
+    }
+    let mut replay = Replay::default();
+    for (_, entry) in found {
+        let lived = replay.handle_entry(entry, |_, _| ());
+        prop_assert!(lived.is_ok(), "{:?}", lived);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn whatever_a_crash_or_a_loss_of_power_leaves_is_a_beginning_or_is_refused(
+        seed: u64, micros in 0_u64..4_000_000, slow in 1_u64..200_000, is_power in any::<bool>(),
+    ) {
+        let (mut world, a) = recorded(seed, Faults { disk_delay: Delay::micros(0, slow), ..Faults::default() });
+        world.run_for(Duration::from_micros(micros));
+        if is_power { world.power_off(a) } else { world.crash(a) }
+        let (left, whole) = files(&world, a);
+        is_read_or_refused(&left, &whole)?;
+        if !is_power {
+            prop_assert!(whole.starts_with(&left), "a system that goes on writes in order");
+        }
+        world.restart(a);
+        world.run_for(seconds(3));
+        prop_assert!(is_read_or_refused(world.disk(a).file("recording-2.flock").unwrap(), &world.recording_files(a)[1]).is_ok());
+        prop_assert_eq!(world.disk(a).file(FILE).unwrap_or_default(), left, "nobody writes there any more");
+    }
+
+    #[test]
+    fn what_rots_is_refused(seed: u64, bits in 1_usize..4) {
+        let (mut world, a) = recorded(seed, Faults::default());
+        world.run_for(seconds(3));
+        world.crash(a);
+        let (before, whole) = files(&world, a);
+        let rotten: Vec<u64> = (0..bits).map(|_| world.rot_disk(a).unwrap().1).collect();
+        let (left, _) = files(&world, a);
+        if left == before {
+            return Ok(()); // One bit, flipped twice.
+        }
+        let first = (0..left.len()).find(|at| left[*at] != before[*at]).unwrap() as u64;
+        prop_assert!(rotten.contains(&first));
+        let (starts, _) = entries(&whole);
+        let head = left.iter().position(|byte| *byte == b'\n').unwrap_or(0) as u64;
+        if first > head {
+            is_read_or_refused(&left, &whole)?;
+            let entry = starts.iter().rev().map(|(at, _)| *at).find(|at| *at <= first);
+            match entries(&left).1 {
+                Err(RecordingError::Altered { at, .. }) => prop_assert_eq!(Some(at), entry),
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fails_or_is_full_ends_the_recording_and_nothing_else(
+        seed: u64, failure in 0_u32..200_000, room in proptest::option::of(0_u64..20_000),
+    ) {
+        let run = |is_recorded: bool| {
+            let mut world = World::new(Seed::from(seed));
+            if is_recorded {
+                world.record();
+            }
+            let faults = Faults { disk_failure_ppm: failure, ..Faults::default() };
+            world.set_faults(faults);
+            let hosts = ["a", "b"].map(|name| world.add_host(Config::peer("flock", name)));
+            world.set_disk_room(hosts[0], room);
+            world.run_for(seconds(10));
+            (world, hosts[0])
+        };
+        let (world, a) = run(true);
+        let (left, whole) = files(&world, a);
+        is_read_or_refused(&left, &whole)?;
+        prop_assert!(whole.starts_with(&left) && room.is_none_or(|room| left.len() as u64 <= room));
+        let failed = world.counts().disk_failures + world.counts().disk_overflows;
+        prop_assert!(failed > 0 || left == whole, "nothing was lost without a word");
+        prop_assert_eq!(run(false).0.trace_hash(), world.trace_hash(), "a node knows nothing of its disk");
+    }
+}
+
+#[test]
+fn what_was_synced_is_there_after_a_loss_of_power() {
+    let at_once = Faults { disk_delay: Delay::micros(0, 0), ..Faults::default() };
+    let (mut world, a) = recorded(1, at_once);
+    world.run_for(seconds(5));
+    world.power_off(a);
+    let (left, whole) = files(&world, a);
+    assert!(!whole.is_empty() && left == whole);
+    world.restart(a);
+    world.run_for(seconds(1));
+    assert_eq!(world.disk(a).files().collect::<Vec<_>>(), [FILE, "recording-2.flock"].map(ToString::to_string));
+    world.restart_empty(a);
+    world.run_for(seconds(1));
+    assert_eq!(world.disk(a).files().collect::<Vec<_>>(), ["recording-3.flock"]);
+}
+
+#[test]
+fn a_node_that_has_stopped_leaves_a_complete_recording() {
+    let (mut world, a) = recorded(1, Faults::default());
+    world.run_for(seconds(5));
+    world.command(a, Command::Stop);
+    world.run_for(seconds(5));
+    let (left, whole) = files(&world, a);
+    assert_eq!(left, whole);
+    assert_eq!(Recording::read(&left).unwrap().ending, Ending::Complete);
+    assert_eq!(world.recordings(a), vec![Recording::read(&left).unwrap()]);
+}
