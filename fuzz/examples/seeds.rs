@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
+use flockmq_core::sim::{Play, Script};
 use flockmq_core::uri::Location;
 use flockmq_core::wire::{Advert, AdvertStatus, Encoder, Farewell, Frame, FrameBuffer, Hello};
 use flockmq_core::{
@@ -35,6 +36,17 @@ fn main() -> io::Result<()> {
     for (name, uri) in URIS {
         uri.parse::<Location>().expect(uri);
         write(&corpus, "uri", name, uri.as_bytes())?;
+    }
+    for (name, script) in SCRIPTS {
+        let script: Script = script.parse().expect(name);
+        write(&corpus, "script", name, script.to_string().as_bytes())?;
+    }
+    for number in 0..8 {
+        let script = Script::draw(Seed::from(number), 2);
+        write(&corpus, "script", &format!("drawn-{number}"), script.to_string().as_bytes())?;
+    }
+    for (name, file) in recordings() {
+        write(&corpus, "recording", &name, &file)?;
     }
     let mut rng = Rng::new(Seed::from(1));
     for target in ["broker_ops", "node_inputs", "world"] {
@@ -121,6 +133,21 @@ fn client_conversations() -> Vec<(&'static str, Vec<Frame>)> {
     ]
 }
 
+/// The lives of the hosts of a short play, as files.
+fn recordings() -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for (name, script) in SCRIPTS.into_iter().filter(|(name, _)| name.starts_with("life")) {
+        let mut play = Play::new(Seed::from(1), &script.parse().expect(name));
+        play.world().record();
+        while play.step() {}
+        for host in play.world().hosts() {
+            let lives = play.world().recording_files(host);
+            files.extend((1..).zip(lives).map(|(life, file)| (format!("{name}-{host}-{life}"), file)));
+        }
+    }
+    files
+}
+
 fn hello(role: Role) -> Frame {
     let is_client = role == Role::Client;
     let service = Service("tcp://10.0.0.1:61616".to_owned());
@@ -179,4 +206,29 @@ const URIS: [(&str, &str); 17] = [
     ("fanout-authority", "fanout://(static://(tcp://h1:61616,tcp://h2:61616))?reconnectJitter=50"),
     ("fanout-discovered", "fanout:(multicast://default)?discovered.wireFormat.maxFrameSize=100000&connectTimeout=50"),
     ("static", "static:(tcp://h1:61616,tcp://h2:61616)?initialReconnectDelay=100&useExponentialBackOff=false"),
+];
+
+/// All that a script can say; and short lives, to be recorded.
+const SCRIPTS: [(&str, &str); 4] = [
+    (
+        "all-steps",
+        "host a peer://g/a?memoryLimit=65536\nbroker b default\n\
+         host c \"fanout:(multicast://default?group=g)?minAckCount=2\"\nsubscribe a topic://t.>\nsubscribe b orders\n\
+         run 3s\nsend c topic://t hello\nsend a queue://orders \"say \\\"hi\\\"\\n\" 10 times every 100ms\n\
+         faults loss=5% delay=1ms..20ms duplication=10% reordering=50% timeouts=1% reset=0.1%\nrun 500ms\n\
+         faults datagram-delay=1ms stream-delay=0s..2ms local-delay=1us..3us drift=0.01% lateness=5ms\n\
+         cut a b\nheal a b\ncut a -> c\nrun 1s\nheal\nfaults buffer=4096 chunk=100\ncrash a\nrun 1s\nrestart a\n\
+         pause b\nrun 1s\nresume b\nreset a c\nslow a 1000\nslow a off\nsegment a 7\nfaults none\nstop a\nrun 1s",
+    ),
+    (
+        "life-of-peers",
+        "host a peer://g/a\nhost b peer://g/b\nsubscribe b topic://t\nrun 1s\nsend a topic://t hi 2 times\nrun 100ms\n\
+         stop a\nrun 100ms",
+    ),
+    (
+        "life-of-a-client",
+        "broker a g\nhost c \"fanout:(multicast://default?group=g)?minAckCount=1\"\nsubscribe a queue://q\nrun 1s\n\
+         send c queue://q hi 2 times\nrun 100ms\nstop c\nrun 100ms",
+    ),
+    ("life-cut-short", "host a peer://g/a\nrun 700ms\ncrash a\nrun 1s\nrestart a\nrun 100ms\nstop a\nrun 1s"),
 ];

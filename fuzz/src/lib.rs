@@ -6,7 +6,9 @@
 mod broker;
 mod end;
 mod model;
+mod recording;
 mod rude;
+mod script;
 
 use bytes::Bytes;
 use flockmq_core::uri::Location;
@@ -14,7 +16,9 @@ use flockmq_core::wire::{Advert, DecodeError, Decoder, Deframer, Encoder, Frame,
 
 pub use broker::broker_ops;
 pub use flockmq_tests::fuzz_world as world;
+pub use recording::recording;
 pub use rude::node_inputs;
+pub use script::script;
 
 /// A group's name, a line feed, and a datagram that a member of the group hears: what is an advert is still the same
 /// when it was written and read again.
@@ -178,6 +182,16 @@ mod tests {
     #[test]
     fn node_inputs_of_the_corpus_hold() {
         replay("node_inputs", super::node_inputs);
+    }
+
+    #[test]
+    fn recordings_of_the_corpus_hold() {
+        replay("recording", super::recording);
+    }
+
+    #[test]
+    fn scripts_of_the_corpus_hold() {
+        replay("script", super::script);
     }
 
     #[test]
