@@ -7,6 +7,7 @@ use flockmq_core::sim::{Faults, HostId};
 use flockmq_core::{BrokerId, ConsumerId, DestinationKind, Role};
 
 use crate::application::Acking;
+use crate::remains::remains;
 use crate::stage::Stage;
 use crate::step::{DESTINATIONS, Play, at_port};
 
@@ -25,10 +26,13 @@ pub(crate) fn within_limits(stage: &Stage) {
 /// Ends all faults; then everybody links up, everything owed arrives, and it becomes quiet.
 pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     let hosts = stage.hosts();
+    play.dismiss_stranger(stage);
+    read_recordings(stage);
     stage.world().set_faults(Faults::default());
     stage.world().heal_all();
     for host in &hosts {
         stage.world().slow(*host, None);
+        stage.world().set_segments(*host, &[0]);
         stage.resume(*host);
         if !stage.is_running(*host) {
             stage.restart(*host);
@@ -48,6 +52,16 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     reach_everybody(stage, play, &hosts);
     arrive(stage, &hosts);
     be_quiet(stage, quiet);
+}
+
+/// Whatever disks have been through, what is left of each recording is a beginning of it, or is refused.
+fn read_recordings(stage: &mut Stage) {
+    let world = stage.world();
+    for host in world.hosts() {
+        for (whole, left) in world.recording_files(host).iter().zip(world.recording_remains(host)) {
+            remains(left.unwrap_or_default(), whole);
+        }
+    }
 }
 
 /// V2, B4: all peers of a group are linked and ready, and all its brokers are targets of all its clients.

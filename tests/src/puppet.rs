@@ -134,7 +134,7 @@ impl Puppet {
         stage.world().perform(self.host, Output::Close { link });
     }
 
-    fn greet_as(&self, stage: &mut Stage, link: LinkId, role: Role, group: &str, broker: BrokerId) {
+    pub(crate) fn greet_as(&self, stage: &mut Stage, link: LinkId, role: Role, group: &str, broker: BrokerId) {
         let hello = Hello {
             role,
             version_min: VERSION_MIN,

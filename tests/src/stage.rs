@@ -372,6 +372,15 @@ impl Stage {
 
     /// Ends a host's process.
     pub fn crash(&mut self, host: HostId) {
+        self.end(host, World::crash);
+    }
+
+    /// Turns a host's machine off; nobody linked to it hears of that.
+    pub fn power_off(&mut self, host: HostId) {
+        self.end(host, World::power_off);
+    }
+
+    fn end(&mut self, host: HostId, verb: impl FnOnce(&mut World, HostId)) {
         self.pump();
         if !self.is_up(host) {
             return;
@@ -382,7 +391,7 @@ impl Stage {
             found.is_open = false;
         }
         self.application(host).crash();
-        self.world.crash(host);
+        verb(&mut self.world, host);
         self.world.events(host);
     }
 
@@ -419,8 +428,17 @@ impl Stage {
 
     /// Starts a host's process anew and attaches its application, which has neither producers nor consumers then.
     pub fn restart(&mut self, host: HostId) {
+        self.begin(host, World::restart);
+    }
+
+    /// The same, with an empty disk.
+    pub fn restart_empty(&mut self, host: HostId) {
+        self.begin(host, World::restart_empty);
+    }
+
+    fn begin(&mut self, host: HostId, verb: impl FnOnce(&mut World, HostId)) {
         self.crash(host);
-        self.world.restart(host);
+        verb(&mut self.world, host);
         self.application(host).is_up = true;
         self.attach(host);
     }
@@ -439,7 +457,15 @@ impl Stage {
         }
     }
 
-    /// Lets a paused process go on.
+    /// Puts a host's machine to sleep, until it is resumed.
+    pub fn sleep(&mut self, host: HostId) {
+        if self.is_up(host) {
+            self.application(host).is_paused = true;
+            self.world.sleep(host);
+        }
+    }
+
+    /// Lets a paused process or a sleeping machine go on.
     pub fn resume(&mut self, host: HostId) {
         if self.is_up(host) {
             self.application(host).is_paused = false;

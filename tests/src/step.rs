@@ -9,6 +9,7 @@ use flockmq_core::{Address, Config, FanoutConfig, Host, Rng, Role};
 use crate::application::Acking;
 use crate::choice::{Choice, widen};
 use crate::stage::{Stage, client};
+use crate::stranger::{Mischief, Stranger};
 
 /// Something that happens. Hosts, consumers and destinations are named by their place, counted round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Step {
     AddBroker(u8),
     /// A host joins, in the first or second group.
     AddHost(u8),
+    /// A machine's wall clock jumps by so many milliseconds.
+    Clock(u8, i32),
     /// A client ends its producer for a destination.
     CloseProducer(u8, u8),
     /// A host's process ends.
@@ -27,26 +30,42 @@ pub enum Step {
     CutOneWay(u8, u8),
     /// A client ends its connection, and makes another.
     Detach(u8),
+    /// A disk has room for so many bytes.
+    DiskRoom(u8, u32),
     /// Chance works as `Faults::draw` says for this seed.
     Faults(u64),
     /// Everything passes between two hosts again.
     Heal(u8, u8),
     /// A host's process stands still.
     Pause(u8),
+    /// A machine goes off without a word.
+    PowerOff(u8),
     /// Chance does no harm any more.
     Quiet,
+    /// A host's process starts anew, and is recorded, as is every one that starts later.
+    Record(u8),
     /// All streams between two hosts are torn down.
     Reset(u8, u8),
     /// A host's process starts anew.
     Restart(u8),
+    /// The same, with an empty disk.
+    RestartEmpty(u8),
     /// A host's process goes on.
     Resume(u8),
+    /// A bit of a disk flips.
+    Rot(u8),
+    /// A host hears the multicasts of segment 0, of segment 1, of both or of none.
+    Segments(u8, u8),
     /// A host sends so many messages to a destination, in one command.
     Send(u8, u8, u8),
+    /// A machine falls asleep.
+    Sleep(u8),
     /// A host's links take so many bytes a second; any number if 0.
     Slow(u8, u32),
     /// A client takes its leave.
     Stop(u8),
+    /// Somebody makes mischief, perhaps at a host; every detail comes from this seed.
+    Stranger(Mischief, u8, u16),
     /// A host subscribes to a pattern and acknowledges what comes.
     Subscribe(u8, u8),
     /// A host subscribes to a pattern and never acknowledges.
@@ -86,7 +105,8 @@ impl Step {
     pub fn draw(choice: &mut Choice<'_>, hosts: usize) -> Self {
         let host = |choice: &mut Choice<'_>| choice.place(hosts);
         let pair = |choice: &mut Choice<'_>| (choice.place(hosts), choice.place(hosts));
-        match choice.below(36) {
+        let seed = |choice: &mut Choice<'_>| u16::try_from(choice.below(1 << 16)).expect("16 bits");
+        match choice.below(43) {
             0..6 => Self::Wait(1 << choice.below(16)),
             6..14 => Self::Send(host(choice), choice.place(DESTINATIONS.len()), 1 + choice.place(20)),
             14 | 15 => Self::Subscribe(host(choice), choice.place(PATTERNS.len())),
@@ -114,6 +134,17 @@ impl Step {
             31 => Self::CloseProducer(host(choice), choice.place(DESTINATIONS.len())),
             32 => Self::Detach(host(choice)),
             33 => Self::Stop(host(choice)),
+            34 => Self::PowerOff(host(choice)),
+            35 => Self::Sleep(host(choice)),
+            36 => Self::Segments(host(choice), choice.place(4)),
+            37 | 38 => Self::Stranger(choice.pick(&Mischief::ALL), host(choice), seed(choice)),
+            39 | 40 => match choice.below(5) {
+                0 => Self::Record(host(choice)),
+                1 => Self::RestartEmpty(host(choice)),
+                2 => Self::Rot(host(choice)),
+                3 => Self::DiskRoom(host(choice), choice.pick(&[0, 1 << 10, 1 << 14, 1 << 30])),
+                _ => Self::Clock(host(choice), choice.pick(&[DAY, -DAY, 3_600_000, -1_000])),
+            },
             _ => match choice.below(4) {
                 0 => Self::AddHost(choice.place(2)),
                 1 => Self::AddBroker(choice.place(2)),
@@ -127,6 +158,7 @@ impl Step {
         match self {
             Self::AddBroker(group) => play.add_broker(stage, group),
             Self::AddHost(group) => play.add_host(stage, group),
+            Self::Clock(host, millis) => stage.world().shift_wall_clock(play.host(host), millis.into()),
             Self::CloseProducer(host, to) => {
                 let (host, to) = (play.host(host), DESTINATIONS[usize::from(to) % DESTINATIONS.len()]);
                 if play.clients.contains(&host) && stage.is_running(host) && stage.is_producing(host, to) {
@@ -142,13 +174,25 @@ impl Step {
                     stage.detach(host);
                 }
             }
+            Self::DiskRoom(host, bytes) => stage.world().set_disk_room(play.host(host), Some(bytes.into())),
             Self::Faults(seed) => stage.world().set_faults(Faults::draw(&mut Rng::new(widen(seed)))),
             Self::Heal(a, b) => play.between(a, b, |a, b| stage.world().heal(a, b)),
             Self::Pause(host) => stage.pause(play.host(host)),
+            Self::PowerOff(host) => stage.power_off(play.host(host)),
             Self::Quiet => stage.world().set_faults(Faults::default()),
+            Self::Record(host) => {
+                stage.world().record();
+                stage.restart(play.host(host));
+            }
             Self::Reset(a, b) => play.between(a, b, |a, b| stage.world().reset(a, b)),
             Self::Restart(host) => stage.restart(play.host(host)),
+            Self::RestartEmpty(host) => stage.restart_empty(play.host(host)),
             Self::Resume(host) => stage.resume(play.host(host)),
+            Self::Rot(host) => drop(stage.world().rot_disk(play.host(host))),
+            Self::Segments(host, which) => {
+                let segments: &[u32] = [&[0][..], &[1], &[0, 1], &[]][usize::from(which) % 4];
+                stage.world().set_segments(play.host(host), segments);
+            }
             Self::Send(host, to, count) => {
                 let host = play.host(host);
                 if stage.is_running(host) {
@@ -156,6 +200,7 @@ impl Step {
                     stage.send_all(host, DESTINATIONS[usize::from(to) % DESTINATIONS.len()], texts);
                 }
             }
+            Self::Sleep(host) => stage.sleep(play.host(host)),
             Self::Slow(host, rate) => {
                 stage.world().slow(play.host(host), Some(u64::from(rate)).filter(|rate| *rate > 0));
             }
@@ -164,6 +209,10 @@ impl Step {
                 if play.clients.contains(&host) {
                     stage.stop(host);
                 }
+            }
+            Self::Stranger(mischief, host, seed) => {
+                let host = play.host(host);
+                play.stranger(stage).act(stage, mischief, host, seed.into());
             }
             Self::Subscribe(host, pattern) => play.subscribe(stage, host, pattern, Acking::Automatic),
             Self::SubscribeOnly(host, pattern) => play.subscribe(stage, host, pattern, Acking::Manual),
@@ -187,11 +236,12 @@ pub(crate) struct Play {
     hops_max: u32,
     limits: Limits,
     texts: u64,
+    stranger: Option<Stranger>,
 }
 
 impl Play {
     pub(crate) fn new(hops_max: u32, limits: Limits) -> Self {
-        Self { hosts: Vec::new(), clients: Vec::new(), hops_max, limits, texts: 0 }
+        Self { hosts: Vec::new(), clients: Vec::new(), hops_max, limits, texts: 0, stranger: None }
     }
 
     pub(crate) fn add_host(&mut self, stage: &mut Stage, group: u8) {
@@ -232,6 +282,17 @@ impl Play {
         let first = self.texts;
         self.texts += count as u64;
         (first..self.texts).map(|number| format!("m{number}")).collect()
+    }
+
+    /// Somebody who is there from the first mischief on.
+    fn stranger(&mut self, stage: &mut Stage) -> &mut Stranger {
+        self.stranger.get_or_insert_with(|| Stranger::new(stage))
+    }
+
+    pub(crate) fn dismiss_stranger(&mut self, stage: &mut Stage) {
+        if let Some(stranger) = self.stranger.take() {
+            stranger.leave(stage);
+        }
     }
 
     fn host(&self, place: u8) -> HostId {
@@ -333,4 +394,5 @@ const PATTERNS: [&str; 10] = [
 const GROUPS: [&str; 2] = ["flock", "flock.x"];
 const HOSTS_MAX: usize = 8;
 const PORT: u16 = 61_616;
+const DAY: i32 = 24 * 60 * 60 * 1_000;
 const CONSUMERS_MAX: usize = 8;

@@ -215,8 +215,8 @@ impl World {
 
     /// No process is told: nobody but recordings asks a disk for anything.
     fn attend_disk(&mut self, process: Process) -> bool {
-        let host = &mut self.hosts[process.host.index()];
-        if host.process == process {
+        if self.net.process(process.host) == process {
+            let host = &mut self.hosts[process.host.index()];
             let medium = &mut self.net.medium;
             let result = host.disk.carry_out(&medium.faults, &mut medium.counts);
             let tape = host.tapes.last_mut().expect("who asked the disk is a recording");
@@ -281,6 +281,12 @@ impl World {
     /// A host's recordings so far, as the files that a real process would have written if nothing had ever failed.
     pub fn recording_files(&self, host: HostId) -> Vec<Vec<u8>> {
         self.hosts[host.index()].tapes.iter().map(Tape::recorded).collect()
+    }
+
+    /// What of the same files is on the host's disk, if it is there.
+    pub fn recording_remains(&self, host: HostId) -> Vec<Option<&[u8]>> {
+        let Host { tapes, disk, .. } = &self.hosts[host.index()];
+        tapes.iter().map(|tape| disk.file(tape.file())).collect()
     }
 }
 

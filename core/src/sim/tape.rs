@@ -87,6 +87,11 @@ impl Tape {
         self.recorder.end();
     }
 
+    /// Its name on the disk.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
     /// Everything recorded so far.
     pub(super) fn recorded(&self) -> Vec<u8> {
         let mut recorded = self.recorded.clone();

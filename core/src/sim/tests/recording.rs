@@ -21,7 +21,7 @@ fn recorded(seed: u64, faults: Faults) -> (World, HostId) {
 
 /// What is on a host's disk, and what was recorded in truth.
 fn files(world: &World, host: HostId) -> (Vec<u8>, Vec<u8>) {
-    (world.disk(host).file(FILE).unwrap_or_default().to_vec(), world.recording_files(host).remove(0))
+    (world.recording_remains(host)[0].unwrap_or_default().to_vec(), world.recording_files(host).remove(0))
 }
 
 /// All entries of a file, the bytes at which they begin, and how it ends.
@@ -80,6 +80,8 @@ proptest! {
         if !is_power {
             prop_assert!(whole.starts_with(&left), "a system that goes on writes in order");
         }
+        world.run_for(seconds(1));
+        prop_assert_eq!(files(&world, a).0, &left[..], "nobody is left to write");
         world.restart(a);
         world.run_for(seconds(3));
         prop_assert!(is_read_or_refused(world.disk(a).file("recording-2.flock").unwrap(), &world.recording_files(a)[1]).is_ok());
