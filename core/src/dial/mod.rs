@@ -403,6 +403,73 @@ mod tests {
         assert_eq!(wants, [true, true, true, false]);
     }
 
+    #[test]
+    fn how_an_address_fares_can_be_asked() {
+        let mut dialer = dialer(Some(1));
+        let fares = |dialer: &Dialer| {
+            let standings: Vec<_> = dialer.iter().map(|(address, standing)| (address.port, standing)).collect();
+            (standings, dialer.prospects())
+        };
+        dialer.want(at(0), address(1), Urgency::AtOnce);
+        dialer.want(at(0), address(2), Urgency::AfterYou);
+        assert_eq!(fares(&dialer), (Vec::from([(1, Standing::Waiting), (2, Standing::Waiting)]), 2));
+        wake(&mut dialer, 0);
+        assert_eq!(fares(&dialer), (Vec::from([(1, Standing::Connecting), (2, Standing::Waiting)]), 2));
+        dialer.dialled(at(0), &address(1), LinkId(1), TIMEOUT);
+        assert_eq!(fares(&dialer), (Vec::from([(1, Standing::Connecting), (2, Standing::Waiting)]), 2));
+        dialer.met(at(1), PEER, Some(LinkId(1)), &[]);
+        assert_eq!(fares(&dialer), (Vec::from([(1, Standing::Met(PEER)), (2, Standing::Waiting)]), 1));
+        wake(&mut dialer, 200);
+        dialer.dialled(at(200), &address(2), LinkId(2), TIMEOUT);
+        dialer.abandon(LinkId(2));
+        assert_eq!(fares(&dialer), (Vec::from([(1, Standing::Met(PEER)), (2, Standing::GivenUp)]), 0));
+        assert_eq!([1, 2, 3].map(|port| dialer.is_wanted(&address(port))), [true, true, false]);
+    }
+
+    #[test]
+    fn only_what_is_due_is_dialled_or_given_up() {
+        let mut dialer = dialer(None);
+        dialer.want(at(0), address(1), Urgency::AtOnce);
+        dialer.want(at(0), address(2), Urgency::AfterYou);
+        assert_eq!(wake(&mut dialer, 0), [Output::Dial(address(1))]);
+        dialer.dialled(at(0), &address(1), LinkId(1), Duration::from_secs(9));
+        assert_eq!(wake(&mut dialer, 200), [Output::Dial(address(2))]);
+        dialer.dialled(at(200), &address(2), LinkId(2), Duration::from_secs(1));
+        assert_eq!(wake(&mut dialer, 1200), [Output::GiveUp(LinkId(2))]);
+        assert_eq!(dialer.poll_timeout(), Some(at(9000)));
+    }
+
+    #[test]
+    fn a_link_that_has_connected_is_not_given_up() {
+        let mut dialer = dialer(None);
+        dialer.want(at(0), address(1), Urgency::AtOnce);
+        wake(&mut dialer, 0);
+        dialer.dialled(at(0), &address(1), LinkId(1), TIMEOUT);
+        dialer.connected(LinkId(1));
+        assert_eq!((dialer.poll_timeout(), wake(&mut dialer, 30_000)), (None, Vec::new()));
+    }
+
+    #[test]
+    fn a_dial_that_has_no_room_is_made_later_and_is_no_failure() {
+        let mut dialer = dialer(Some(1));
+        dialer.want(at(0), address(1), Urgency::AtOnce);
+        wake(&mut dialer, 0);
+        dialer.postponed(at(0), &address(1));
+        assert_eq!(dialer.poll_timeout(), Some(at(100)));
+        assert_eq!(wake(&mut dialer, 100), [Output::Dial(address(1))]);
+    }
+
+    #[test]
+    fn parting_from_one_broker_leaves_the_others() {
+        let mut dialer = dialer(None);
+        for (port, broker) in [(1, PEER), (2, BrokerId(8))] {
+            dialer.want(at(0), address(port), Urgency::AfterYou);
+            dialer.met(at(0), broker, None, &[address(port)]);
+        }
+        dialer.parted(at(10), PEER);
+        assert_eq!(wake(&mut dialer, 1000), [Output::Dial(address(1))]);
+    }
+
     proptest! {
         /// Invariants R2 and R6: however dials fare, no address is dialled more often than its waits allow, and
         /// waking leaves nothing overdue.

@@ -363,6 +363,32 @@ mod tests {
     }
 
     #[test]
+    fn senders_are_listened_to_up_to_their_limit_within_a_second() {
+        let mut agent = Multicast::new(settings(), Instant::ZERO);
+        let data = Advert { status: AdvertStatus::Alive, service: Service("ssl://h:1".into()) }.encode("g");
+        let mut hear = |now, sender: u16| {
+            let [high, low] = sender.to_be_bytes();
+            let from = SocketAddr::from(([10, 1, high, low], 1));
+            agent.handle_datagram(Instant::from_millis(now), from, &data, &mut Outbox::new());
+            (agent.stats().unsupported, agent.stats().over_rate)
+        };
+        for sender in 0..1024 {
+            assert_eq!(hear(0, sender), (u64::from(sender) + 1, 0));
+        }
+        assert_eq!(hear(0, 1024), (1024, 1));
+        assert_eq!(hear(999, 0), (1025, 1), "one that was heard in this second");
+        assert_eq!(hear(999, 1024), (1025, 2));
+        assert_eq!(hear(1000, 1024), (1026, 2), "a new second");
+    }
+
+    #[test]
+    fn what_is_advertised_can_be_asked() {
+        let own = |agent: &Multicast| agent.own().cloned().collect::<Vec<_>>();
+        assert_eq!(own(&Multicast::new(settings(), Instant::ZERO)), []);
+        assert_eq!(own(&publishing()), [Service("tcp://10.0.0.1:77".into())]);
+    }
+
+    #[test]
     fn leaving_tells_the_group_and_ends_the_adverts() {
         let mut agent = publishing();
         let mut out = Outbox::new();

@@ -99,3 +99,93 @@ impl Egress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Timestamp;
+    use crate::model::{Body, BrokerId, Destination, Message, MessageId, Path, ProducerId};
+    use crate::wire::{Decoder, Deframer};
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    /// Takes five bytes.
+    const WORD: Frame = Frame::KeepAlive;
+
+    fn forward(sequence: u64) -> Frame {
+        let message = Message {
+            id: MessageId { producer: ProducerId { broker: BrokerId(2), number: 1 }, sequence },
+            destination: Destination::topic("t").expect("valid"),
+            path: Path::default(),
+            timestamp: Timestamp::default(),
+            body: Body::text("x"),
+        };
+        Frame::Forward { demand: 1, tag: sequence, redeliveries: 0, message: Arc::new(message) }
+    }
+
+    fn size(frame: &Frame) -> u64 {
+        let Frame::Forward { message, .. } = frame else { unreachable!("only messages are asked for") };
+        message.size() as u64
+    }
+
+    #[test]
+    fn messages_wait_as_they_are_while_the_window_is_full() {
+        let mut egress = Egress::new(5);
+        egress.push(WORD);
+        egress.push(forward(1));
+        egress.push(forward(2));
+        assert_eq!(egress.waiting(), 5 + 2 * size(&forward(1)));
+        egress.push(WORD);
+        let words = egress.poll_send().expect("room for a first piece");
+        assert_eq!((words.len(), egress.poll_send()), (10, None), "what is no message does not wait behind them");
+        egress.handle_sent(5);
+        assert_eq!(egress.poll_send(), None);
+        egress.handle_sent(1);
+        assert!(egress.poll_send().is_some());
+        assert_eq!(egress.waiting(), size(&forward(2)));
+        egress.close();
+        assert_eq!(egress.waiting(), 0);
+    }
+
+    proptest! {
+        /// Whatever the window, messages go out in order and others in theirs, and all of them once all has left.
+        #[test]
+        fn what_is_pushed_goes_out_in_order(window in 1_u64..200, steps in proptest::collection::vec(0_u8..4, 0..60)) {
+            let mut egress = Egress::new(window);
+            let (mut deframer, mut decoder) = (Deframer::new(1000), Decoder::new());
+            let (mut pushed, mut numbers, mut read, mut in_flight) = (0, 0_u64, Vec::new(), 0_u64);
+            // After the steps everything leaves.
+            for step in steps.into_iter().chain([2, 3].into_iter().cycle().take(200)) {
+                match step {
+                    0 => {
+                        pushed += 1;
+                        egress.push(forward(pushed));
+                    }
+                    1 => {
+                        numbers += 1;
+                        egress.push(Frame::Open { generation: numbers });
+                    }
+                    2 => {
+                        let sent = egress.poll_send();
+                        prop_assert!(sent.is_none() || in_flight < window);
+                        let Some(data) = sent else { continue };
+                        in_flight += data.len() as u64;
+                        deframer.push(data);
+                        while let Some(bytes) = deframer.poll_frame().expect("short") {
+                            read.extend(decoder.decode(bytes).expect("our own"));
+                        }
+                    }
+                    _ => {
+                        egress.handle_sent(in_flight);
+                        in_flight = 0;
+                    }
+                }
+            }
+            prop_assert_eq!(egress.waiting(), 0);
+            let (messages, words): (Vec<_>, Vec<_>) = read.into_iter().partition(|frame| matches!(frame, Frame::Forward { .. }));
+            prop_assert_eq!(messages, (1..=pushed).map(forward).collect::<Vec<_>>());
+            prop_assert_eq!(words, (1..=numbers).map(|generation| Frame::Open { generation }).collect::<Vec<_>>());
+        }
+    }
+}

@@ -51,3 +51,39 @@ impl Keepalive {
 
 /// No agreement makes links busier than this.
 const FLOOR: Duration = Duration::from_millis(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_millis(millis)
+    }
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn silence_is_counted_in_either_direction_on_its_own() {
+        let mut keepalive = Keepalive::new(at(0), millis(90));
+        assert_eq!(keepalive.poll_timeout(), at(30));
+        assert_eq!([29, 30, 59, 60].map(|now| keepalive.is_due(at(now))), [false, true, false, true]);
+        keepalive.said(at(80));
+        assert_eq!(keepalive.poll_timeout(), at(90));
+        assert_eq!([89, 90].map(|now| keepalive.is_silent(at(now))), [false, true]);
+        keepalive.heard(at(85));
+        assert_eq!(keepalive.poll_timeout(), at(110));
+        assert_eq!([174, 175].map(|now| keepalive.is_silent(at(now))), [false, true]);
+    }
+
+    #[test]
+    fn the_smaller_limit_holds_and_none_below_the_floor() {
+        let mut keepalive = Keepalive::new(at(0), millis(90));
+        for (told, held) in [(300, 90), (60, 60), (90, 60), (1, 30)] {
+            keepalive.agree(millis(told));
+            assert_eq!([held - 1, held].map(|now| keepalive.is_silent(at(now))), [false, true], "told {told} ms");
+        }
+        assert!(!Keepalive::new(at(0), Duration::ZERO).is_silent(at(29)));
+    }
+}

@@ -111,9 +111,7 @@ impl Link {
             return;
         }
         self.keepalive.heard(now);
-        if self.preface < PREFACE.len()
-            && let Err(reason) = self.read_preface(&mut data)
-        {
+        if let Err(reason) = self.read_preface(&mut data) {
             return out.push(Output::Close(reason));
         }
         self.deframer.push(data);
@@ -207,6 +205,7 @@ impl Link {
         self.egress.waiting()
     }
 
+    /// Takes what is missing of the preface from the data.
     fn read_preface(&mut self, data: &mut Bytes) -> Result<(), CloseReason> {
         while self.preface < PREFACE.len() && !data.is_empty() {
             let byte = data.split_to(1)[0];
@@ -393,10 +392,77 @@ mod tests {
     #[test]
     fn strangers_are_given_little_room() {
         let mut data = PREFACE.to_vec();
-        data.extend_from_slice(&(HANDSHAKE_FRAME_MAX + 1).to_be_bytes());
-        let length = u64::from(HANDSHAKE_FRAME_MAX);
-        let reason = CloseReason::FrameTooLong { length: length + 1, max: length };
+        data.extend_from_slice(&65_537_u32.to_be_bytes());
+        let reason = CloseReason::FrameTooLong { length: 65_537, max: 65_536 };
         assert_eq!(feed(&mut link(1), 0, data.into()), [Output::Close(reason)]);
+    }
+
+    #[test]
+    fn frames_may_be_as_long_as_configured_once_a_link_is_open() {
+        let (mut a, _) = pair();
+        assert_eq!(feed(&mut a, 0, Bytes::copy_from_slice(&65_537_u32.to_be_bytes())), []);
+        let reason = CloseReason::FrameTooLong { length: 10_485_761, max: 10_485_760 };
+        let (mut a, _) = pair();
+        assert_eq!(feed(&mut a, 0, Bytes::copy_from_slice(&10_485_761_u32.to_be_bytes())), [Output::Close(reason)]);
+    }
+
+    #[test]
+    fn a_preface_may_come_in_any_pieces() {
+        let mut a = link(1);
+        let greeting = bytes_of(&mut link(2), 0);
+        let pieces = greeting.chunks(1).map(Bytes::copy_from_slice);
+        let heard: Vec<_> = pieces.flat_map(|piece| feed(&mut a, 0, piece)).collect();
+        assert_eq!(heard, [Output::Frame(Frame::Hello(Box::new(hello(2))))]);
+        let broken = feed(&mut link(1), 0, Bytes::from_static(b"\xf1\0"));
+        assert!(matches!(&broken[..], [Output::Close(CloseReason::Malformed(_))]), "only a first zero is OpenWire's");
+    }
+
+    #[test]
+    fn a_goodbye_ends_the_link_for_its_reason() {
+        let refused = Farewell::Refused("no room".into());
+        for (farewell, reason) in [
+            (Farewell::Duplicate, CloseReason::Duplicate),
+            (Farewell::Leaving, CloseReason::Leaving),
+            (refused, CloseReason::Refused("no room".into())),
+        ] {
+            let (mut a, mut b) = pair();
+            a.close(Some(farewell));
+            let last = bytes_of(&mut a, 0);
+            assert_eq!(feed(&mut b, 0, last), [Output::Close(reason)]);
+        }
+    }
+
+    #[test]
+    fn a_closed_link_says_and_hears_nothing_more() {
+        let (mut a, mut b) = pair();
+        b.send(Frame::Synced);
+        let late = bytes_of(&mut b, 0);
+        a.close(None);
+        a.send(Frame::Synced);
+        a.send_shared(&[Bytes::from_static(b"shared")]);
+        assert_eq!(a.poll_send(Instant::ZERO), None);
+        assert_eq!(feed(&mut a, 0, late), []);
+        assert_eq!((a.poll_timeout(), wake(&mut a, 1_000_000)), (None, Vec::new()));
+    }
+
+    #[test]
+    fn what_a_closed_link_has_yet_to_send_ends_it_not_again() {
+        let config = LinkConfig { window: 0, backlog_max: 10, ..LinkConfig::default() };
+        let mut a = Link::new(&config, Instant::ZERO, hello(1));
+        assert_eq!(a.check_backlog(), Err(CloseReason::Backlog { max: 10 }));
+        a.close(None);
+        assert!(a.waiting() > 10 && a.check_backlog().is_ok());
+    }
+
+    #[test]
+    fn what_has_left_makes_room_for_more() {
+        let config = LinkConfig { window: 10, ..LinkConfig::default() };
+        let mut a = Link::new(&config, Instant::ZERO, hello(1));
+        let greeting = a.poll_send(Instant::ZERO).expect("room for a first piece");
+        a.send(Frame::KeepAlive);
+        assert_eq!(a.poll_send(Instant::ZERO), None);
+        a.handle_sent(greeting.len() as u64);
+        assert!(a.poll_send(Instant::ZERO).is_some());
     }
 
     #[test]
@@ -405,6 +471,10 @@ mod tests {
         assert_eq!(a.poll_timeout(), Some(Instant::from_millis(5000)));
         assert_eq!(wake(&mut a, 4999), []);
         assert_eq!(wake(&mut a, 5000), [Output::Close(CloseReason::HandshakeTimeout)]);
+        let mut greeted = link(1);
+        feed(&mut greeted, 1, bytes_of(&mut link(2), 1));
+        assert_eq!((greeted.poll_timeout(), wake(&mut greeted, 4999)), (Some(Instant::from_millis(5000)), Vec::new()));
+        assert_eq!(wake(&mut greeted, 5000), [Output::Close(CloseReason::HandshakeTimeout)]);
     }
 
     #[test]
@@ -482,23 +552,30 @@ mod tests {
 
     #[test]
     fn a_version_that_is_not_spoken_is_refused() {
-        let mut other =
-            Link::new(&LinkConfig::default(), Instant::ZERO, Hello { version_min: 7, version_max: 9, ..hello(2) });
-        let outputs = feed(&mut link(1), 0, bytes_of(&mut other, 0));
-        assert_eq!(outputs, [Output::Close(CloseReason::VersionMismatch { min: 7, max: 9 })]);
+        for (min, max, is_spoken) in [(7, 9, false), (2, 2, false), (0, 0, false), (1, 9, true), (0, 1, true)] {
+            let hello = Hello { version_min: min, version_max: max, ..hello(2) };
+            let mut other = Link::new(&LinkConfig::default(), Instant::ZERO, hello.clone());
+            let expected = if is_spoken {
+                Output::Frame(Frame::Hello(Box::new(hello)))
+            } else {
+                Output::Close(CloseReason::VersionMismatch { min, max })
+            };
+            assert_eq!(feed(&mut link(1), 0, bytes_of(&mut other, 0)), [expected]);
+        }
     }
 
     #[test]
     fn what_waits_is_bounded() {
-        let config = LinkConfig { window: 10, backlog_max: 100, ..LinkConfig::default() };
+        // Frames of six bytes stop at the limit before they cross it.
+        let config = LinkConfig { window: 10, backlog_max: 96, ..LinkConfig::default() };
         let mut a = Link::new(&config, Instant::ZERO, hello(1));
         assert!(a.poll_send(Instant::ZERO).is_some());
-        while a.waiting() <= 100 {
+        while a.waiting() <= 96 {
             assert_eq!(a.check_backlog(), Ok(()));
             a.send(Frame::Undemand { number: 1 });
         }
         assert_eq!(a.poll_send(Instant::ZERO), None, "the window is full");
-        assert_eq!(a.check_backlog(), Err(CloseReason::Backlog { max: 100 }));
+        assert_eq!(a.check_backlog(), Err(CloseReason::Backlog { max: 96 }));
     }
 
     proptest! {
