@@ -6,6 +6,8 @@ use std::fmt::Write;
 use flockmq_core::recording::{Digest, Ending, Entry, Reader, Recorder, Recording, RecordingError, Replay};
 use flockmq_core::{Config, Input, Instant, Node, Seed};
 
+use crate::is_same;
+
 /// A file: the same is read of it in any chunking, is still the same when it was written and read again, and a life that
 /// is lived by it can be recorded and lived again.
 ///
@@ -64,11 +66,6 @@ fn read(file: &[u8], chunk: usize) -> (Vec<Entry>, Result<Ending, RecordingError
         assert!(reader.offset() <= file.len() as u64);
     }
     (entries, reader.finish())
-}
-
-fn is_same(entries: &[Entry], others: &[Entry]) -> bool {
-    // Else as text, because a property may hold a number that does not equal itself.
-    entries == others || format!("{entries:?}") == format!("{others:?}")
 }
 
 /// The file of a process that was told all this and answered nothing.

@@ -498,7 +498,7 @@ fn config(choice: &mut Choice<'_>) -> Config {
     let named = ["tcp://10.0.0.7:1", "tcp://10.0.0.9:1", "tcp://name:1"].map(|text| text.parse().expect("an address"));
     let named = named.into_iter().take(usize::from(choice.place(4))).collect();
     let backoff = BackoffConfig { attempts_max: choice.pick(&[None, Some(2)]), ..BackoffConfig::default() };
-    let multicast = MulticastConfig { services_max: 3, adverts_per_second_max: 20, ..MulticastConfig::default() };
+    let multicast = MulticastConfig { services_max: 2, adverts_per_second_max: 20, ..MulticastConfig::default() };
     Config {
         peers: named,
         multicast: choice.pick(&[Some(()), None]).map(|()| multicast),
