@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flockmq_core::{
-    Config, ConsumerId, Destination, Event, Instant, MessageId, ProducerId, Refusal, RequestId, Role, Subscription, Tag,
+    Ack, AckExtent, AckKind, Config, ConsumerId, Delivery, Destination, Event, Instant, MessageId, ProducerId, Refusal,
+    RequestId, Role, Subscription, Tag,
 };
 
 /// How a consumer answers what it is given.
@@ -12,8 +13,38 @@ use flockmq_core::{
 pub enum Acking {
     /// All at once, as it comes.
     Automatic,
+    /// Each by itself, the last of those that come together first.
+    Backwards,
     /// When the test says so; never, if it does not.
     Manual,
+    /// What comes for the first time is given back; what comes again is acknowledged.
+    Reluctant,
+}
+
+impl Acking {
+    /// How a consumer answers what comes together.
+    pub(crate) fn reactions(self, consumer: ConsumerId, deliveries: &[Delivery]) -> Vec<Ack> {
+        let one = |delivery: &Delivery| Ack {
+            consumer,
+            tag: delivery.tag,
+            extent: AckExtent::Individual,
+            kind: AckKind::Accepted,
+        };
+        match self {
+            Self::Automatic => {
+                deliveries.last().map(|last| Ack { extent: AckExtent::UpTo, ..one(last) }).into_iter().collect()
+            }
+            Self::Backwards => deliveries.iter().rev().map(one).collect(),
+            Self::Manual => Vec::new(),
+            Self::Reluctant => {
+                let kind = |delivery: &Delivery| match delivery.redeliveries {
+                    0 => AckKind::Released,
+                    _ => AckKind::Accepted,
+                };
+                deliveries.iter().map(|delivery| Ack { kind: kind(delivery), ..one(delivery) }).collect()
+            }
+        }
+    }
 }
 
 /// A message that a consumer was given.

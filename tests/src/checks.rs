@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flockmq_core::sim::{Faults, HostId};
-use flockmq_core::{BrokerId, ConsumerId, DestinationKind, Role};
+use flockmq_core::{BrokerId, ConsumerId, DestinationKind, Event, Instant, Refusal, Role, Target, TargetState};
 
 use crate::application::Acking;
+use crate::oracle::{Outcome, is_of};
 use crate::remains::remains;
 use crate::stage::Stage;
 use crate::step::{DESTINATIONS, Play, at_port};
@@ -23,6 +24,64 @@ pub(crate) fn within_limits(stage: &Stage) {
     }
 }
 
+/// What every broker's queues hold, between any two steps.
+pub(crate) fn queues(stage: &Stage) {
+    for host in stage.hosts().into_iter().filter(|host| stage.is_up(*host)) {
+        conserve(stage, host);
+        if stage.is_running(host) {
+            wake_up(stage, host);
+        }
+    }
+}
+
+/// Q1: a message that a queue accepted waits, is outstanding, was acknowledged, or was let go for another copy of it.
+fn conserve(stage: &Stage, host: HostId) {
+    let found = stage.stats(host).broker;
+    let known = found.queued + found.outstanding_queued + found.acknowledged_queued + found.let_go;
+    assert_eq!(known, found.accepted_queued, "Q1: {host}'s queues accepted as many messages, and there are: {found:?}");
+}
+
+/// Q7: no queue holds a message while a consumer of its own broker has credit.
+fn wake_up(stage: &Stage, host: HostId) {
+    for (queue, waiting) in stage.node(host).waiting() {
+        for consumer in stage.open_consumers(host) {
+            let (held, credit) = (stage.outstanding(consumer).len(), stage.prefetch(consumer));
+            assert!(
+                held >= credit || !stage.pattern(consumer).matches(&queue),
+                "Q7: {waiting} messages wait in {queue} of {host} for consumer {consumer}, who has {held} of {credit}"
+            );
+        }
+    }
+}
+
+/// F1: where nothing has disturbed anything for a while, clients are soon told of all that brokers have accepted of
+/// theirs, also where later messages wait for room.
+pub(crate) fn answers(stage: &mut Stage) {
+    if !stage.is_calm_for(ANSWERED_WITHIN) {
+        return;
+    }
+    let untold = |stage: &Stage| {
+        let alone = |host: &HostId| stage.config(*host).role == Role::Broker && stage.is_running(*host);
+        let hosts = stage.hosts().into_iter().filter(alone).filter(|host| stage.oracle.has_kept_clients(*host));
+        hosts.filter_map(|host| untold(stage, host)).next()
+    };
+    if !stage.run_until(ANSWERED_WITHIN, |stage| untold(stage).is_none()) {
+        panic!("F1: {}", untold(stage).expect("just asked"));
+    }
+}
+
+/// What a broker that stands alone has accepted and nobody knows of.
+fn untold(stage: &Stage, host: HostId) -> Option<String> {
+    let hosts = stage.hosts().into_iter();
+    let clients = hosts.filter(|host| stage.config(*host).role == Role::Client && stage.is_up(*host));
+    let targets = clients.flat_map(|client| stage.targets(client));
+    let is_meant = |target: &Target| matches!(target.state, TargetState::Up { broker, .. } if broker == stage.id(host));
+    let told: u64 = targets.filter(is_meant).map(|target| target.accepted).sum();
+    let (own, accepted) = (stage.oracle.accepted_by(stage.id(host)), stage.stats(host).broker.accepted);
+    let what = || format!("{host} has accepted {accepted} messages, {own} of its own, and clients know of {told}");
+    (own + told != accepted).then(what)
+}
+
 /// Ends all faults; then everybody links up, everything owed arrives, and it becomes quiet.
 pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     let hosts = stage.hosts();
@@ -31,7 +90,7 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     stage.world().set_faults(Faults::default());
     stage.world().heal_all();
     for host in &hosts {
-        stage.world().slow(*host, None);
+        stage.slow(*host, None);
         stage.world().set_segments(*host, &[0]);
         stage.resume(*host);
         if !stage.is_running(*host) {
@@ -43,7 +102,17 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
             stage.unsubscribe(consumer);
         }
     }
+    stage.run_for(BACK_WITHIN);
+    for host in &hosts {
+        // Whoever gives up does not dial everybody any more, or soon will not.
+        let gives_up = stage.config(*host).dial.backoff.attempts_max.is_some();
+        let is_up = |target: &Target| matches!(target.state, TargetState::Up { .. });
+        if gives_up && !stage.targets(*host).iter().all(is_up) {
+            stage.restart(*host);
+        }
+    }
     link_up(stage, &hosts);
+    queues(stage);
     // A message that has crossed as many bridges as it may waits where it is, so every host takes what is there.
     for host in hosts.iter().filter(|host| stage.config(**host).role != Role::Client).collect::<Vec<_>>() {
         stage.subscribe(*host, "queue://>");
@@ -52,6 +121,8 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     reach_everybody(stage, play, &hosts);
     arrive(stage, &hosts);
     be_quiet(stage, quiet);
+    come_back(stage, &hosts);
+    leave(stage, &hosts);
 }
 
 /// Whatever disks have been through, what is left of each recording is a beginning of it, or is refused.
@@ -82,7 +153,7 @@ fn link_up(stage: &mut Stage, hosts: &[HostId]) {
             let mut up = stage.targets_up(*client);
             brokers.sort();
             up.sort();
-            up == brokers
+            up == brokers && up.iter().all(|broker| stage.oracle.serves(*broker, stage.id(*client)))
         };
         stage.is_linked(&peers)
             && peers.iter().all(|host| stage.peers(*host).len() == peers.len() - 1)
@@ -105,7 +176,12 @@ fn reach_everybody(stage: &mut Stage, play: &mut Play, hosts: &[HostId]) {
     for host in hosts.iter().filter(|host| is_served(stage, **host)).copied().collect::<Vec<_>>() {
         for destination in DESTINATIONS {
             let text = play.texts(1).remove(0);
-            stage.send(host, destination, &text);
+            let id = stage.send(host, destination, &text);
+            if let Outcome::Refused { refusal: Refusal::MemoryFull { .. } | Refusal::WindowFull { .. }, .. } =
+                stage.outcome(id)
+            {
+                continue; // What was sent before has not been answered yet.
+            }
             for consumer in subscribers(stage, hosts, host, destination) {
                 expected.entry(consumer).or_default().push(text.clone());
             }
@@ -117,7 +193,10 @@ fn reach_everybody(stage: &mut Stage, play: &mut Play, hosts: &[HostId]) {
             texts.iter().all(|text| bodies.contains(&text.as_str()))
         })
     };
-    if !stage.run_until(OWED_WITHIN, arrived) {
+    // Bridges that wait for each other in a ring, all of them full, let go of the oldest, and count them.
+    let dropped = |stage: &Stage| hosts.iter().map(|host| stage.stats(*host).broker.dropped).sum::<u64>();
+    let before = dropped(stage);
+    if !stage.run_until(OWED_WITHIN, arrived) && dropped(stage) == before {
         for (consumer, texts) in &expected {
             for text in texts {
                 assert!(stage.bodies(*consumer).contains(&text.as_str()), "consumer {consumer} has not got '{text}'");
@@ -225,6 +304,49 @@ fn be_quiet(stage: &mut Stage, quiet: Duration) {
     panic!("it never becomes quiet: streams made and notices given, every {quiet:?}: {seen:?}");
 }
 
+/// B4: a link that only one of two peers saw dying is replaced as soon as that one comes back, not when the other has
+/// listened in vain for long enough.
+fn come_back(stage: &mut Stage, hosts: &[HostId]) {
+    let group = &stage.config(hosts[0]).group;
+    let members = hosts.iter().filter(|host| stage.config(**host).role == Role::Peer);
+    let peers: Vec<HostId> = members.filter(|host| stage.config(**host).group == *group).copied().collect();
+    let [first, .., last] = peers[..] else { return };
+    for (hearer, other) in [(first, last), (last, first)] {
+        stage.run_for(stage.config(hearer).dial.settled_after); // Or it would wait longer than at first.
+        stage.world().sever(hearer, other);
+        let lost = stage.run_until(BACK_WITHIN, |stage| !stage.is_linked(&[hearer, other]));
+        assert!(lost, "{hearer} does not notice that its link to {other} is gone");
+        let back = stage.run_until(BACK_WITHIN, |stage| stage.is_linked(&[hearer, other]));
+        assert!(back, "B4: {hearer} and {other} have no link {BACK_WITHIN:?} after one that only {hearer} saw dying");
+    }
+    stage.run_for(BACK_WITHIN);
+}
+
+/// V2, N3: who takes its leave is lost at once, and leaves nothing behind.
+fn leave(stage: &mut Stage, hosts: &[HostId]) {
+    for (place, host) in hosts.iter().enumerate() {
+        let (broker, began) = (stage.id(*host), stage.now());
+        let others = &hosts[place + 1..];
+        let finders: Vec<HostId> =
+            others.iter().filter(|other| stage.oracle.has_found(**other, *host)).copied().collect();
+        stage.stop(*host);
+        stage.run_for(LEFT_WITHIN);
+        for finder in finders {
+            // An advert on its way may have been overtaken by the leave, and have it found again.
+            let is_loss = |(at, event): &(Instant, Event)| {
+                let Event::ServiceLost { service } = event else { return false };
+                *at >= began && is_of(service, *host)
+            };
+            assert!(stage.notices(finder).iter().any(is_loss), "V2: {finder} has not heard that {host} took its leave");
+        }
+        for other in others {
+            let peers = stage.peers(*other).into_iter().map(|peer| peer.broker);
+            let known = peers.chain(stage.targets_up(*other)).any(|known| known == broker);
+            assert!(!known, "V2: {other} has not noticed that {host} took its leave");
+        }
+    }
+}
+
 /// How many streams were made and how many notices were given.
 fn commotion(stage: &mut Stage) -> (u64, usize) {
     let notices = stage.hosts().into_iter().map(|host| stage.notices(host).len()).sum();
@@ -241,6 +363,14 @@ const LINKED_WITHIN: Duration = Duration::from_mins(2);
 const DEMAND_WITHIN: Duration = Duration::from_secs(10);
 
 const OWED_WITHIN: Duration = Duration::from_mins(2);
+
+/// How long until a client was told what its brokers have accepted.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+
+/// A second is the longest first wait; then there are a connect and a handshake.
+const BACK_WITHIN: Duration = Duration::from_secs(2);
+
+const LEFT_WITHIN: Duration = Duration::from_millis(100);
 
 /// How many spans of time may pass until nothing happens any more.
 const NOISY_MAX: usize = 2;

@@ -1,16 +1,19 @@
 //! Knows what was sent, who subscribed and what failed; is told everything that applications do and hear; panics as
 //! soon as something happens that was promised not to, and says in the end what is still owed to whom.
 
+mod dial;
 mod fan;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use flockmq_core::sim::HostId;
 use flockmq_core::{
-    Ack, AckExtent, AckKind, Answer, BrokerId, CloseReason, Config, ConsumerId, Delivery, Destination, DestinationKind,
-    Event, Instant, MessageId, ProducerId, Refusal, Role, Service, Tag,
+    Ack, AckExtent, AckKind, Address, Answer, BrokerId, CloseReason, Config, ConsumerId, Delivery, Destination,
+    DestinationKind, Event, Host as Place, Instant, MessageId, ProducerId, Refusal, Role, Service, Tag,
 };
 
+use dial::Dials;
 use fan::Fan;
 
 use crate::stage::text_of;
@@ -32,8 +35,8 @@ pub struct Oracle {
     /// Topic messages that somebody must still get.
     owed: BTreeSet<(ConsumerId, MessageId)>,
     failed_at: Option<Instant>,
-    /// What consumers that were closed had subscribed to.
-    left: BTreeSet<Destination>,
+    /// What consumers that were closed or gave something back had subscribed to, and where.
+    left: BTreeSet<(HostId, Destination)>,
     /// How many messages clients were told that a broker has accepted.
     credits: BTreeMap<BrokerId, u64>,
     deliveries: u64,
@@ -46,11 +49,16 @@ struct Host {
     role: Role,
     hops_max: u32,
     checks_duplicates: bool,
+    message_max: u32,
+    dials: Dials,
     present: Option<BrokerId>,          // What it is now, if it is up and was heard of.
     clients: BTreeMap<BrokerId, usize>, // And by how many links.
+    has_kept_clients: bool,             // No link to one was ever lost, by whatever process.
+    accepted: u64,                      // Of what its own application sent.
     fan: Option<Fan>,                   // A client's.
     brokers: BTreeSet<BrokerId>,        // All it ever was.
     up: BTreeMap<BrokerId, Up>,
+    parted: BTreeMap<BrokerId, Instant>, // When a link to a peer was lost last.
     found: BTreeSet<Service>,
     wanted: Vec<Destination>, // All it ever had consumers for.
 }
@@ -111,6 +119,7 @@ pub(crate) struct Refused {
 #[derive(Debug)]
 struct Copy {
     at: Instant,
+    number: u64, // Among all deliveries.
     process: Process,
     consumer: ConsumerId,
     redeliveries: u32,
@@ -126,6 +135,8 @@ enum Fate {
     /// It went back, looked at or not.
     Returned {
         seen: bool,
+        /// How many deliveries there had been by then.
+        after: u64,
     },
 }
 
@@ -153,11 +164,16 @@ impl Oracle {
                 Role::Client => config.fanout.checks_duplicates,
                 Role::Broker | Role::Peer => config.broker.checks_duplicates,
             },
+            message_max: config.broker.message_max,
+            dials: Dials::new(&config.dial),
             present: None,
             clients: BTreeMap::new(),
+            has_kept_clients: true,
+            accepted: 0,
             fan: Fan::new(config),
             brokers: BTreeSet::new(),
             up: BTreeMap::new(),
+            parted: BTreeMap::new(),
             found: BTreeSet::new(),
             wanted: Vec::new(),
         };
@@ -209,10 +225,11 @@ impl Oracle {
     pub(crate) fn unsubscribed(&mut self, _at: Instant, consumer: ConsumerId, seen: Tag) {
         let found = self.subscribers.get_mut(&consumer).expect("it was subscribed");
         found.is_open = false;
-        self.left.insert(found.destination.clone());
         let process = found.process;
+        self.left.insert((process.host, found.destination.clone()));
         for (tag, id) in std::mem::take(&mut found.outstanding) {
-            self.settle(process, consumer, id, Fate::Returned { seen: tag <= seen });
+            let after = self.deliveries;
+            self.settle(process, consumer, id, Fate::Returned { seen: tag <= seen, after });
         }
         self.owed.retain(|(other, _)| *other != consumer);
     }
@@ -230,8 +247,12 @@ impl Oracle {
         let fate = match ack.kind {
             AckKind::Accepted => Fate::Acknowledged,
             AckKind::Released => {
-                self.left.insert(found.destination.clone());
-                Fate::Returned { seen: true }
+                self.left.insert((process.host, found.destination.clone()));
+                if self.hosts[&process.host].role == Role::Client {
+                    // Another broker's copy of a topic's message may come yet, and is welcome.
+                    found.topics.retain(|id| !settled.contains(id));
+                }
+                Fate::Returned { seen: true, after: self.deliveries }
             }
         };
         for id in settled {
@@ -261,6 +282,10 @@ impl Oracle {
         known.up.clear();
         known.found.clear();
         known.clients.clear();
+        known.has_kept_clients = false; // They go on counting where it was.
+        known.accepted = 0;
+        known.parted.clear();
+        known.dials.crash();
         known.present = None;
         if let Some(fan) = &mut known.fan {
             fan.crash();
@@ -290,9 +315,9 @@ impl Oracle {
         self.forgive_indirect();
     }
 
-    /// How many deliveries of a consumer are unacknowledged.
-    pub(crate) fn outstanding(&self, consumer: ConsumerId) -> usize {
-        self.subscribers[&consumer].outstanding.len()
+    /// The deliveries of a consumer that are not answered.
+    pub(crate) fn outstanding(&self, consumer: ConsumerId) -> Vec<Tag> {
+        self.subscribers[&consumer].outstanding.keys().copied().collect()
     }
 }
 
@@ -314,6 +339,7 @@ impl Oracle {
             }
         }
         assert!(!accepted.is_empty(), "{} was told anew that {last} is accepted", process.host);
+        self.host(process.host).accepted += accepted.len() as u64;
         self.fan_accepted(at, process.host, &accepted, by);
     }
 
@@ -366,7 +392,7 @@ impl Oracle {
         let keeps_order = is_one_path && delivery.redeliveries == 0;
         if keeps_order && let Some((before, _)) = subscriber.last.get(&id.producer) {
             // What was sent before the last failure may have gone back, and so may what a leaving consumer had.
-            let has_returned = self.left.iter().any(|pattern| pattern.matches(&sent.destination));
+            let has_returned = self.left.iter().any(|(_, pattern)| pattern.matches(&sent.destination));
             let is_steady = !has_returned && self.failed_at.is_none_or(|failed_at| failed_at < sent.at);
             let is_topic = sent.destination.kind() == DestinationKind::Topic;
             let is_ordered = id.sequence > *before || !(is_steady || is_topic);
@@ -393,7 +419,12 @@ impl Oracle {
         match event {
             Event::PeerLost { broker, reason, .. } => {
                 assert!(is_fair(reason) || !is_ours, "{host} and {broker}, of ours both, part because {reason}");
-                assert!(known.up.remove(broker).is_some(), "{host} lost {broker}, which was not up");
+                let up = known.up.remove(broker).unwrap_or_else(|| panic!("{host} lost {broker}, which was not up"));
+                known.parted.insert(*broker, at);
+                known.dials.lost(at, up.since);
+                if *reason == CloseReason::Replaced {
+                    self.check_replaced(process, *broker, up);
+                }
                 self.failed(at);
                 self.forgive_between(host, *broker);
             }
@@ -410,6 +441,7 @@ impl Oracle {
             Event::ClientLost { client, reason, .. } => {
                 let links = known.clients.get_mut(client).filter(|links| **links > 0);
                 *links.unwrap_or_else(|| panic!("{host} lost client {client}, which was not up")) -= 1;
+                known.has_kept_clients = false;
                 let is_ours = self.is_ours(*client);
                 assert!(is_fair(reason) || !is_ours, "{host} and {client}, of ours both, part because {reason}");
                 self.failed(at);
@@ -425,9 +457,41 @@ impl Oracle {
             }
             Event::ServiceLost { service } => {
                 assert!(known.found.remove(service), "{host} lost {service}, which it had not found");
+                known.dials.forget(service);
             }
             _ => (),
         }
+    }
+}
+
+/// What is known of hosts.
+impl Oracle {
+    /// A host dials.
+    pub(crate) fn dialled(&mut self, at: Instant, host: HostId, address: Address) {
+        if let Some(known) = self.hosts.get_mut(&host) {
+            known.dials.dialled(at, host, address);
+        }
+    }
+
+    /// True if a host has found a service of another host, and not lost it.
+    pub(crate) fn has_found(&self, host: HostId, other: HostId) -> bool {
+        self.hosts[&host].found.iter().any(|service| is_of(service, other))
+    }
+
+    /// True if a broker has a link to this client, and knows it for one.
+    pub(crate) fn serves(&self, broker: BrokerId, client: BrokerId) -> bool {
+        let found = self.hosts.values().find(|known| known.present == Some(broker));
+        found.is_some_and(|known| known.clients.get(&client).is_some_and(|links| *links > 0))
+    }
+
+    /// True if a host has lost no link to a client so far.
+    pub(crate) fn has_kept_clients(&self, host: HostId) -> bool {
+        self.hosts[&host].has_kept_clients
+    }
+
+    /// How many messages of its own application a broker has accepted.
+    pub(crate) fn accepted_by(&self, broker: BrokerId) -> u64 {
+        self.hosts.values().filter(|known| known.present == Some(broker)).map(|known| known.accepted).sum()
     }
 }
 
@@ -506,6 +570,17 @@ impl Oracle {
         });
     }
 
+    /// B4: a link gives way to another only if the other end had lost it, so a working one never does.
+    fn check_replaced(&self, process: Process, broker: BrokerId, up: Up) {
+        let Some((local, other)) = process.broker.zip(self.hosts.values().find(|known| known.present == Some(broker)))
+        else {
+            return;
+        };
+        let is_up = other.up.contains_key(&local);
+        let has_parted = other.parted.get(&local).is_some_and(|parted| *parted + HANDSHAKE >= up.since);
+        assert!(has_parted || !is_up, "B4: {} replaces its link to {broker}, which works", process.host);
+    }
+
     fn settle(&mut self, process: Process, consumer: ConsumerId, id: MessageId, fate: Fate) {
         let copies = self.sent.get_mut(&id).into_iter().flat_map(|sent| &mut sent.copies);
         if let Some(copy) = copies.rev().find(|copy| copy.process == process && copy.consumer == consumer) {
@@ -527,7 +602,7 @@ impl Oracle {
             let before = format!("consumer {} of {} had it at {}", copy.consumer, copy.process.host, copy.at);
             let has_failed = failed_at.is_some_and(|failed_at| failed_at >= sent.at);
             let is_marked = copy.redeliveries > 0 || delivery.redeliveries > 0;
-            if let Fate::Returned { seen } = copy.fate {
+            if let Fate::Returned { seen, .. } = copy.fate {
                 // The same copy, come back; or, after a failure, the other one.
                 let may_be_other = has_failed && copy.process != process && is_marked;
                 assert!(
@@ -541,9 +616,46 @@ impl Oracle {
             assert!(has_failed, "{what} came twice though nothing failed: {before}");
             assert!(is_marked, "{what} came twice and is not marked: {before}");
         }
-        let fate = Fate::Outstanding;
-        sent.copies.push(Copy { at, process, consumer, redeliveries: delivery.redeliveries, fate });
+        let (number, fate) = (self.deliveries, Fate::Outstanding);
+        sent.copies.push(Copy { at, number, process, consumer, redeliveries: delivery.redeliveries, fate });
+        self.check_return(delivery, process, what);
     }
+
+    /// Q6: where nothing failed, a message that went back is counted as often as it was seen; and where it was its own
+    /// broker's all the time, it went back to its old place.
+    fn check_return(&self, delivery: &Delivery, process: Process, what: &str) {
+        let (id, sent) = (delivery.message.id, &self.sent[&delivery.message.id]);
+        let has_failed = self.failed_at.is_some_and(|failed_at| failed_at >= sent.at);
+        let has_clients = self.hosts.values().any(|known| known.role == Role::Client);
+        if has_failed || has_clients {
+            return;
+        }
+        let seen = sent.copies.iter().filter(|copy| matches!(copy.fate, Fate::Returned { seen: true, .. })).count();
+        assert_eq!(delivery.redeliveries as usize, seen, "{what} was handed out and seen {seen} times before");
+        let Some([.., before, _]) = sent.copies.get(..) else { return };
+        let Fate::Returned { after, .. } = before.fate else { return };
+        let is_elsewhere = |(host, to): &(HostId, Destination)| *host != process.host && to.matches(&sent.destination);
+        let may_have_gone = self.left.iter().any(is_elsewhere);
+        if before.process != process || process.broker != Some(id.producer.broker) || may_have_gone {
+            return;
+        }
+        let last = MessageId { sequence: u64::MAX, ..id };
+        for (later, found) in self.sent.range(id..=last).skip(1) {
+            let first = found.copies.first().filter(|first| first.process == process && first.number > after);
+            assert!(
+                first.is_none(),
+                "{what} has come back to its queue before {later} was handed out, and comes after"
+            );
+        }
+    }
+}
+
+/// By how much one end of a link may see it come up later than the other.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// True if a service is at this host.
+pub(crate) fn is_of(service: &Service, host: HostId) -> bool {
+    service.0.parse().is_ok_and(|address: Address| address.host == Place::Ip(host.ip().into()))
 }
 
 /// Whether two nodes that keep to the protocol may part for this reason.

@@ -7,8 +7,9 @@ use flockmq_core::sim::Counts;
 
 use crate::checks;
 use crate::choice::{Choice, widen};
+use crate::limit::Limit;
 use crate::stage::Stage;
-use crate::step::{Client, Limits, Play, Step};
+use crate::step::{Client, Habits, Play, Step};
 
 /// Who is there and what happens, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub struct Scenario {
     pub clients: Vec<Client>,
     /// How many bridges a message may cross.
     pub hops_max: u32,
-    /// How much room there is.
-    pub limits: Limits,
+    /// What is not as by default.
+    pub limits: Vec<Limit>,
     /// What happens.
     pub steps: Vec<Step>,
 }
@@ -59,11 +60,12 @@ impl Scenario {
         let all = usize::from(hosts + brokers + clients);
         let clients = (0..clients).map(|_| Client::draw(choice)).collect();
         let hops_max = choice.pick(&[1, 1, 1, 2, 3]);
-        let limits = choice.pick(&[Limits::Default, Limits::Default, Limits::Tight]);
+        let limits = Limit::draw_some(choice);
+        let habits = Habits::draw(choice);
         let count = steps_max / 4 + usize::from(choice.place(steps_max - steps_max / 4 + 1));
         let mut steps = Vec::new();
         while steps.len() < count && !choice.is_exhausted() {
-            steps.push(Step::draw(choice, all));
+            steps.push(Step::draw(choice, &habits, all));
         }
         Self { seed, hosts, brokers, clients, hops_max, limits, steps }
     }
@@ -76,7 +78,7 @@ impl Scenario {
     /// Plays it, watching how quiet it is in the end for no longer than `quiet`.
     pub fn play(&self, quiet: Duration) -> Report {
         let mut stage = Stage::new(widen(self.seed));
-        let mut play = Play::new(self.hops_max, self.limits);
+        let mut play = Play::new(self.hops_max, self.limits.clone());
         for _ in 0..self.hosts {
             play.add_host(&mut stage, 0);
         }
@@ -89,6 +91,8 @@ impl Scenario {
         for step in &self.steps {
             step.perform(&mut stage, &mut play);
             checks::within_limits(&stage);
+            checks::queues(&stage);
+            checks::answers(&mut stage);
         }
         checks::settle(&mut stage, &mut play, quiet);
         let time = stage.now().since_origin();
@@ -102,7 +106,7 @@ impl Scenario {
         }
     }
 
-    /// Leaves out steps for as long as it still fails.
+    /// Leaves out steps and limits for as long as it still fails.
     #[must_use]
     pub fn shrink(&self, mut fails: impl FnMut(&Self) -> bool) -> Self {
         let mut least = self.clone();
@@ -119,14 +123,22 @@ impl Scenario {
                 }
             }
             if width == 1 {
-                return least;
+                break;
             }
             width = width.div_ceil(2);
         }
+        for at in (0..least.limits.len()).rev() {
+            let mut fewer = least.clone();
+            fewer.limits.remove(at);
+            if fails(&fewer) {
+                least = fewer;
+            }
+        }
+        least
     }
 }
 
-/// The scenario as a test to paste, which `use flockmq_tests::{Client, Limits, Scenario, Step}` makes complete.
+/// The scenario as a test to paste, which `use flockmq_tests::{Client, Limit, Scenario, Step}` makes complete.
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "#[test]\nfn found_by_seed_{}() {{\n    Scenario {{", self.seed)?;
@@ -136,7 +148,8 @@ impl fmt::Display for Scenario {
             self.seed, self.hosts, self.brokers
         )?;
         writeln!(f, "        clients: vec!{:?},", self.clients)?;
-        writeln!(f, "        hops_max: {},\n        limits: Limits::{:?},", self.hops_max, self.limits)?;
+        let limits: Vec<String> = self.limits.iter().map(|limit| format!("Limit::{limit:?}")).collect();
+        writeln!(f, "        hops_max: {},\n        limits: vec![{}],", self.hops_max, limits.join(", "))?;
         writeln!(f, "        steps: vec![")?;
         for step in &self.steps {
             writeln!(f, "            Step::{step:?},")?;
@@ -171,13 +184,15 @@ mod tests {
             replicates_queues: true,
             checks_duplicates: true,
             is_told: false,
+            attempts_max: 0,
             send_timeout_millis: 9,
         }];
-        let scenario = Scenario { seed: 7, hosts: 2, brokers: 1, clients, hops_max: 1, limits: Limits::Tight, steps };
+        let scenario =
+            Scenario { seed: 7, hosts: 2, brokers: 1, clients, hops_max: 1, limits: vec![Limit::Slots(1)], steps };
         let printed = scenario.to_string();
         assert!(printed.starts_with("#[test]\nfn found_by_seed_7() {\n    Scenario {\n        seed: 7,"), "{printed}");
         assert!(printed.contains("    clients: vec![Client { acks_min: 2, replicates_queues: true, "), "{printed}");
-        assert!(printed.contains("limits: Limits::Tight,\n"), "{printed}");
+        assert!(printed.contains("limits: vec![Limit::Slots(1)],\n"), "{printed}");
         assert!(printed.contains("    Step::Send(0, 1, 2),\n            Step::Quiet,\n"), "{printed}");
     }
 }

@@ -1,6 +1,6 @@
 //! A world with an application on each of its hosts, and an oracle that watches what they are told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use flockmq_core::sim::{HostId, World};
@@ -22,6 +22,9 @@ pub struct Stage {
     consumers: BTreeMap<ConsumerId, (HostId, Consumer)>,
     pub(crate) oracle: Oracle,
     seed: Seed,
+    reactions: VecDeque<Ack>, // Of the application that is being told something.
+    sluggish_until: Instant,
+    calm_since: Option<Instant>,
 }
 
 /// Setting the stage.
@@ -34,7 +37,17 @@ impl Stage {
         if let Some(lines) = log_lines() {
             world.keep_log(lines);
         }
-        Self { world, applications: BTreeMap::new(), consumers: BTreeMap::new(), oracle: Oracle::default(), seed }
+        world.keep_dials();
+        Self {
+            world,
+            applications: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+            oracle: Oracle::default(),
+            seed,
+            reactions: VecDeque::new(),
+            sluggish_until: Instant::ZERO,
+            calm_since: None,
+        }
     }
 
     /// Adds a member of a group, with an application attached.
@@ -321,6 +334,11 @@ impl Stage {
         self.command(host, Command::Ack { connection: CONNECTION, ack });
     }
 
+    /// The deliveries that a consumer has not answered.
+    pub(crate) fn outstanding(&self, consumer: ConsumerId) -> Vec<Tag> {
+        self.oracle.outstanding(consumer)
+    }
+
     /// What a consumer was given, oldest first, over all processes that it was a consumer of.
     pub fn received(&self, consumer: ConsumerId) -> &[Received] {
         &self.consumers[&consumer].1.received
@@ -352,6 +370,8 @@ impl Stage {
     /// Lets time pass until `done`, which is asked now and after every step; false if it is not done within `limit`.
     pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
         let end = self.world.now() + limit;
+        let now = self.world.now().max(self.sluggish_until);
+        self.calm_since = self.world.is_calm().then(|| self.calm_since.unwrap_or(now).max(self.sluggish_until));
         loop {
             if done(self) {
                 return true;
@@ -361,6 +381,11 @@ impl Stage {
                 return done(self);
             }
         }
+    }
+
+    /// True if nothing stands in the way of anything, and nothing has for so long.
+    pub(crate) fn is_calm_for(&self, duration: Duration) -> bool {
+        self.calm_since.is_some_and(|since| since + duration <= self.world.now())
     }
 
     /// What must hold of every client's sends.
@@ -449,6 +474,12 @@ impl Stage {
         self.open(consumer);
     }
 
+    /// Lets each link of a host take no more than so many bytes a second; any number if `None`.
+    pub fn slow(&mut self, host: HostId, bytes_per_second: Option<u64>) {
+        self.world.slow(host, bytes_per_second);
+        self.sluggish_until = self.world.now() + SLUGGISH_FOR;
+    }
+
     /// Stops a host's process in its tracks.
     pub fn pause(&mut self, host: HostId) {
         if self.is_up(host) {
@@ -490,18 +521,29 @@ impl Stage {
         self.world.now() < end || self.world.counts().inputs > inputs
     }
 
-    /// Lets applications take what they were told and answer it, until nobody has anything to say.
+    /// Lets applications take what they were told and answer it, until nobody has anything to say. All that a node has
+    /// handed out is known before it is answered.
     fn pump(&mut self) {
+        for (at, host, address) in self.world.take_dials() {
+            self.oracle.dialled(at, host, address);
+        }
         let hosts = u32::try_from(self.world.hosts().count()).expect("few hosts");
         for host in (0..hosts).map(HostId) {
             loop {
                 let events = self.world.events(host);
-                if events.is_empty() {
-                    break;
-                }
                 self.foresee(host, &events);
+                let is_quiet = events.is_empty();
                 for (at, event) in events {
                     self.hear(at, host, event);
+                }
+                if !is_quiet {
+                    continue;
+                }
+                let Some(ack) = self.reactions.pop_front() else { break };
+                let (_, found) = &self.consumers[&ack.consumer];
+                if found.is_open && !found.is_ending && self.is_running(host) {
+                    self.oracle.answered(self.world.now(), ack);
+                    self.world.command(host, Command::Ack { connection: CONNECTION, ack });
                 }
             }
         }
@@ -522,7 +564,11 @@ impl Stage {
             }
             Event::Refused { sequence: 0, .. } if self.applications[&host].is_stopped => (),
             Event::Refused { producer, sequence, refusal, answers } => {
+                let is_late = matches!(refusal, Refusal::TimedOut { .. });
                 self.oracle.refused(at, process, producer, sequence, Refused { refusal, answers });
+                if is_late && self.is_calm_for(ANSWERED_WITHIN) {
+                    self.check_deadline(at, process, producer, sequence);
+                }
                 assert!(self.producer(host, producer).refused.insert(sequence), "{host} was refused {sequence} twice");
             }
             Event::Delivered { consumer, deliveries } => self.take(at, process, consumer, &deliveries),
@@ -599,6 +645,22 @@ impl Stage {
         }
     }
 
+    /// F2, F5, F8: with enough targets that take what they are sent, nothing has to wait for its deadline: neither what
+    /// was sent when another target was there, nor what that one had not answered.
+    fn check_deadline(&self, at: Instant, process: Process, producer: u64, sequence: u64) {
+        let Some(broker) = process.broker else { return };
+        let id = MessageId { producer: ProducerId { broker, number: producer }, sequence };
+        let is_able = |target: BrokerId| {
+            let hosts = self.hosts().into_iter().filter(|host| self.is_running(*host));
+            let found = hosts.into_iter().find(|host| self.id(*host) == target);
+            found.is_some_and(|host| {
+                let has_room = self.stats(host).broker.parked == 0 && self.config(host).broker.message_max >= LARGE;
+                has_room && self.oracle.serves(target, broker)
+            })
+        };
+        self.oracle.check_deadline(at, process.host, id, ANSWERED_WITHIN, is_able);
+    }
+
     /// F1: a broker has accepted at least as much as clients were told it has.
     fn check_credit(&self, broker: BrokerId) {
         let credit = self.oracle.credit(broker);
@@ -610,7 +672,7 @@ impl Stage {
     }
 
     fn take(&mut self, at: Instant, process: Process, consumer: ConsumerId, deliveries: &[Delivery]) {
-        let prefetch = self.prefetch(consumer) * self.oracle.sources(process.host);
+        let prefetch = self.prefetch(consumer);
         let (_, found) = self.consumers.get_mut(&consumer).expect("deliveries are for somebody");
         for delivery in deliveries {
             assert!(found.is_open, "consumer {consumer} is given '{}' but is closed", text_of(delivery));
@@ -623,15 +685,10 @@ impl Stage {
                 tag: delivery.tag,
             });
         }
-        let outstanding = self.oracle.outstanding(consumer);
+        let outstanding = self.oracle.outstanding(consumer).len();
         assert!(outstanding <= prefetch, "consumer {consumer} has {outstanding} of {prefetch} deliveries");
-        let found = &self.consumers[&consumer].1;
-        if let Some(last) = deliveries.last()
-            && found.acking == Acking::Automatic
-            && !found.is_ending
-        {
-            self.ack(consumer, last.tag);
-        }
+        let acking = self.consumers[&consumer].1.acking;
+        self.reactions.extend(acking.reactions(consumer, deliveries));
     }
 
     /// At most one link for each peer, and no more links than are allowed.
@@ -655,15 +712,15 @@ impl Stage {
         self.command(host, Command::Subscribe { request, connection: CONNECTION, consumer, subscription });
     }
 
-    /// How much one broker may hand to a consumer; all are configured alike.
-    fn prefetch(&self, consumer: ConsumerId) -> usize {
+    /// How much a consumer may have been handed, of all brokers there are to it; they are configured alike.
+    pub(crate) fn prefetch(&self, consumer: ConsumerId) -> usize {
         let (host, found) = &self.consumers[&consumer];
         let broker = &self.applications[host].config.broker;
         let prefetch = found.subscription.prefetch.unwrap_or(match found.subscription.destination.kind() {
             flockmq_core::DestinationKind::Queue => broker.queue_prefetch,
             flockmq_core::DestinationKind::Topic => broker.topic_prefetch,
         });
-        prefetch as usize
+        prefetch as usize * self.oracle.sources(*host)
     }
 
     fn produce(&mut self, host: HostId, to: &Destination) -> ProducerId {
@@ -735,3 +792,12 @@ fn log_lines() -> Option<usize> {
 }
 
 const CONNECTION: ConnectionId = ConnectionId(1);
+
+/// How long until a message that nothing keeps back is answered.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// No message of a scenario is larger.
+const LARGE: u32 = 16 * 1024;
+
+/// For how long what was sent to a slow host may still be on its way when it is slow no more.
+const SLUGGISH_FOR: Duration = Duration::from_mins(1);

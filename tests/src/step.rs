@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use flockmq_core::sim::{Faults, HostId};
-use flockmq_core::{Address, Config, FanoutConfig, Host, Rng, Role};
+use flockmq_core::{Ack, AckExtent, AckKind, Address, Config, ConsumerId, FanoutConfig, Host, Rng, Role};
 
 use crate::application::Acking;
 use crate::choice::{Choice, widen};
+use crate::limit::Limit;
 use crate::stage::{Stage, client};
 use crate::stranger::{Mischief, Stranger};
 
@@ -20,6 +21,10 @@ pub enum Step {
     AddHost(u8),
     /// A machine's wall clock jumps by so many milliseconds.
     Clock(u8, i32),
+    /// One of a host's consumers that acknowledge by hand acknowledges a delivery and all before it.
+    Ack(u8, u8, u8),
+    /// It acknowledges one delivery.
+    AckOne(u8, u8, u8),
     /// A client ends its producer for a destination.
     CloseProducer(u8, u8),
     /// A host's process ends.
@@ -44,6 +49,10 @@ pub enum Step {
     Quiet,
     /// A host's process starts anew, and is recorded, as is every one that starts later.
     Record(u8),
+    /// One of a host's consumers that acknowledge by hand gives back a delivery and all before it.
+    Release(u8, u8, u8),
+    /// It gives back one delivery.
+    ReleaseOne(u8, u8, u8),
     /// All streams between two hosts are torn down.
     Reset(u8, u8),
     /// A host's process starts anew.
@@ -60,16 +69,26 @@ pub enum Step {
     Send(u8, u8, u8),
     /// A machine falls asleep.
     Sleep(u8),
+    /// The same, of texts of so many bytes.
+    SendSized(u8, u8, u8, u16),
+    /// A host sends a message to each of so many topics, and then to the first few again.
+    SendWide(u8, u16),
+    /// All streams between two hosts are torn down, and only the first hears of it.
+    Sever(u8, u8),
     /// A host's links take so many bytes a second; any number if 0.
     Slow(u8, u32),
-    /// A client takes its leave.
+    /// A host's node takes its leave.
     Stop(u8),
     /// Somebody makes mischief, perhaps at a host; every detail comes from this seed.
     Stranger(Mischief, u8, u16),
     /// A host subscribes to a pattern and acknowledges what comes.
     Subscribe(u8, u8),
-    /// A host subscribes to a pattern and never acknowledges.
+    /// A host subscribes to a pattern with a prefetch of its own and acknowledges each delivery by itself, the last first.
+    SubscribeBackwards(u8, u8, u8),
+    /// A host subscribes to a pattern and acknowledges by hand, if at all.
     SubscribeOnly(u8, u8),
+    /// A host subscribes to a pattern with a prefetch of its own and gives everything back once.
+    SubscribeReluctantly(u8, u8, u8),
     /// A host ends one of its consumers.
     Unsubscribe(u8, u8),
     /// So many milliseconds pass.
@@ -87,69 +106,138 @@ pub struct Client {
     pub checks_duplicates: bool,
     /// True if the brokers that stand alone at first are named to it; otherwise it finds all of its group.
     pub is_told: bool,
+    /// How many attempts in a row to connect to a broker may fail before it gives that one up; any number if 0.
+    pub attempts_max: u32,
     /// How long a send may take.
     pub send_timeout_millis: u32,
 }
 
-/// How much room there is.
+/// What is in the habit of happening in a scenario: a few kinds of things show what all of them together hide.
+#[derive(Clone, Debug)]
+pub(crate) struct Habits(Vec<Kind>); // Each as often as it is likely.
+
+/// Steps that come together or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limits {
-    /// As much as by default.
-    Default,
-    /// Hardly any: bugs live at limits.
-    Tight,
+enum Kind {
+    Answer,
+    Arrive,
+    Close,
+    Crash,
+    Cut,
+    Detach,
+    Disk,
+    Faults,
+    Leave,
+    Machine,
+    Pause,
+    Reset,
+    Send,
+    SendSized,
+    SendWide,
+    Sever,
+    Slow,
+    Stranger,
+    Subscribe,
+    SubscribeOddly,
+    Unsubscribe,
+    Wait,
+}
+
+impl Habits {
+    pub(crate) fn draw(choice: &mut Choice<'_>) -> Self {
+        let has_all = choice.chance(1, 4);
+        let mut kinds = Vec::new();
+        for (kind, weight) in KINDS {
+            if CONSTANT.contains(&kind) || has_all || choice.chance(1, 2) {
+                kinds.resize(kinds.len() + weight, kind);
+            }
+        }
+        Self(kinds)
+    }
 }
 
 impl Step {
     /// A step; hosts are drawn from `hosts`.
-    pub fn draw(choice: &mut Choice<'_>, hosts: usize) -> Self {
-        let host = |choice: &mut Choice<'_>| choice.place(hosts);
-        let pair = |choice: &mut Choice<'_>| (choice.place(hosts), choice.place(hosts));
-        let seed = |choice: &mut Choice<'_>| u16::try_from(choice.below(1 << 16)).expect("16 bits");
-        match choice.below(43) {
-            0..6 => Self::Wait(1 << choice.below(16)),
-            6..14 => Self::Send(host(choice), choice.place(DESTINATIONS.len()), 1 + choice.place(20)),
-            14 | 15 => Self::Subscribe(host(choice), choice.place(PATTERNS.len())),
-            16 => Self::SubscribeOnly(host(choice), choice.place(PATTERNS.len())),
-            17 | 18 => Self::Unsubscribe(host(choice), choice.place(8)),
-            19 => Self::Faults(choice.below(1 << 16)),
-            20 => Self::Quiet,
-            21 => Self::Crash(host(choice)),
-            22 => Self::Restart(host(choice)),
-            23 | 24 => Self::Reset(host(choice), host(choice)),
-            25 => {
-                let (from, to) = pair(choice);
-                Self::CutOneWay(from, to)
+    pub(crate) fn draw(choice: &mut Choice<'_>, habits: &Habits, hosts: usize) -> Self {
+        let kind = choice.pick(&habits.0);
+        let host = choice.place(hosts);
+        match kind {
+            Kind::Answer => {
+                let (consumer, delivery) = (choice.place(CONSUMERS_MAX), choice.place(8));
+                match choice.below(4) {
+                    0 => Self::AckOne(host, consumer, delivery),
+                    1 => Self::Ack(host, consumer, delivery),
+                    2 => Self::ReleaseOne(host, consumer, delivery),
+                    _ => Self::Release(host, consumer, delivery),
+                }
             }
-            26 => {
-                let (a, b) = pair(choice);
-                Self::Cut(a, b)
-            }
-            27 | 28 => {
-                let (a, b) = pair(choice);
-                Self::Heal(a, b)
-            }
-            29 => Self::Pause(host(choice)),
-            30 => Self::Resume(host(choice)),
-            31 => Self::CloseProducer(host(choice), choice.place(DESTINATIONS.len())),
-            32 => Self::Detach(host(choice)),
-            33 => Self::Stop(host(choice)),
-            34 => Self::PowerOff(host(choice)),
-            35 => Self::Sleep(host(choice)),
-            36 => Self::Segments(host(choice), choice.place(4)),
-            37 | 38 => Self::Stranger(choice.pick(&Mischief::ALL), host(choice), seed(choice)),
-            39 | 40 => match choice.below(5) {
-                0 => Self::Record(host(choice)),
-                1 => Self::RestartEmpty(host(choice)),
-                2 => Self::Rot(host(choice)),
-                3 => Self::DiskRoom(host(choice), choice.pick(&[0, 1 << 10, 1 << 14, 1 << 30])),
-                _ => Self::Clock(host(choice), choice.pick(&[DAY, -DAY, 3_600_000, -1_000])),
-            },
-            _ => match choice.below(4) {
+            Kind::Arrive => match choice.below(2) {
                 0 => Self::AddHost(choice.place(2)),
-                1 => Self::AddBroker(choice.place(2)),
-                _ => Self::Slow(host(choice), [0, 1 << 10, 1 << 14, 1 << 18][usize::from(choice.place(4))]),
+                _ => Self::AddBroker(choice.place(2)),
             },
+            Kind::Close => Self::CloseProducer(host, choice.place(DESTINATIONS.len())),
+            Kind::Crash => match choice.below(2) {
+                0 => Self::Crash(host),
+                _ => Self::Restart(host),
+            },
+            Kind::Cut => {
+                let other = choice.place(hosts);
+                match choice.below(4) {
+                    0 => Self::CutOneWay(host, other),
+                    1 => Self::Cut(host, other),
+                    _ => Self::Heal(host, other),
+                }
+            }
+            Kind::Detach => Self::Detach(host),
+            Kind::Disk => match choice.below(5) {
+                0 => Self::Record(host),
+                1 => Self::RestartEmpty(host),
+                2 => Self::Rot(host),
+                3 => Self::DiskRoom(host, choice.pick(&[0, 1 << 10, 1 << 14, 1 << 30])),
+                _ => Self::Clock(host, choice.pick(&[DAY, -DAY, 3_600_000, -1_000])),
+            },
+            Kind::Faults => match choice.below(2) {
+                0 => Self::Faults(choice.below(1 << 16)),
+                _ => Self::Quiet,
+            },
+            Kind::Leave => Self::Stop(host),
+            Kind::Machine => match choice.below(3) {
+                0 => Self::PowerOff(host),
+                1 => Self::Sleep(host),
+                _ => Self::Segments(host, choice.place(4)),
+            },
+            Kind::Pause => match choice.below(2) {
+                0 => Self::Pause(host),
+                _ => Self::Resume(host),
+            },
+            Kind::Reset => Self::Reset(host, choice.place(hosts)),
+            Kind::Send => Self::Send(host, choice.place(DESTINATIONS.len()), 1 + choice.place(20)),
+            Kind::SendSized => {
+                let (to, size) = (choice.place(DESTINATIONS.len()), choice.pick(&[0, 1, 100, 300, 700, 1_500, 9_000]));
+                // At most what the slowest host reads within a few seconds.
+                let count = 1 + choice.place(usize::from((20_000 / size.max(1)).min(20)));
+                Self::SendSized(host, to, count, size)
+            }
+            Kind::SendWide => Self::SendWide(host, choice.pick(&[20, 20, 20, 1_100])),
+            Kind::Sever => Self::Sever(host, choice.place(hosts)),
+            Kind::Slow => Self::Slow(host, choice.pick(&[0, 1 << 12, 1 << 14, 1 << 18])),
+            Kind::Stranger => {
+                let seed = u16::try_from(choice.below(1 << 16)).expect("16 bits");
+                Self::Stranger(choice.pick(&Mischief::ALL), host, seed)
+            }
+            Kind::Subscribe => match choice.below(3) {
+                0 => Self::SubscribeOnly(host, choice.place(PATTERNS.len())),
+                _ => Self::Subscribe(host, choice.place(PATTERNS.len())),
+            },
+            Kind::SubscribeOddly => {
+                let (pattern, prefetch) = (choice.place(PATTERNS.len()), choice.place(4));
+                match choice.below(2) {
+                    0 => Self::SubscribeBackwards(host, pattern, prefetch),
+                    _ => Self::SubscribeReluctantly(host, pattern, prefetch),
+                }
+            }
+            Kind::Unsubscribe => Self::Unsubscribe(host, choice.place(CONSUMERS_MAX)),
+            Kind::Wait => Self::Wait(1 << choice.below(16)),
         }
     }
 
@@ -159,6 +247,12 @@ impl Step {
             Self::AddBroker(group) => play.add_broker(stage, group),
             Self::AddHost(group) => play.add_host(stage, group),
             Self::Clock(host, millis) => stage.world().shift_wall_clock(play.host(host), millis.into()),
+            Self::Ack(host, consumer, delivery) => {
+                play.answer(stage, [host, consumer, delivery], AckExtent::UpTo, AckKind::Accepted);
+            }
+            Self::AckOne(host, consumer, delivery) => {
+                play.answer(stage, [host, consumer, delivery], AckExtent::Individual, AckKind::Accepted);
+            }
             Self::CloseProducer(host, to) => {
                 let (host, to) = (play.host(host), DESTINATIONS[usize::from(to) % DESTINATIONS.len()]);
                 if play.clients.contains(&host) && stage.is_running(host) && stage.is_producing(host, to) {
@@ -183,6 +277,11 @@ impl Step {
             Self::Record(host) => {
                 stage.world().record();
                 stage.restart(play.host(host));
+            Self::Release(host, consumer, delivery) => {
+                play.answer(stage, [host, consumer, delivery], AckExtent::UpTo, AckKind::Released);
+            }
+            Self::ReleaseOne(host, consumer, delivery) => {
+                play.answer(stage, [host, consumer, delivery], AckExtent::Individual, AckKind::Released);
             }
             Self::Reset(a, b) => play.between(a, b, |a, b| stage.world().reset(a, b)),
             Self::Restart(host) => stage.restart(play.host(host)),
@@ -194,28 +293,41 @@ impl Step {
                 stage.world().set_segments(play.host(host), segments);
             }
             Self::Send(host, to, count) => {
+                let texts = play.texts(usize::from(count));
+                play.send(stage, host, to, texts);
+            }
+            Self::SendSized(host, to, count, size) => {
+                let sized = |text: String| format!("{text:.<width$.width$}", width = usize::from(size));
+                let texts = play.texts(usize::from(count)).into_iter().map(sized).collect();
+                play.send(stage, host, to, texts);
+            }
+            Self::SendWide(host, count) => {
                 let host = play.host(host);
+                let count = if play.clients.contains(&host) { count.min(ROUTES_MAX) } else { count };
                 if stage.is_running(host) {
-                    let texts = play.texts(usize::from(count));
-                    stage.send_all(host, DESTINATIONS[usize::from(to) % DESTINATIONS.len()], texts);
+                    for topic in (0..count).chain(0..count.min(AGAIN)) {
+                        stage.send_all(host, &format!("topic://wide.{topic}"), play.texts(1));
+                    }
                 }
             }
             Self::Sleep(host) => stage.sleep(play.host(host)),
+            Self::Sever(a, b) => play.between(a, b, |a, b| stage.world().sever(a, b)),
             Self::Slow(host, rate) => {
-                stage.world().slow(play.host(host), Some(u64::from(rate)).filter(|rate| *rate > 0));
+                stage.slow(play.host(host), Some(u64::from(rate)).filter(|rate| *rate > 0));
             }
-            Self::Stop(host) => {
-                let host = play.host(host);
-                if play.clients.contains(&host) {
-                    stage.stop(host);
-                }
+            Self::Stop(host) => stage.stop(play.host(host)),
+            Self::Subscribe(host, pattern) => play.subscribe(stage, host, pattern, Acking::Automatic, 0),
+            Self::SubscribeBackwards(host, pattern, prefetch) => {
+                play.subscribe(stage, host, pattern, Acking::Backwards, prefetch);
+            }
+            Self::SubscribeOnly(host, pattern) => play.subscribe(stage, host, pattern, Acking::Manual, 0),
+            Self::SubscribeReluctantly(host, pattern, prefetch) => {
+                play.subscribe(stage, host, pattern, Acking::Reluctant, prefetch);
             }
             Self::Stranger(mischief, host, seed) => {
                 let host = play.host(host);
                 play.stranger(stage).act(stage, mischief, host, seed.into());
             }
-            Self::Subscribe(host, pattern) => play.subscribe(stage, host, pattern, Acking::Automatic),
-            Self::SubscribeOnly(host, pattern) => play.subscribe(stage, host, pattern, Acking::Manual),
             Self::Unsubscribe(host, place) => {
                 let host = play.host(host);
                 let open = stage.open_consumers(host);
@@ -234,13 +346,13 @@ pub(crate) struct Play {
     hosts: Vec<HostId>,
     clients: Vec<HostId>, // Among them.
     hops_max: u32,
-    limits: Limits,
+    limits: Vec<Limit>,
     texts: u64,
     stranger: Option<Stranger>,
 }
 
 impl Play {
-    pub(crate) fn new(hops_max: u32, limits: Limits) -> Self {
+    pub(crate) fn new(hops_max: u32, limits: Vec<Limit>) -> Self {
         Self { hosts: Vec::new(), clients: Vec::new(), hops_max, limits, texts: 0, stranger: None }
     }
 
@@ -263,6 +375,7 @@ impl Play {
             config.peers = alone.map(|host| at_port(*host)).collect();
             config.multicast = None;
         }
+        config.dial.backoff.attempts_max = Some(wanted.attempts_max).filter(|max| *max > 0);
         let added = self.add(stage, |_| config);
         self.clients.extend(added);
     }
@@ -271,8 +384,16 @@ impl Play {
         if self.hosts.len() >= HOSTS_MAX {
             return None;
         }
-        let config = config(format!("b{}", self.hosts.len()));
-        let host = stage.host(self.limits.apply(config, self.hops_max));
+        let mut config = config(format!("b{}", self.hosts.len()));
+        config.bridge.message_hops_max = self.hops_max;
+        config.bridge.demand_hops_max = self.hops_max;
+        config.broker.producers_max = PRODUCERS_MAX;
+        config.broker.audit_producers_max = PRODUCERS_MAX * HOSTS_MAX;
+        config.fanout.audit_producers_max = PRODUCERS_MAX * HOSTS_MAX;
+        for limit in &self.limits {
+            limit.apply(&mut config, self.hosts.len());
+        }
+        let host = stage.host(config);
         self.hosts.push(host);
         Some(host)
     }
@@ -306,12 +427,42 @@ impl Play {
         }
     }
 
-    fn subscribe(&self, stage: &mut Stage, host: u8, pattern: u8, acking: Acking) {
+    /// Answers a delivery that is outstanding; host, consumer and delivery are named by their places.
+    fn answer(&self, stage: &mut Stage, places: [u8; 3], extent: AckExtent, kind: AckKind) {
+        let [host, consumer, delivery] = places;
         let host = self.host(host);
-        if stage.is_running(host) && stage.open_consumers(host).len() < CONSUMERS_MAX {
-            stage.subscribe_with(host, PATTERNS[usize::from(pattern) % PATTERNS.len()], acking, None);
+        if !stage.is_running(host) {
+            return;
+        }
+        let by_hand = |consumer: &ConsumerId| stage.acking(*consumer) == Acking::Manual;
+        let open: Vec<ConsumerId> = stage.open_consumers(host).into_iter().filter(by_hand).collect();
+        if let Some(consumer) = around(&open, consumer)
+            && let Some(tag) = around(&stage.outstanding(consumer), delivery)
+        {
+            stage.answer(Ack { consumer, tag, extent, kind });
         }
     }
+
+    fn send(&self, stage: &mut Stage, host: u8, to: u8, texts: Vec<String>) {
+        let host = self.host(host);
+        if stage.is_running(host) {
+            stage.send_all(host, DESTINATIONS[usize::from(to) % DESTINATIONS.len()], texts);
+        }
+    }
+
+    /// A prefetch of 0 is the default.
+    fn subscribe(&self, stage: &mut Stage, host: u8, pattern: u8, acking: Acking, prefetch: u8) {
+        let host = self.host(host);
+        if stage.is_running(host) && stage.open_consumers(host).len() < CONSUMERS_MAX {
+            let prefetch = Some(u32::from(prefetch)).filter(|prefetch| *prefetch > 0);
+            stage.subscribe_with(host, PATTERNS[usize::from(pattern) % PATTERNS.len()], acking, prefetch);
+        }
+    }
+}
+
+/// The item at a place, counted round.
+fn around<T: Copy>(items: &[T], place: u8) -> Option<T> {
+    items.get(usize::from(place).checked_rem(items.len())?).copied()
 }
 
 impl Client {
@@ -321,6 +472,7 @@ impl Client {
             replicates_queues: choice.chance(1, 3),
             checks_duplicates: !choice.chance(1, 4),
             is_told: choice.chance(1, 3),
+            attempts_max: choice.pick(&[0, 0, 0, 1, 3]),
             send_timeout_millis: choice.pick(&[30_000, 30_000, 2_000, 200]),
         }
     }
@@ -333,31 +485,6 @@ impl Client {
             send_timeout: Duration::from_millis(self.send_timeout_millis.into()),
             ..FanoutConfig::default()
         }
-    }
-}
-
-impl Limits {
-    fn apply(self, mut config: Config, hops_max: u32) -> Config {
-        config.bridge.message_hops_max = hops_max;
-        config.bridge.demand_hops_max = hops_max;
-        if self == Self::Tight {
-            config.broker.queue_prefetch = 2;
-            config.broker.topic_prefetch = 3;
-            config.broker.producer_window = 8;
-            config.broker.queue_bytes_max = 1_000;
-            config.broker.topic_bytes_max = 1_000;
-            config.bridge.prefetch = 2;
-            config.bridge.topic_prefetch = 3;
-            config.bridge.window = 2_000;
-            config.fanout.memory_max = 4_000;
-            config.fanout.window = 2_000;
-            config.remote.window = 2_000;
-            config.remote.parked_bytes_max = 16_000;
-            config.link.window = 256;
-            config.link.backlog_max = 16 * 1024;
-            config.link.slots = 2;
-        }
-        config
     }
 }
 
@@ -396,3 +523,38 @@ const HOSTS_MAX: usize = 8;
 const PORT: u16 = 61_616;
 const DAY: i32 = 24 * 60 * 60 * 1_000;
 const CONSUMERS_MAX: usize = 8;
+/// One for each destination, however many there are.
+const PRODUCERS_MAX: usize = 2_048;
+/// To how many topics a client may send beside the other destinations.
+const ROUTES_MAX: u16 = 1_000;
+/// How many topics are sent to twice.
+const AGAIN: u16 = 40;
+
+/// What may happen, and how likely each is beside the others.
+const KINDS: [(Kind, usize); 22] = [
+    (Kind::Wait, 12),
+    (Kind::Send, 12),
+    (Kind::Subscribe, 6),
+    (Kind::SendSized, 8),
+    (Kind::SubscribeOddly, 3),
+    (Kind::Answer, 8),
+    (Kind::Unsubscribe, 4),
+    (Kind::Faults, 4),
+    (Kind::Crash, 4),
+    (Kind::Reset, 4),
+    (Kind::Cut, 8),
+    (Kind::Pause, 4),
+    (Kind::Slow, 3),
+    (Kind::Sever, 3),
+    (Kind::Close, 2),
+    (Kind::Detach, 2),
+    (Kind::Leave, 2),
+    (Kind::Arrive, 2),
+    (Kind::SendWide, 1),
+    (Kind::Machine, 4),
+    (Kind::Disk, 3),
+    (Kind::Stranger, 4),
+];
+
+/// Without these nothing happens.
+const CONSTANT: [Kind; 3] = [Kind::Wait, Kind::Send, Kind::Subscribe];

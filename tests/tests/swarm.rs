@@ -1,6 +1,6 @@
 //! Whatever happens: nothing forbidden ever, and everything owed in the end.
 
-use flockmq_tests::{Campaign, Limits, Scenario, Step};
+use flockmq_tests::{Campaign, Limit, Scenario, Step};
 
 /// `FLOCKMQ_SEEDS=N` runs N seeds, `FLOCKMQ_SEEDS=A..B` those from A up to B, which is how a failure is had again.
 #[test]
@@ -36,8 +36,39 @@ fn a_shorter_path_takes_nothing_from_what_was_accepted_by_the_longer() {
         brokers: 0,
         clients: Vec::new(),
         hops_max: 3,
-        limits: Limits::Tight,
+        limits: vec![
+            Limit::QueuePrefetch(2),
+            Limit::QueueBytes(1_000),
+            Limit::BridgePrefetch(2),
+            Limit::BridgeWindow(2_000),
+            Limit::LinkWindow(256),
+            Limit::Slots(2),
+        ],
         steps,
+    }
+    .run();
+}
+
+/// One chunk of bytes brings a shorter path, which takes the place of a longer one, and an acknowledgement that makes
+/// room for what came by the longer.
+#[test]
+fn what_is_accepted_beside_a_change_of_paths_is_told_before_the_longer_ends() {
+    Scenario {
+        seed: 2_837_090_471,
+        hosts: 5,
+        brokers: 0,
+        clients: vec![],
+        hops_max: 3,
+        limits: vec![Limit::QueueBytes(1), Limit::BridgeWindow(1)],
+        steps: vec![
+            Step::Send(3, 1, 19),
+            Step::Wait(4096),
+            Step::Faults(14357),
+            Step::Subscribe(1, 1),
+            Step::Quiet,
+            Step::Wait(16),
+            Step::Subscribe(4, 1),
+        ],
     }
     .run();
 }

@@ -26,8 +26,8 @@ use topic::Audience;
 
 use crate::base::{Audit, Instant, Outbox, Situation};
 use crate::model::{
-    Ack, AckExtent, AckKind, ConnectionId, ConsumerId, Delivery, Demand, DestinationKind, LinkId, Message, MessageId,
-    Origin, ProducerId, Refusal, Tag, Ticket, What,
+    Ack, AckExtent, AckKind, ConnectionId, ConsumerId, Delivery, Demand, Destination, DestinationKind, LinkId, Message,
+    MessageId, Origin, ProducerId, Refusal, Tag, Ticket, What,
 };
 
 /// Limits of the embedded broker.
@@ -136,6 +136,12 @@ pub struct BrokerStats {
     pub duplicates: u64,
     /// Messages dropped because their topic subscriber was stalled.
     pub dropped: u64,
+    /// Queues' messages accepted, duplicates not included. Each waits, is outstanding, was acknowledged or let go.
+    pub accepted_queued: u64,
+    /// Deliveries of queues' messages acknowledged, those to peers included: from then on the peer's.
+    pub acknowledged_queued: u64,
+    /// Queues' messages that came back from a peer when another copy had come meanwhile, and were let go.
+    pub let_go: u64,
     /// Bytes that wait in queues now.
     pub queued_bytes: u64,
     /// Messages that wait in queues now.
@@ -325,6 +331,7 @@ impl Broker {
             let MessageId { producer, sequence } = entry.message.id;
             if subscription.is_bridge() && self.config.checks_duplicates && self.audit.note(producer, sequence) {
                 Situation::CopyReturned.met();
+                self.stats.let_go += 1;
                 continue; // Another copy has come since this one was handed over.
             }
             Situation::DeliveriesReturned.met();
@@ -402,7 +409,7 @@ impl Broker {
         let subscription = self.subscriptions.get_mut(id).expect("a connection's consumer has a subscription");
         let not_outstanding = Refusal::NotOutstanding { consumer: ack.consumer, tag: ack.tag };
         let before = subscription.outstanding.bytes();
-        let count = subscription.outstanding.count();
+        let (count, held) = (subscription.outstanding.count(), subscription.outstanding.held());
         let released = match (ack.extent, ack.kind) {
             (AckExtent::Individual, _) => subscription.outstanding.take(ack.tag).map(|held| held.into_iter().collect()),
             (AckExtent::UpTo, AckKind::Accepted) => subscription.outstanding.drop_up_to(ack.tag).map(|()| Vec::new()),
@@ -413,7 +420,10 @@ impl Broker {
         subscription.progressed(now);
         let mut returned = BTreeSet::new();
         match ack.kind {
-            AckKind::Accepted => self.stats.acknowledged += (count - subscription.outstanding.count()) as u64,
+            AckKind::Accepted => {
+                self.stats.acknowledged += (count - subscription.outstanding.count()) as u64;
+                self.stats.acknowledged_queued += (held - subscription.outstanding.held()) as u64;
+            }
             AckKind::Released => {
                 for Held { slot, mut entry } in released {
                     Situation::Released.met();
@@ -481,6 +491,14 @@ impl Broker {
         stats
     }
 
+    /// How many messages wait in each queue that has any.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (&Destination, usize)> {
+        self.registry.iter().filter_map(|entry| match &entry.room {
+            Room::Queue(queue) if queue.len() > 0 => Some((&entry.name, queue.len())),
+            Room::Queue(_) | Room::Topic => None,
+        })
+    }
+
     fn accept_parked(&mut self, now: Instant, slot: Slot, parked: Parked, out: &mut Outbox<Output>) {
         let Parked { from, ticket, redeliveries, message } = parked;
         out.push(Output::Accepted { to: from, ticket });
@@ -511,6 +529,7 @@ impl Broker {
         match &mut self.registry.get_mut(slot).room {
             Room::Queue(queue) => {
                 let entry = queue.entry(message, redeliveries);
+                self.stats.accepted_queued += 1;
                 self.offer(slot, entry, out);
             }
             Room::Topic => self.publish(now, slot, &message, Audience::All, out),

@@ -35,7 +35,7 @@ use crate::client::Client;
 use crate::dial::Dialer;
 use crate::discovery::{Multicast, Settings};
 use crate::fanout::{Fanout, Horizon};
-use crate::model::{Address, BrokerId, ConnectionId, GroupId, LinkId, ListenerId, Role};
+use crate::model::{Address, BrokerId, ConnectionId, Destination, GroupId, LinkId, ListenerId, Role};
 use crate::remote::RemoteClient;
 
 /// A peer that a link is up to.
@@ -224,6 +224,11 @@ impl Node {
     /// The brokers that this client fans out to, or would; none in other roles.
     pub fn targets(&self) -> Vec<Target> {
         self.targets_now()
+    }
+
+    /// How many messages wait in each of the embedded broker's queues that has any.
+    pub fn waiting(&self) -> Vec<(Destination, usize)> {
+        self.broker.waiting().map(|(queue, count)| (queue.clone(), count)).collect()
     }
 
     /// Counts and gauges.

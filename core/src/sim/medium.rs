@@ -80,6 +80,12 @@ impl Medium {
         self.rates[host.index()] = rate;
     }
 
+    /// True if nothing goes wrong by chance, nothing is cut and nobody reads slowly.
+    pub(super) fn is_calm(&self) -> bool {
+        let is_cut = self.paths.iter().flatten().any(|path| path.is_cut);
+        !is_cut && self.faults == Faults::default() && self.rates.iter().all(Option::is_none)
+    }
+
     /// Chance, for what travels on this path.
     pub(super) fn rng(&mut self, from: HostId, to: HostId) -> &mut Rng {
         &mut self.paths[from.index()][to.index()].rng

@@ -40,7 +40,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::recording::Recording;
-use crate::{Command, Config, Event, Input, Instant, Node, Output, Rng, Seed, Timestamp};
+use crate::{Address, Command, Config, Event, Input, Instant, Node, Output, Rng, Seed, Timestamp};
 use agenda::Happening;
 pub use disk::{Disk, DiskError, DiskRequest};
 pub use fault::{Counts, Delay, Faults};
@@ -63,6 +63,7 @@ pub struct World {
     trace: Trace,
     chance: u128, // Of hosts: each has its own, however many there are.
     is_recording: bool,
+    dials: Option<Vec<(Instant, HostId, Address)>>,
 }
 
 impl World {
@@ -71,7 +72,16 @@ impl World {
         let mut rng = Rng::new(seed);
         let net = Net::new(&mut rng);
         let chance = rng.next_u128();
-        Self { seed, now: Instant::ZERO, net, hosts: Vec::new(), trace: Trace::default(), chance, is_recording: false }
+        Self {
+            seed,
+            now: Instant::ZERO,
+            net,
+            hosts: Vec::new(),
+            trace: Trace::default(),
+            chance,
+            is_recording: false,
+            dials: None,
+        }
     }
 
     /// Adds a host and starts a node on it. Its address is [`HostId::ip`], its name for others is the config's, its
@@ -238,6 +248,22 @@ impl World {
     /// A number that two runs share if, and nearly only if, all processes were told and said the same.
     pub fn trace_hash(&self) -> u64 {
         self.trace.hash()
+    }
+
+    /// True if nothing stands in the way of anything now: no faults by chance, no cut, no slow or paused host. What
+    /// went wrong before may still be felt.
+    pub fn is_calm(&self) -> bool {
+        self.net.medium.is_calm() && !self.hosts.iter().any(|host| host.is_paused)
+    }
+
+    /// Keeps every dial from now on, until it is taken.
+    pub fn keep_dials(&mut self) {
+        self.dials.get_or_insert_default();
+    }
+
+    /// Takes the dials kept, oldest first: when, from which host, and where to.
+    pub fn take_dials(&mut self) -> Vec<(Instant, HostId, Address)> {
+        self.dials.as_mut().map(core::mem::take).unwrap_or_default()
     }
 
     /// Keeps the last so many lines of what happens from now on; none at first.
@@ -413,6 +439,9 @@ impl World {
             tape.output(&output);
         }
         // Whoever still commands it may be answered.
+        if let (Some(dials), Output::Connect { address, .. }) = (&mut self.dials, &output) {
+            dials.push((self.now, id, address.clone()));
+        }
         let is_allowed = !host.is_stopped || matches!(output, Output::Event(_));
         assert!(is_allowed, "{id} has stopped, but says {output:?} (at {}, {})", self.now, self.seed);
         match output {

@@ -179,6 +179,11 @@ impl Net {
         self.streams.reset_between(now, a, b, &mut self.medium);
     }
 
+    /// All streams between two hosts are torn down, and only `hearer` hears of it.
+    pub(super) fn sever(&mut self, now: Instant, hearer: HostId, other: HostId) {
+        self.streams.sever_between(now, hearer, other, &mut self.medium);
+    }
+
     /// A host's process dies; the next one has another name and knows nothing of its links.
     pub(super) fn crash(&mut self, now: Instant, host: HostId) {
         for (stream, side) in self.end_process(host) {

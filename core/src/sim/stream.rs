@@ -165,6 +165,18 @@ impl Streams {
         count
     }
 
+    /// All streams between two hosts are torn down as far as `hearer` hears; the other end is left half-open.
+    pub(super) fn sever_between(&mut self, now: Instant, hearer: HostId, other: HostId, medium: &mut Medium) {
+        for stream in self.items.iter_mut().flatten() {
+            for writer in [Side::Dialler, Side::Acceptor] {
+                if stream.direction(writer) == (other, hearer) {
+                    stream.reset_pipe(now, writer, medium);
+                    medium.counts.resets += 1;
+                }
+            }
+        }
+    }
+
     /// What a cut had held up from `from` to `to` is sent again.
     pub(super) fn heal(&mut self, now: Instant, from: HostId, to: HostId, medium: &mut Medium) {
         for stream in self.items.iter_mut().flatten() {

@@ -62,6 +62,13 @@ impl World {
         self.net.reset(self.now, a, b);
     }
 
+    /// Tears down all streams between two hosts as a box between them does that has lost its memory: one end hears so
+    /// when it next looks, the other keeps half-open links.
+    pub fn sever(&mut self, hearer: HostId, other: HostId) {
+        self.trace.verb(self.now, hearer, format_args!("severed from {other}"));
+        self.net.sever(self.now, hearer, other);
+    }
+
     /// Ends a host's process without a word. Those linked to it hear so, unless they are cut from it: they are left
     /// with half-open links. What it had written stays on the host's disk; of what it was still writing, a part.
     pub fn crash(&mut self, host: HostId) {

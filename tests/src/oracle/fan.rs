@@ -15,10 +15,10 @@ use super::{Oracle, Outcome, Process, Sent, Subscriber, is_fair};
 #[derive(Debug)]
 pub(super) struct Fan {
     config: FanoutConfig,
-    listed: usize,                        // Addresses there can be.
-    targets: BTreeMap<BrokerId, Address>, // That are up.
-    met: BTreeMap<BrokerId, Instant>,     // When each was first up.
-    given_up: BTreeMap<Address, u32>,     // How often that was told since it was up.
+    listed: usize,                                   // Addresses there can be.
+    targets: BTreeMap<BrokerId, (Address, Instant)>, // That are up, and since when.
+    met: BTreeMap<BrokerId, Instant>,                // When each was first up.
+    given_up: BTreeMap<Address, u32>,                // How often that was told since it was up.
     told: Option<(u32, u32)>,
     primary: Option<BrokerId>,
     lost: Option<(BrokerId, Instant)>,
@@ -152,6 +152,8 @@ impl Oracle {
     /// F1: a client is told that its messages are accepted only when enough brokers have accepted them.
     pub(super) fn fan_accepted(&mut self, at: Instant, host: HostId, messages: &[MessageId], by: &[BrokerId]) {
         let present: BTreeSet<BrokerId> = self.hosts.values().filter_map(|known| known.present).collect();
+        let rooms = self.hosts.values().filter_map(|known| Some((known.present?, known.message_max)));
+        let rooms: BTreeMap<BrokerId, u32> = rooms.collect();
         let Some(fan) = &mut self.hosts.get_mut(&host).expect("a host of this world").fan else {
             assert!(by.is_empty(), "{host} is no client, and {by:?} have accepted what it sent");
             return;
@@ -178,6 +180,9 @@ impl Oracle {
                     let primary = *fan.primary.get_or_insert(by[0]);
                     assert_eq!(by, [primary], "{what} went to another target than those before it");
                 }
+            }
+            for (broker, max) in by.iter().filter_map(|broker| Some((broker, *rooms.get(broker)?))) {
+                assert!(sent.text.len() <= max as usize, "F4: {what} is larger than what {broker} accepts");
             }
             // The broker may be gone by the time its word is heard.
             sent.is_forgiven |= !by.iter().any(|broker| present.contains(broker));
@@ -256,7 +261,8 @@ impl Oracle {
 
     pub(super) fn fan_noticed(&mut self, at: Instant, host: HostId, event: &Event) {
         let is_ours = matches!(event, Event::TargetLost { broker, .. } if self.is_ours(*broker));
-        let fan = self.fan(host);
+        let known = self.host(host);
+        let fan = known.fan.as_mut().expect("a client");
         match event {
             Event::TargetGivenUp { address, .. } => {
                 let count = fan.given_up.entry(address.clone()).or_default();
@@ -264,10 +270,16 @@ impl Oracle {
                 assert_eq!(*count, 1, "R4: {host} was told twice that {address} is given up");
             }
             Event::TargetLost { broker, address, reason, .. } => {
-                assert_eq!(fan.targets.remove(broker).as_ref(), Some(address), "{host} lost {broker}, not up there");
+                let found = fan.targets.remove(broker);
+                let (found, since) = found.unwrap_or_else(|| panic!("{host} lost {broker}, which was not up"));
+                assert_eq!(found, *address, "{host} lost {broker}, which was up elsewhere");
+                known.dials.lost(at, since);
                 fan.lost = Some((*broker, at));
                 fan.primary.take_if(|primary| primary == broker);
                 assert!(is_fair(reason) || !is_ours, "{host} and {broker}, of ours both, part because {reason}");
+                if let Some(target) = self.hosts.values_mut().find(|known| known.present == Some(*broker)) {
+                    target.has_kept_clients = false;
+                }
                 self.failed(at);
             }
             Event::Targets { up, needed } => {
@@ -277,8 +289,11 @@ impl Oracle {
             Event::TargetUp { broker, address, .. } => {
                 // F9: one target for each broker, and one for each address.
                 assert!(!fan.targets.contains_key(broker), "{host} has the target {broker} twice");
-                assert!(!fan.targets.values().any(|found| found == address), "{host} has two targets at {address}");
-                fan.targets.insert(*broker, address.clone());
+                assert!(
+                    !fan.targets.values().any(|(found, _)| found == address),
+                    "{host} has two targets at {address}"
+                );
+                fan.targets.insert(*broker, (address.clone(), at));
                 fan.met.entry(*broker).or_insert(at);
                 fan.given_up.remove(address);
                 fan.ups += 1;
@@ -319,6 +334,27 @@ impl Oracle {
             let until = (sent.at + fan.config.send_timeout).max(fan.resumed_at) + SLACK;
             assert!(now <= until, "at {now} nothing is known yet of {}", self.describe(id));
         }
+    }
+
+    /// F2, F5, F8: a message was left to its deadline, though enough targets had been there for so long, and all of them
+    /// were able to take it.
+    pub(crate) fn check_deadline(
+        &self,
+        at: Instant,
+        host: HostId,
+        id: MessageId,
+        within: Duration,
+        is_able: impl Fn(BrokerId) -> bool,
+    ) {
+        let (Some(fan), sent) = (&self.hosts[&host].fan, &self.sent[&id]) else { return };
+        let was_there = |since: Instant| since + within <= at;
+        let are_able = fan.targets.iter().all(|(broker, (_, since))| was_there(*since) && is_able(*broker));
+        assert!(
+            !(fan.is_ready() && was_there(sent.at) && are_able),
+            "{} was left to its deadline, though these targets could have taken it: {:?}",
+            self.describe(id),
+            fan.targets
+        );
     }
 
     fn unanswered(&self, host: HostId) -> impl Iterator<Item = (MessageId, &Sent)> {

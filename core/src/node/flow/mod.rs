@@ -133,6 +133,16 @@ impl Node {
         }
     }
 
+    /// Notes what the broker has accepted, ahead of whatever else it has said.
+    pub(super) fn note_accepted(&mut self) {
+        for output in self.lanes.broker.drain().collect::<Vec<_>>() {
+            match output {
+                broker::Output::Accepted { to, ticket } => self.accepted(to, ticket),
+                other => self.lanes.broker.push(other),
+            }
+        }
+    }
+
     /// The broker has accepted a message: whoever sent it is told at the end of the pass.
     pub(super) fn accepted(&mut self, to: Origin, ticket: Ticket) {
         self.serve(to);

@@ -65,6 +65,9 @@ impl Node {
         say: impl Fn(&mut Bridge, &mut Outbox<bridge::Inward>, &mut Outbox<Frame>),
     ) {
         for link in self.bridges.keys().copied().collect::<Vec<_>>() {
+            // A demand that ends says how far it was answered, and the broker may have said so after what ends it, or
+            // when another's end made room.
+            self.note_accepted();
             if let Some(bridge) = self.bridges.get_mut(&link) {
                 say(bridge, &mut self.lanes.bridge_in, &mut self.lanes.frames);
                 self.bridge_in_lane(now, link);

@@ -1,0 +1,135 @@
+//! How much room there is in a scenario: each limit is there or as by default, so that a few are also met alone.
+
+use std::time::Duration;
+
+use flockmq_core::{Config, Role};
+
+use crate::choice::Choice;
+
+/// One thing that is not as by default, for all hosts that it concerns. Bugs live at limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// So many bytes may wait for the network on one link, and an eighth of them be on their way to one neighbour.
+    Backlog(u32),
+    /// So many messages may be on their way for one demand.
+    BridgePrefetch(u32),
+    /// So many bytes of messages may be on their way to one peer.
+    BridgeWindow(u32),
+    /// So many bytes may a client hold.
+    FanoutMemory(u32),
+    /// So many bytes may a client have on their way to one target, and eight times as many wait there for room.
+    FanoutWindow(u32),
+    /// So many links may there be.
+    Links(u8),
+    /// So many bytes may be with a link's driver.
+    LinkWindow(u32),
+    /// Every second broker that stands alone takes no messages larger than this.
+    MessageBytes(u32),
+    /// A producer may have sent so many messages that are not accepted.
+    ProducerWindow(u32),
+    /// So many bytes may wait in one queue.
+    QueueBytes(u32),
+    /// The default prefetch of a queue's consumer.
+    QueuePrefetch(u32),
+    /// The first wait of those who dial and the longest, in milliseconds; the factor, and the jitter in percent.
+    Reconnect(u32, u32, u32, u32),
+    /// So many bytes may a client have been handed by one broker.
+    RemoteWindow(u32),
+    /// So many services may be known.
+    Services(u8),
+    /// For so many milliseconds may the other end of a link be silent.
+    Silence(u32),
+    /// So many slots does a listener have.
+    Slots(u8),
+    /// So many bytes may wait for one topic subscriber.
+    TopicBytes(u32),
+    /// The default prefetch of a topic's subscriber.
+    TopicPrefetch(u32),
+    /// Brokers look for no duplicates.
+    Unchecked,
+}
+
+impl Limit {
+    /// None at all, or each of them or not.
+    pub fn draw_some(choice: &mut Choice<'_>) -> Vec<Self> {
+        // How many of eight are there: few show what many hide.
+        let eighths = choice.pick(&[0, 0, 1, 2, 4, 6]);
+        if eighths == 0 {
+            return Vec::new();
+        }
+        let draws: [fn(&mut Choice<'_>) -> Self; 19] = [
+            |choice| Self::LinkWindow(choice.pick(&[64, 128, 256, 512])),
+            |choice| Self::QueueBytes(choice.pick(&[1, 200, 1_000])),
+            |choice| Self::QueuePrefetch(choice.pick(&[1, 2, 3])),
+            |choice| Self::TopicBytes(choice.pick(&[1, 200, 1_000])),
+            |choice| Self::TopicPrefetch(choice.pick(&[1, 2, 3])),
+            |choice| Self::BridgePrefetch(choice.pick(&[1, 2, 3])),
+            |choice| Self::BridgeWindow(choice.pick(&[1, 500, 2_000])),
+            |choice| Self::Slots(choice.pick(&[1, 2])),
+            |choice| Self::ProducerWindow(choice.pick(&[1, 8])),
+            |choice| Self::FanoutMemory(choice.pick(&[2_000, 4_000, 16_000])),
+            |choice| Self::FanoutWindow(choice.pick(&[1, 500, 2_000])),
+            |choice| Self::RemoteWindow(choice.pick(&[1, 500, 2_000])),
+            |choice| {
+                Self::Reconnect(
+                    choice.pick(&[10, 100, 1_000]),
+                    choice.pick(&[1_000, 100, 30_000]),
+                    choice.pick(&[2, 1, 3]),
+                    choice.pick(&[20, 0, 50]),
+                )
+            },
+            |choice| Self::Silence(choice.pick(&[1_000, 5_000])),
+            |choice| Self::MessageBytes(choice.pick(&[10, 200])),
+            |choice| Self::Backlog(choice.pick(&[16 * 1024, 64 * 1024])),
+            |choice| Self::Links(choice.pick(&[10, 16])),
+            |choice| Self::Services(choice.pick(&[8, 12])),
+            |_| Self::Unchecked,
+        ];
+        draws.into_iter().filter_map(|draw| choice.chance(eighths, 8).then(|| draw(choice))).collect()
+    }
+
+    /// Sets it in the config of the host that was added after `place` others.
+    pub(crate) fn apply(self, config: &mut Config, place: usize) {
+        let Config { bridge, broker, dial, fanout, link, remote, .. } = config;
+        match self {
+            Self::Backlog(bytes) => {
+                let window = u64::from(bytes / 8);
+                link.backlog_max = bytes.into();
+                bridge.window = bridge.window.min(window);
+                remote.window = remote.window.min(window);
+                fanout.window = fanout.window.min(window);
+            }
+            Self::BridgePrefetch(count) => (bridge.prefetch, bridge.topic_prefetch) = (count, count),
+            Self::BridgeWindow(bytes) => bridge.window = bytes.into(),
+            Self::FanoutMemory(bytes) => fanout.memory_max = bytes.into(),
+            Self::FanoutWindow(bytes) => {
+                fanout.window = bytes.into();
+                remote.parked_bytes_max = u64::from(bytes) * 8 + 64 * 1024;
+            }
+            Self::Links(count) => link.links_max = count.into(),
+            Self::LinkWindow(bytes) => link.window = bytes.into(),
+            Self::MessageBytes(bytes) if config.role == Role::Broker && place % 2 == 1 => broker.message_max = bytes,
+            Self::MessageBytes(_) => (),
+            Self::ProducerWindow(count) => broker.producer_window = count.into(),
+            Self::QueueBytes(bytes) => broker.queue_bytes_max = bytes.into(),
+            Self::QueuePrefetch(count) => broker.queue_prefetch = count,
+            Self::Reconnect(first, max, factor, jitter) => {
+                let millis = |count: u32| Duration::from_millis(count.into());
+                let backoff = &mut dial.backoff;
+                (backoff.first, backoff.max) = (millis(first), millis(max));
+                (backoff.factor, backoff.jitter_percent) = (factor, jitter);
+            }
+            Self::RemoteWindow(bytes) => remote.window = bytes.into(),
+            Self::Services(count) => {
+                if let Some(multicast) = &mut config.multicast {
+                    multicast.services_max = count.into();
+                }
+            }
+            Self::Silence(millis) => link.silence_max = Duration::from_millis(millis.into()),
+            Self::Slots(count) => link.slots = count.into(),
+            Self::TopicBytes(bytes) => broker.topic_bytes_max = bytes.into(),
+            Self::TopicPrefetch(count) => broker.topic_prefetch = count,
+            Self::Unchecked => broker.checks_duplicates = false,
+        }
+    }
+}
