@@ -1,6 +1,6 @@
 //! What must hold when the faults are over, and what no node may hold at any time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use flockmq_core::sim::{Faults, HostId};
@@ -88,7 +88,7 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     play.dismiss_stranger(stage);
     read_recordings(stage);
     stage.world().set_faults(Faults::default());
-    stage.world().heal_all();
+    stage.heal();
     for host in &hosts {
         stage.slow(*host, None);
         stage.world().set_segments(*host, &[0]);
@@ -156,7 +156,7 @@ fn link_up(stage: &mut Stage, hosts: &[HostId]) {
             up == brokers && up.iter().all(|broker| stage.oracle.serves(*broker, stage.id(*client)))
         };
         stage.is_linked(&peers)
-            && peers.iter().all(|host| stage.peers(*host).len() == peers.len() - 1)
+            && peers.iter().all(|host| stage.peers(*host).len() == neighbours(stage, &peers, *host).count())
             && alone.iter().all(|host| stage.peers(*host).is_empty())
             && of(Role::Client).iter().all(is_whole)
     };
@@ -227,7 +227,18 @@ fn is_served(stage: &Stage, host: HostId) -> bool {
 fn reaches(stage: &Stage, sender: HostId, other: HostId) -> bool {
     match [sender, other].map(|host| stage.config(host).role) {
         [Role::Broker, Role::Broker | Role::Peer] | [Role::Peer, Role::Broker] => sender == other,
-        [Role::Peer, Role::Peer] => stage.config(sender).group == stage.config(other).group,
+        [Role::Peer, Role::Peer] => {
+            let group = &stage.config(sender).group;
+            let is_member =
+                |host: &HostId| stage.config(*host).role == Role::Peer && stage.config(*host).group == *group;
+            let peers: Vec<HostId> = stage.hosts().into_iter().filter(is_member).collect();
+            let mut reached = BTreeSet::from([sender]);
+            for _ in 0..stage.config(sender).bridge.message_hops_max {
+                let further = reached.iter().flat_map(|host| neighbours(stage, &peers, *host));
+                reached = further.chain(reached.iter().copied()).collect();
+            }
+            reached.contains(&other)
+        }
         [Role::Client, _] => {
             let targets = stage.hosts().into_iter().filter(|host| is_target(stage, sender, *host));
             targets.into_iter().any(|target| reaches(stage, target, other))
@@ -237,6 +248,11 @@ fn reaches(stage: &Stage, sender: HostId, other: HostId) -> bool {
             is_served(stage, other) && targets.any(|target| reaches(stage, sender, target))
         }
     }
+}
+
+/// The hosts that a host has links to, if all is well.
+fn neighbours<'a>(stage: &'a Stage, peers: &'a [HostId], host: HostId) -> impl Iterator<Item = HostId> + 'a {
+    peers.iter().copied().filter(move |other| *other != host && !stage.is_walled_off(host, *other))
 }
 
 fn subscribers(stage: &Stage, hosts: &[HostId], sender: HostId, destination: &str) -> Vec<ConsumerId> {
@@ -310,7 +326,8 @@ fn come_back(stage: &mut Stage, hosts: &[HostId]) {
     let group = &stage.config(hosts[0]).group;
     let members = hosts.iter().filter(|host| stage.config(**host).role == Role::Peer);
     let peers: Vec<HostId> = members.filter(|host| stage.config(**host).group == *group).copied().collect();
-    let [first, .., last] = peers[..] else { return };
+    let Some(first) = peers.first().copied() else { return };
+    let Some(last) = neighbours(stage, &peers, first).last() else { return };
     for (hearer, other) in [(first, last), (last, first)] {
         stage.run_for(stage.config(hearer).dial.settled_after); // Or it would wait longer than at first.
         stage.world().sever(hearer, other);

@@ -24,6 +24,8 @@ pub struct Scenario {
     pub clients: Vec<Client>,
     /// How many bridges a message may cross.
     pub hops_max: u32,
+    /// Hosts between which nothing ever passes, by their places: others have to pass on what they say.
+    pub walls: Vec<(u8, u8)>,
     /// What is not as by default.
     pub limits: Vec<Limit>,
     /// What happens.
@@ -58,8 +60,10 @@ impl Scenario {
             _ => (1 + choice.place(3), 1 + choice.place(2), 1 + choice.place(2)),
         };
         let all = usize::from(hosts + brokers + clients);
-        let clients = (0..clients).map(|_| Client::draw(choice)).collect();
+        let clients: Vec<Client> = (0..clients).map(|_| Client::draw(choice)).collect();
         let hops_max = choice.pick(&[1, 1, 1, 2, 3]);
+        let are_peers = brokers == 0 && clients.is_empty() && hops_max > 1;
+        let walls = if are_peers { draw_walls(choice, hosts) } else { Vec::new() };
         let limits = Limit::draw_some(choice);
         let habits = Habits::draw(choice);
         let count = steps_max / 4 + usize::from(choice.place(steps_max - steps_max / 4 + 1));
@@ -67,7 +71,7 @@ impl Scenario {
         while steps.len() < count && !choice.is_exhausted() {
             steps.push(Step::draw(choice, &habits, all));
         }
-        Self { seed, hosts, brokers, clients, hops_max, limits, steps }
+        Self { seed, hosts, brokers, clients, hops_max, walls, limits, steps }
     }
 
     /// Plays it: what must never happen is checked all along; then the faults stop, and everything owed must arrive.
@@ -81,6 +85,9 @@ impl Scenario {
         let mut play = Play::new(self.hops_max, self.limits.clone());
         for _ in 0..self.hosts {
             play.add_host(&mut stage, 0);
+        }
+        for (a, b) in &self.walls {
+            play.wall_off(&mut stage, *a, *b);
         }
         for _ in 0..self.brokers {
             play.add_broker(&mut stage, 0);
@@ -106,7 +113,7 @@ impl Scenario {
         }
     }
 
-    /// Leaves out steps and limits for as long as it still fails.
+    /// Leaves out steps, limits and walls for as long as it still fails.
     #[must_use]
     pub fn shrink(&self, mut fails: impl FnMut(&Self) -> bool) -> Self {
         let mut least = self.clone();
@@ -134,8 +141,23 @@ impl Scenario {
                 least = fewer;
             }
         }
+        let open = Self { walls: Vec::new(), ..least.clone() };
+        if !least.walls.is_empty() && fails(&open) {
+            least = open;
+        }
         least
     }
+}
+
+/// All reach all, or each its neighbours in a line or a ring.
+fn draw_walls(choice: &mut Choice<'_>, hosts: u8) -> Vec<(u8, u8)> {
+    let joins: &[u8] = match choice.below(4) {
+        0 | 1 => return Vec::new(),
+        2 => &[1],
+        _ => &[1, hosts.saturating_sub(1)],
+    };
+    let pairs = (0..hosts).flat_map(|a| (a + 1..hosts).map(move |b| (a, b)));
+    pairs.filter(|(a, b)| !joins.contains(&(b - a))).collect()
 }
 
 /// The scenario as a test to paste, which `use flockmq_tests::{Client, Limit, Scenario, Step}` makes complete.
@@ -149,7 +171,8 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(f, "        clients: vec!{:?},", self.clients)?;
         let limits: Vec<String> = self.limits.iter().map(|limit| format!("Limit::{limit:?}")).collect();
-        writeln!(f, "        hops_max: {},\n        limits: vec![{}],", self.hops_max, limits.join(", "))?;
+        writeln!(f, "        hops_max: {},\n        walls: vec!{:?},", self.hops_max, self.walls)?;
+        writeln!(f, "        limits: vec![{}],", limits.join(", "))?;
         writeln!(f, "        steps: vec![")?;
         for step in &self.steps {
             writeln!(f, "            Step::{step:?},")?;
@@ -187,11 +210,20 @@ mod tests {
             attempts_max: 0,
             send_timeout_millis: 9,
         }];
-        let scenario =
-            Scenario { seed: 7, hosts: 2, brokers: 1, clients, hops_max: 1, limits: vec![Limit::Slots(1)], steps };
+        let scenario = Scenario {
+            seed: 7,
+            hosts: 2,
+            brokers: 1,
+            clients,
+            hops_max: 1,
+            walls: vec![(0, 1)],
+            limits: vec![Limit::Slots(1)],
+            steps,
+        };
         let printed = scenario.to_string();
         assert!(printed.starts_with("#[test]\nfn found_by_seed_7() {\n    Scenario {\n        seed: 7,"), "{printed}");
         assert!(printed.contains("    clients: vec![Client { acks_min: 2, replicates_queues: true, "), "{printed}");
+        assert!(printed.contains("hops_max: 1,\n        walls: vec![(0, 1)],\n"), "{printed}");
         assert!(printed.contains("limits: vec![Limit::Slots(1)],\n"), "{printed}");
         assert!(printed.contains("    Step::Send(0, 1, 2),\n            Step::Quiet,\n"), "{printed}");
     }

@@ -23,6 +23,7 @@ pub struct Stage {
     pub(crate) oracle: Oracle,
     seed: Seed,
     reactions: VecDeque<Ack>, // Of the application that is being told something.
+    walls: BTreeSet<(HostId, HostId)>,
     sluggish_until: Instant,
     calm_since: Option<Instant>,
 }
@@ -45,6 +46,7 @@ impl Stage {
             oracle: Oracle::default(),
             seed,
             reactions: VecDeque::new(),
+            walls: BTreeSet::new(),
             sluggish_until: Instant::ZERO,
             calm_since: None,
         }
@@ -177,14 +179,16 @@ impl Stage {
         self.applications[&host].is_running()
     }
 
-    /// True if each of these hosts is linked to each other one, and ready.
+    /// True if each of these hosts is linked to each other one that it can reach, and ready.
     pub fn is_linked(&self, hosts: &[HostId]) -> bool {
         hosts.iter().all(|host| {
             let Some(node) = self.world.node(*host) else { return false };
             let peers = node.peers();
             let ready = |other: &HostId| {
                 let id = self.world.node(*other).map(Node::id);
-                other == host || peers.iter().any(|peer| peer.is_ready && Some(peer.broker) == id)
+                other == host
+                    || self.is_walled_off(*host, *other)
+                    || peers.iter().any(|peer| peer.is_ready && Some(peer.broker) == id)
             };
             hosts.iter().all(ready)
         })
@@ -478,6 +482,27 @@ impl Stage {
     pub fn slow(&mut self, host: HostId, bytes_per_second: Option<u64>) {
         self.world.slow(host, bytes_per_second);
         self.sluggish_until = self.world.now() + SLUGGISH_FOR;
+    }
+
+    /// Lets nothing pass between two hosts, ever: others have to pass on what they say.
+    pub fn wall_off(&mut self, a: HostId, b: HostId) {
+        self.world.cut(a, b);
+        self.walls.extend([(a, b), (b, a)]);
+    }
+
+    /// True if nothing ever passes between two hosts.
+    pub fn is_walled_off(&self, a: HostId, b: HostId) -> bool {
+        self.walls.contains(&(a, b))
+    }
+
+    /// Lets everything pass wherever there is no wall.
+    pub fn heal(&mut self) {
+        let hosts = self.hosts();
+        for (place, a) in hosts.iter().enumerate() {
+            for b in hosts[..place].iter().filter(|b| !self.walls.contains(&(*a, **b))) {
+                self.world.heal(*a, *b);
+            }
+        }
     }
 
     /// Stops a host's process in its tracks.

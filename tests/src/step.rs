@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use flockmq_core::sim::{Faults, HostId};
+use flockmq_core::sim::{Faults, HostId, World};
 use flockmq_core::{Ack, AckExtent, AckKind, Address, Config, ConsumerId, FanoutConfig, Host, Rng, Role};
 
 use crate::application::Acking;
@@ -260,8 +260,8 @@ impl Step {
                 }
             }
             Self::Crash(host) => stage.crash(play.host(host)),
-            Self::Cut(a, b) => play.between(a, b, |a, b| stage.world().cut(a, b)),
-            Self::CutOneWay(a, b) => play.between(a, b, |a, b| stage.world().cut_one_way(a, b)),
+            Self::Cut(a, b) => play.between(stage, a, b, World::cut),
+            Self::CutOneWay(a, b) => play.between(stage, a, b, World::cut_one_way),
             Self::Detach(host) => {
                 let host = play.host(host);
                 if play.clients.contains(&host) && stage.is_running(host) {
@@ -270,20 +270,21 @@ impl Step {
             }
             Self::DiskRoom(host, bytes) => stage.world().set_disk_room(play.host(host), Some(bytes.into())),
             Self::Faults(seed) => stage.world().set_faults(Faults::draw(&mut Rng::new(widen(seed)))),
-            Self::Heal(a, b) => play.between(a, b, |a, b| stage.world().heal(a, b)),
+            Self::Heal(a, b) => play.between(stage, a, b, World::heal),
             Self::Pause(host) => stage.pause(play.host(host)),
             Self::PowerOff(host) => stage.power_off(play.host(host)),
             Self::Quiet => stage.world().set_faults(Faults::default()),
             Self::Record(host) => {
                 stage.world().record();
                 stage.restart(play.host(host));
+            }
             Self::Release(host, consumer, delivery) => {
                 play.answer(stage, [host, consumer, delivery], AckExtent::UpTo, AckKind::Released);
             }
             Self::ReleaseOne(host, consumer, delivery) => {
                 play.answer(stage, [host, consumer, delivery], AckExtent::Individual, AckKind::Released);
             }
-            Self::Reset(a, b) => play.between(a, b, |a, b| stage.world().reset(a, b)),
+            Self::Reset(a, b) => play.between(stage, a, b, World::reset),
             Self::Restart(host) => stage.restart(play.host(host)),
             Self::RestartEmpty(host) => stage.restart_empty(play.host(host)),
             Self::Resume(host) => stage.resume(play.host(host)),
@@ -310,8 +311,8 @@ impl Step {
                     }
                 }
             }
+            Self::Sever(a, b) => play.between(stage, a, b, World::sever),
             Self::Sleep(host) => stage.sleep(play.host(host)),
-            Self::Sever(a, b) => play.between(a, b, |a, b| stage.world().sever(a, b)),
             Self::Slow(host, rate) => {
                 stage.slow(play.host(host), Some(u64::from(rate)).filter(|rate| *rate > 0));
             }
@@ -420,10 +421,18 @@ impl Play {
         self.hosts[usize::from(place) % self.hosts.len()]
     }
 
-    fn between(&self, a: u8, b: u8, then: impl FnOnce(HostId, HostId)) {
+    /// Lets nothing pass between two hosts, ever.
+    pub(crate) fn wall_off(&self, stage: &mut Stage, a: u8, b: u8) {
         let (a, b) = (self.host(a), self.host(b));
         if a != b {
-            then(a, b);
+            stage.wall_off(a, b);
+        }
+    }
+
+    fn between(&self, stage: &mut Stage, a: u8, b: u8, then: impl FnOnce(&mut World, HostId, HostId)) {
+        let (a, b) = (self.host(a), self.host(b));
+        if a != b && !stage.is_walled_off(a, b) {
+            then(stage.world(), a, b);
         }
     }
 

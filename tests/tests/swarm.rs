@@ -36,6 +36,7 @@ fn a_shorter_path_takes_nothing_from_what_was_accepted_by_the_longer() {
         brokers: 0,
         clients: Vec::new(),
         hops_max: 3,
+        walls: Vec::new(),
         limits: vec![
             Limit::QueuePrefetch(2),
             Limit::QueueBytes(1_000),
@@ -59,6 +60,7 @@ fn what_is_accepted_beside_a_change_of_paths_is_told_before_the_longer_ends() {
         brokers: 0,
         clients: vec![],
         hops_max: 3,
+        walls: Vec::new(),
         limits: vec![Limit::QueueBytes(1), Limit::BridgeWindow(1)],
         steps: vec![
             Step::Send(3, 1, 19),
