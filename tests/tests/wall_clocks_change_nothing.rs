@@ -46,7 +46,7 @@ fn run(seed: u64, mut turn: impl FnMut(&mut Stage, usize)) -> Told {
 
 #[test]
 fn jumps_of_a_day_change_nothing_but_timestamps() {
-    for seed in 0..5 {
+    for seed in 0..2 {
         let right = run(seed, |_, _| ());
         assert!(right.1.iter().all(|received| received.len() >= 30), "messages flow");
         let jumping = run(seed, |stage, round| {

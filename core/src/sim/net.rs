@@ -59,8 +59,14 @@ impl Net {
 
     /// The host that hears of a happening, if a paused process would have to wait for it.
     pub(super) fn hearer(&mut self, happening: &Happening) -> Option<HostId> {
+        let path = match happening {
+            Happening::Arrival { stream, writer } => Some(self.streams.path(*stream, *writer)?),
+            Happening::Datagram { process, sender, .. } => Some((*sender, process.host)),
+            _ => None,
+        };
         match happening {
-            Happening::Arrival { stream, writer } => self.streams.reader(*stream, *writer),
+            _ if path.is_some_and(|(from, to)| self.medium.is_cut(from, to)) => None, // It does not get there.
+            Happening::Arrival { .. } => path.map(|(_, to)| to),
             Happening::Dial { .. } | Happening::Linger { .. } => None, // The system's work.
             other => other.process().map(|process| process.host),
         }

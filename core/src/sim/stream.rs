@@ -197,9 +197,9 @@ impl Streams {
         }
     }
 
-    /// The host a segment is for.
-    pub(super) fn reader(&mut self, id: StreamId, writer: Side) -> Option<HostId> {
-        self.get(id).map(|stream| stream.direction(writer).1)
+    /// The hosts that a segment travels from and to.
+    pub(super) fn path(&mut self, id: StreamId, writer: Side) -> Option<(HostId, HostId)> {
+        self.get(id).map(|stream| stream.direction(writer))
     }
 
     /// The next segment that `writer` sent arrives; what its reader hears.

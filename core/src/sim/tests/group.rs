@@ -92,6 +92,45 @@ fn a_cut_loses_datagrams_one_way_only() {
 }
 
 #[test]
+fn a_paused_process_hears_datagrams_later_and_a_machine_that_sleeps_never() {
+    for (stop, expected) in [(World::pause as fn(&mut World, HostId), 1), (World::sleep, 0)] {
+        let mut world = World::new(Seed::from(1));
+        let (a, b) = (world.add_puppet("a"), world.add_puppet("b"));
+        for host in [a, b] {
+            join(&mut world, host, GROUP, false);
+        }
+        stop(&mut world, b);
+        announce(&mut world, a, None);
+        world.run_for(seconds(1));
+        world.resume(b);
+        world.run_for(seconds(1));
+        assert_eq!(heard(&mut world, b).len(), expected);
+        assert_eq!(world.counts().datagrams_cut, 1 - expected as u64);
+    }
+}
+
+#[test]
+fn multicasts_reach_those_that_share_a_segment_and_streams_all() {
+    let mut world = World::new(Seed::from(1));
+    let [a, b, both, none] = ["a", "b", "both", "none"].map(|name| world.add_puppet(name));
+    for (host, segments) in [(b, &[1][..]), (both, &[0, 1]), (none, &[])] {
+        world.set_segments(host, segments);
+    }
+    for host in [a, b, both, none] {
+        join(&mut world, host, GROUP, false);
+    }
+    for (sender, expected) in [(a, [0, 0, 1, 0]), (b, [0, 0, 1, 0]), (both, [1, 1, 0, 0]), (none, [0; 4])] {
+        announce(&mut world, sender, None);
+        world.run_for(seconds(1));
+        assert_eq!([a, b, both, none].map(|host| heard(&mut world, host).len()), expected, "{sender}");
+    }
+    listen(&mut world, none, 1..2);
+    connect(&mut world, a, 1, "tcp://none:40000");
+    world.run_for(seconds(1));
+    assert!(matches!(heard(&mut world, a)[..], [Input::Connected { .. }]));
+}
+
+#[test]
 fn a_group_on_an_interface_that_is_not_there_cannot_be_joined() {
     let mut world = World::new(Seed::from(1));
     let a = world.add_puppet("a");
