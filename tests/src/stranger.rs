@@ -113,7 +113,7 @@ impl Stranger {
     }
 
     fn announce(&mut self, stage: &mut Stage, count: u64, mut word: impl FnMut(&mut Self) -> Vec<u8>) {
-        for _ in 0..1 + self.rng.below(count) {
+        for _ in 0..=self.rng.below(count) {
             let data = word(self);
             self.puppet.announce(stage, data);
         }
@@ -157,7 +157,7 @@ impl Stranger {
 
     fn spoil(&mut self, data: &[u8]) -> Vec<u8> {
         let mut data = data.to_vec();
-        for _ in 0..1 + self.rng.below(4) {
+        for _ in 0..=self.rng.below(4) {
             let at = usize::try_from(self.rng.below(data.len() as u64)).expect("an index");
             match self.rng.below(4) {
                 0 => data.truncate(at + 1),
