@@ -94,11 +94,12 @@ mod tests {
     fn small_frames_share_their_memory() {
         let mut buffer = FrameBuffer::default();
         buffer.push(b"head", &Bytes::from_static(b"body"));
-        let begin = buffer.open.as_ptr();
+        let room = buffer.open.capacity();
+        assert!(room >= 4096);
         for _ in 0..300 {
             buffer.push(b"head", &Bytes::from_static(b"body"));
         }
-        assert_eq!(buffer.open.as_ptr(), begin);
+        assert_eq!(buffer.open.capacity(), room);
     }
 
     #[test]

@@ -201,6 +201,20 @@ fn more_routes_than_are_remembered_are_told_anew() {
 }
 
 #[test]
+fn the_oldest_routes_give_way() {
+    let (mut encoder, mut buffer) = (Encoder::new(), FrameBuffer::default());
+    let mut is_known = |producer| {
+        encoder.encode(&forward(message(producer, 1, Body::bytes("x"))), &mut buffer);
+        // What tells a route takes more than a small message does.
+        drained(core::mem::take(&mut buffer)).len() < 20
+    };
+    let limit = u64::from(ROUTES_MAX);
+    assert!((0..limit + 10).all(|producer| !is_known(producer)));
+    assert!((10..limit + 10).all(&mut is_known));
+    assert!((0..10).all(|producer| !is_known(producer)));
+}
+
+#[test]
 fn the_sender_is_the_last_on_the_path() {
     let bytes = encoded(&[forward(message(1, 1, Body::default()))]);
     let (mut deframer, mut decoder) = (Deframer::new(1000), Decoder::new());
