@@ -207,9 +207,13 @@ impl Link {
 
     /// Takes what is missing of the preface from the data.
     fn read_preface(&mut self, data: &mut Bytes) -> Result<(), CloseReason> {
-        while self.preface < PREFACE.len() && !data.is_empty() {
+        while let Some(wanted) = PREFACE.get(self.preface) {
+            if data.is_empty() {
+                Situation::PrefaceSplit.met();
+                break;
+            }
             let byte = data.split_to(1)[0];
-            if byte != PREFACE[self.preface] {
+            if byte != *wanted {
                 // OpenWire begins with a frame's length, whose first byte is zero for any sane frame.
                 return Err(match byte {
                     0 if self.preface == 0 => CloseReason::OpenWire,
@@ -217,9 +221,6 @@ impl Link {
                 });
             }
             self.preface += 1;
-        }
-        if self.preface < PREFACE.len() {
-            Situation::PrefaceSplit.met();
         }
         Ok(())
     }
@@ -481,6 +482,7 @@ mod tests {
     fn life_is_shown_every_third_of_the_agreed_silence_and_missed_after_the_whole() {
         let (mut a, mut b) = pair();
         assert_eq!(a.poll_timeout(), Some(Instant::from_millis(3000)));
+        assert_eq!((wake(&mut a, 2999), a.waiting()), (Vec::new(), 0));
         assert_eq!(wake(&mut a, 3000), []);
         let sign = bytes_of(&mut a, 3000);
         assert_eq!(feed(&mut b, 3000, sign), []);
