@@ -14,8 +14,8 @@ use flockmq_core::sim::{Play, Script};
 use flockmq_core::uri::Location;
 use flockmq_core::wire::{Advert, AdvertStatus, Encoder, Farewell, Frame, FrameBuffer, Hello};
 use flockmq_core::{
-    Ack, AckExtent, AckKind, Body, BrokerId, ConsumerId, Destination, Message, MessageId, Path as Route, ProducerId,
-    Properties, Refusal, Rng, Role, Seed, Service, Subscription, Timestamp, What,
+    Ack, AckExtent, AckKind, Body, BrokerId, ConsumerId, Demand, Destination, Message, MessageId, Path as Route,
+    ProducerId, Properties, Refusal, Rng, Role, Seed, Service, Subscription, Timestamp, What,
 };
 
 fn main() -> io::Result<()> {
@@ -78,7 +78,15 @@ fn conversations() -> Vec<(&'static str, Vec<Frame>)> {
     rich.correlation_id = Some("question-1".to_owned());
     rich.reply_to = Some(Destination::queue("answers").expect("a valid name"));
     rich.properties = properties();
+    // As far as anything goes.
+    let path = (1..=Route::HOPS_MAX as u128).fold(Route::default(), |path, hop| path.then(BrokerId(hop)));
+    let destination = Destination::topic("prices.>").expect("a valid name");
+    let demand = Demand { destination, path: path.clone() };
+    let mut message = message(1, Body::text("far"));
+    message.path = path;
+    let far = Frame::Forward { demand: 1, tag: 1, redeliveries: 0, message: Arc::new(message) };
     vec![
+        ("far", vec![Frame::Demand { number: 1, demand }, far]),
         ("opening", vec![hello(Role::Peer), Frame::Propose { ended: 0 }, Frame::Open { generation: 1 }]),
         ("synced", vec![Frame::Synced, Frame::SyncedHeard]),
         ("messages", vec![forward(1, Body::text("first")), forward(2, Body::bytes("second")), forward(3, rich)]),
@@ -165,15 +173,18 @@ fn hello(role: Role) -> Frame {
 }
 
 fn forward(sequence: u64, body: Body) -> Frame {
+    Frame::Forward { demand: 1, tag: sequence, redeliveries: 0, message: Arc::new(message(sequence, body)) }
+}
+
+fn message(sequence: u64, body: Body) -> Message {
     let producer = ProducerId { broker: BrokerId(7), number: 1 };
-    let message = Message {
+    Message {
         id: MessageId { producer, sequence },
         destination: Destination::topic("prices.gold").expect("a valid name"),
         path: Route::default(),
         timestamp: Timestamp::from_millis(1_700_000_000_000),
         body,
-    };
-    Frame::Forward { demand: 1, tag: sequence, redeliveries: 0, message: Arc::new(message) }
+    }
 }
 
 fn properties() -> Properties {

@@ -39,6 +39,7 @@ fn check(file: &[u8]) {
     let (again, _) = read(&written(*at, config, *seed, told), usize::MAX);
     assert!(is_same(&heard, &again), "{heard:?} was written and is read as {again:?}");
     if is_modest(config) {
+        check_claims(&entries);
         let inputs = told.iter().filter_map(|entry| match entry {
             Entry::Input { at, input } => Some((*at, input)),
             _ => None,
@@ -99,6 +100,15 @@ fn lived<'a>(config: &Config, seed: Seed, at: Instant, inputs: impl Iterator<Ite
     }
     recorder.end();
     recorder.take()
+}
+
+/// What the file claims was said is compared with what is said, up to where it differs.
+fn check_claims(entries: &[Entry]) {
+    let mut replay = Replay::default();
+    let difference = entries.iter().find_map(|entry| replay.handle_entry(entry.clone(), |_, _| ()).err());
+    if let Some(difference) = difference {
+        assert_eq!((difference.at, difference.input), (replay.now(), replay.inputs()), "{difference} comes first");
+    }
 }
 
 /// It is lived again, and says the same.

@@ -266,16 +266,23 @@ impl Bench {
     }
 
     fn datagram(&mut self, choice: &mut Choice<'_>) {
-        let service =
-            choice.pick(&["tcp://10.0.0.7:1", "tcp://10.0.0.8:2", "tcp://name:3", "ssl://x:1", "tcp://10.0.0.1:1", ""]);
+        let service = choice.pick(&[
+            "tcp://10.0.0.7:1",
+            "tcp://10.0.0.8:2",
+            "tcp://name:3",
+            "ssl://x:1",
+            "tcp://10.0.0.1:1",
+            "",
+            "tcp://10.0.0.9:4",
+        ]);
         let status = choice.pick(&[AdvertStatus::Alive, AdvertStatus::Alive, AdvertStatus::Dead]);
         let mut data =
-            Advert { status, service: Service(service.to_owned()) }.encode(choice.pick(&["g", "h"])).to_vec();
+            Advert { status, service: Service(service.to_owned()) }.encode(choice.pick(&["g", "h", "g", "g"])).to_vec();
         if choice.chance(1, 4) && !data.is_empty() {
             let at = usize::from(choice.place(data.len()));
             data[at] ^= 1 << choice.below(8);
         }
-        let group = GroupId(choice.pick(&[1, 2]));
+        let group = GroupId(choice.pick(&[1, 2, 1, 1]));
         let from = address(u16::from(choice.place(4)));
         self.tell(Input::Datagram { group, from, data: data.into() });
     }
