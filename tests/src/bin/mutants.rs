@@ -147,7 +147,8 @@ const HEAD: &str = "# Mutants
 
 Faults planted in the core, one at a time, and the seed at which the swarm noticed each. `./check mutants` plants them and
 writes this page; the list is `tests/mutants/list.txt`, and `tests/tests/mutants.rs` keeps it fitting the sources. Those
-that survive name what no check looks at yet.
+that survive name what no check looks at yet. What the tests beside the code notice is told in
+[mutation-score.md](mutation-score.md).
 ";
 /// Fewer found than this, and the run fails.
 const FOUND_MIN: usize = 40;
