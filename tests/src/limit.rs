@@ -81,8 +81,8 @@ impl Limit {
             |choice| Self::Silence(choice.pick(&[1_000, 5_000])),
             |choice| Self::MessageBytes(choice.pick(&[10, 200])),
             |choice| Self::Backlog(choice.pick(&[16 * 1024, 64 * 1024])),
-            |choice| Self::Links(choice.pick(&[10, 16])),
-            |choice| Self::Services(choice.pick(&[8, 12])),
+            |choice| Self::Links(choice.pick(&[8, 10])),
+            |choice| Self::Services(choice.pick(&[7, 9])),
             |_| Self::Unchecked,
         ];
         draws.into_iter().filter_map(|draw| choice.chance(eighths, 8).then(|| draw(choice))).collect()

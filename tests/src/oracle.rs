@@ -293,6 +293,7 @@ impl Oracle {
         let mut wanted = if is_client { Vec::new() } else { std::mem::take(&mut known.wanted) };
         let hops_max = known.hops_max;
         if is_client {
+            self.hosts.values_mut().for_each(|known| known.has_kept_clients = false); // They need not hear of it.
             for sent in self.sent.values_mut().filter(|sent| sent.host == host) {
                 sent.is_forgiven |= sent.outcome == Outcome::Unanswered;
             }
@@ -484,7 +485,7 @@ impl Oracle {
         found.is_some_and(|known| known.clients.get(&client).is_some_and(|links| *links > 0))
     }
 
-    /// True if a host has lost no link to a client so far.
+    /// True if a host has lost no link to a client so far, and all clients live.
     pub(crate) fn has_kept_clients(&self, host: HostId) -> bool {
         self.hosts[&host].has_kept_clients
     }
