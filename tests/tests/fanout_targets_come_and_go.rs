@@ -181,6 +181,25 @@ fn however_often_it_is_found_a_broker_is_one_target() {
 
 /// All of a list are needed, and the link to one is lost with a send on its way: it is dialled again, so that the send
 /// waits for it and does not fail.
+/// Its link works, whatever becomes of its adverts: it is sent to, so it is listed.
+#[test]
+fn one_whose_adverts_are_not_heard_any_more_is_listed_while_it_is_up() {
+    let mut stage = Stage::new(1);
+    let (client, brokers) = stage.fan(2, needs(2));
+    stage.world().set_segments(brokers[0], &[7]);
+    stage.run_for(Duration::from_secs(20));
+    assert_eq!(stage.count(client, |event| matches!(event, Event::ServiceLost { .. })), 1);
+    let sent = stage.send(client, "topic://t", "m");
+    stage.run_for(Duration::from_millis(100));
+    assert_eq!(stage.acceptors(sent).len(), 2);
+    assert!(stage.is_fanned_out(client, &brokers), "{:?}", stage.targets(client));
+    assert!(stage.targets(client).iter().all(|target| target.accepted == 1));
+    stage.world().set_segments(brokers[0], &[0]);
+    stage.run_for(Duration::from_secs(20));
+    assert_eq!(stage.targets(client).len(), 2, "each once");
+    assert_eq!(stage.count(client, |event| matches!(event, Event::TargetLost { .. })), 0);
+}
+
 #[test]
 fn a_listed_target_that_is_lost_may_still_accept() {
     let mut stage = Stage::new(1);
@@ -207,7 +226,8 @@ fn who_is_found_at_an_address_takes_the_place_of_who_was_there() {
     stage.world().cut(client, broker);
     stage.restart(broker);
     stage.run_for(Duration::from_secs(6)); // Its adverts are missed for long enough, its link is not yet.
-    assert!(stage.stats(client).targets == 2 && stage.targets(client).len() == 1);
+    assert_eq!(stage.count(client, |event| matches!(event, Event::ServiceLost { .. })), 1);
+    assert_eq!(stage.stats(client).targets, 2);
     stage.world().heal(client, broker);
     stage.fan_out(client, &[broker, other]);
     assert_eq!(stage.stats(client).targets, 2);

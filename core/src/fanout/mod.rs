@@ -490,6 +490,11 @@ impl Fanout {
         self.targets.iter().find(|(_, target)| target.found.broker == broker).map(|(link, _)| *link)
     }
 
+    /// The targets that are up, and where each was found.
+    pub(crate) fn up_at(&self) -> impl Iterator<Item = (LinkId, &Address)> {
+        self.targets.iter().map(|(link, target)| (*link, &target.found.address))
+    }
+
     /// What a target at this address has answered.
     pub(crate) fn tally(&self, address: &Address) -> Tally {
         self.tallies.get(address).copied().unwrap_or_default()

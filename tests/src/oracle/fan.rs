@@ -264,6 +264,10 @@ impl Oracle {
         let known = self.host(host);
         let fan = known.fan.as_mut().expect("a client");
         match event {
+            Event::TargetFound { address } => {
+                // It was lost, and is dialled anew.
+                fan.given_up.entry(address.clone()).and_modify(|count| *count = 0);
+            }
             Event::TargetGivenUp { address, .. } => {
                 let count = fan.given_up.entry(address.clone()).or_default();
                 *count += 1;

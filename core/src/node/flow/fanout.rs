@@ -106,18 +106,24 @@ impl Node {
         let Some(fanout) = &self.fanout else {
             return Vec::new();
         };
-        let target = |(address, standing): (&Address, Standing)| {
+        let wanted = self.dialer.iter().map(|(address, standing)| {
             let state = match standing {
                 Standing::Connecting => TargetState::Connecting,
                 Standing::GivenUp => TargetState::GivenUp,
                 Standing::Met(broker) => self.target_state(fanout.linked(broker)),
                 Standing::Waiting => TargetState::Waiting,
             };
+            (address, state)
+        });
+        // One whose adverts are not heard any more is a target for as long as it is up.
+        let unheard = fanout.up_at().filter(|(_, address)| !self.dialer.is_wanted(address));
+        let unheard = unheard.map(|(link, address)| (address, self.target_state(Some(link))));
+        let target = |(address, state): (&Address, TargetState)| {
             let fanout::Tally { accepted, refused } = fanout.tally(address);
             let unanswered_bytes = fanout.unanswered_bytes(address);
             Target { address: address.clone(), state, accepted, refused, unanswered_bytes }
         };
-        self.dialer.iter().map(target).collect()
+        wanted.chain(unheard).map(target).collect()
     }
 
     fn target_state(&self, link: Option<LinkId>) -> TargetState {
