@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flockmq_core::sim::HostId;
-use flockmq_core::{Address, BackoffConfig, DialConfig, Instant, Service};
+use flockmq_core::{Address, BackoffConfig, DialConfig, Host, Instant, Service};
 
 /// The dials of a host's present process, by address.
 #[derive(Debug)]
@@ -53,8 +53,10 @@ impl Dials {
 
     /// Who is found again is dialled at once.
     pub(super) fn forget(&mut self, service: &Service) {
-        if let Ok(address) = service.0.parse() {
-            self.made.remove(&address);
+        if let Ok(address) = service.0.parse::<Address>() {
+            // One that is advertised by a name is dialled at the address that the advert came from.
+            let is_name = matches!(address.host, Host::Name(_));
+            self.made.retain(|made, _| *made != address && !(is_name && made.port == address.port));
         }
     }
 
