@@ -63,11 +63,10 @@ pub(crate) fn answers(stage: &mut Stage) {
     let untold = |stage: &Stage| {
         let alone = |host: &HostId| stage.config(*host).role == Role::Broker && stage.is_running(*host);
         let hosts = stage.hosts().into_iter().filter(alone).filter(|host| stage.oracle.has_kept_clients(*host));
-        hosts.filter_map(|host| untold(stage, host)).next()
+        hosts.into_iter().find_map(|host| untold(stage, host))
     };
-    if !stage.run_until(ANSWERED_WITHIN, |stage| untold(stage).is_none()) {
-        panic!("F1: {}", untold(stage).expect("just asked"));
-    }
+    let are_told = stage.run_until(ANSWERED_WITHIN, |stage| untold(stage).is_none());
+    assert!(are_told, "F1: {}", untold(stage).unwrap_or_default());
 }
 
 /// What a broker that stands alone has accepted and nobody knows of.
@@ -331,8 +330,8 @@ fn come_back(stage: &mut Stage, hosts: &[HostId]) {
     for (hearer, other) in [(first, last), (last, first)] {
         stage.run_for(stage.config(hearer).dial.settled_after); // Or it would wait longer than at first.
         stage.world().sever(hearer, other);
-        let lost = stage.run_until(BACK_WITHIN, |stage| !stage.is_linked(&[hearer, other]));
-        assert!(lost, "{hearer} does not notice that its link to {other} is gone");
+        let is_noticed = stage.run_until(BACK_WITHIN, |stage| !stage.is_linked(&[hearer, other]));
+        assert!(is_noticed, "{hearer} does not notice that its link to {other} is gone");
         let back = stage.run_until(BACK_WITHIN, |stage| stage.is_linked(&[hearer, other]));
         assert!(back, "B4: {hearer} and {other} have no link {BACK_WITHIN:?} after one that only {hearer} saw dying");
     }

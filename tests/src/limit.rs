@@ -85,7 +85,13 @@ impl Limit {
             |choice| Self::Services(choice.pick(&[7, 9])),
             |_| Self::Unchecked,
         ];
-        draws.into_iter().filter_map(|draw| choice.chance(eighths, 8).then(|| draw(choice))).collect()
+        let mut limits = Vec::new();
+        for draw in draws {
+            if choice.chance(eighths, 8) {
+                limits.push(draw(choice));
+            }
+        }
+        limits
     }
 
     /// Sets it in the config of the host that was added after `place` others.
