@@ -19,6 +19,8 @@ pub enum Limit {
     FanoutMemory(u32),
     /// So many bytes may a client have on their way to one target, and eight times as many wait there for room.
     FanoutWindow(u32),
+    /// Every second broker that stands alone takes no frames larger than this, and so no messages of 4 KiB less.
+    FrameBytes(u32),
     /// So many links may there be.
     Links(u8),
     /// So many bytes may be with a link's driver.
@@ -57,7 +59,7 @@ impl Limit {
         if eighths == 0 {
             return Vec::new();
         }
-        let draws: [fn(&mut Choice<'_>) -> Self; 19] = [
+        let draws: [fn(&mut Choice<'_>) -> Self; 20] = [
             |choice| Self::LinkWindow(choice.pick(&[64, 128, 256, 512])),
             |choice| Self::QueueBytes(choice.pick(&[1, 200, 1_000])),
             |choice| Self::QueuePrefetch(choice.pick(&[1, 2, 3])),
@@ -80,10 +82,11 @@ impl Limit {
             },
             |choice| Self::Silence(choice.pick(&[1_000, 5_000])),
             |choice| Self::MessageBytes(choice.pick(&[10, 200])),
-            |choice| Self::Backlog(choice.pick(&[16 * 1024, 64 * 1024])),
+            |choice| Self::Backlog(choice.pick(&[16 * 1024, 64 * 1024, 6 * 1024])),
             |choice| Self::Links(choice.pick(&[8, 10])),
             |choice| Self::Services(choice.pick(&[7, 9])),
             |_| Self::Unchecked,
+            |choice| Self::FrameBytes(choice.pick(&[4_500, 8_192])),
         ];
         let mut limits = Vec::new();
         for draw in draws {
@@ -92,6 +95,11 @@ impl Limit {
             }
         }
         limits
+    }
+
+    /// The largest message that a broker takes of others.
+    pub(crate) fn message_max(config: &Config) -> u32 {
+        config.broker.message_max.min(config.link.frame_max.saturating_sub(FRAME_OVERHEAD))
     }
 
     /// Sets it in the config of the host that was added after `place` others.
@@ -112,6 +120,8 @@ impl Limit {
                 fanout.window = bytes.into();
                 remote.parked_bytes_max = u64::from(bytes) * 8 + 64 * 1024;
             }
+            Self::FrameBytes(bytes) if config.role == Role::Broker && place % 2 == 1 => link.frame_max = bytes,
+            Self::FrameBytes(_) => (),
             Self::Links(count) => link.links_max = count.into(),
             Self::LinkWindow(bytes) => link.window = bytes.into(),
             Self::MessageBytes(bytes) if config.role == Role::Broker && place % 2 == 1 => broker.message_max = bytes,
@@ -139,3 +149,6 @@ impl Limit {
         }
     }
 }
+
+/// How much more than a message its frame may be, in bytes, as the core reckons.
+const FRAME_OVERHEAD: u32 = 4 * 1024;

@@ -16,6 +16,7 @@ use flockmq_core::{
 use dial::Dials;
 use fan::Fan;
 
+use crate::limit::Limit;
 use crate::stage::text_of;
 
 /// One run of a host's program.
@@ -164,7 +165,7 @@ impl Oracle {
                 Role::Client => config.fanout.checks_duplicates,
                 Role::Broker | Role::Peer => config.broker.checks_duplicates,
             },
-            message_max: config.broker.message_max,
+            message_max: Limit::message_max(config),
             dials: Dials::new(&config.dial),
             present: None,
             clients: BTreeMap::new(),

@@ -11,6 +11,7 @@ use flockmq_core::{
 };
 
 use crate::application::{Acking, Application, Asked, Consumer, Producer, Received};
+use crate::limit::Limit;
 use crate::oracle::{Oracle, Outcome, Process, Refused};
 
 /// A world and the applications on its hosts. Every application is attached as connection 1; consumers are numbered
@@ -679,7 +680,7 @@ impl Stage {
             let hosts = self.hosts().into_iter().filter(|host| self.is_running(*host));
             let found = hosts.into_iter().find(|host| self.id(*host) == target);
             found.is_some_and(|host| {
-                let has_room = self.stats(host).broker.parked == 0 && self.config(host).broker.message_max >= LARGE;
+                let has_room = self.stats(host).broker.parked == 0 && Limit::message_max(self.config(host)) >= LARGE;
                 has_room && self.oracle.serves(target, broker)
             })
         };

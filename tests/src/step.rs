@@ -112,9 +112,14 @@ pub struct Client {
     pub send_timeout_millis: u32,
 }
 
-/// What is in the habit of happening in a scenario: a few kinds of things show what all of them together hide.
+/// What is in the habit of happening in a scenario, and where: a few kinds of things at a few places show what all of
+/// them together hide.
 #[derive(Clone, Debug)]
-pub(crate) struct Habits(Vec<Kind>); // Each as often as it is likely.
+pub(crate) struct Habits {
+    kinds: Vec<Kind>, // Each as often as it is likely.
+    destinations: &'static [u8],
+    patterns: &'static [u8],
+}
 
 /// Steps that come together or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,14 +157,23 @@ impl Habits {
                 kinds.resize(kinds.len() + weight, kind);
             }
         }
-        Self(kinds)
+        let (destinations, patterns) = choice.pick(&FOCUS);
+        Self { kinds, destinations, patterns }
+    }
+
+    fn destination(&self, choice: &mut Choice<'_>) -> u8 {
+        choice.pick(self.destinations)
+    }
+
+    fn pattern(&self, choice: &mut Choice<'_>) -> u8 {
+        choice.pick(self.patterns)
     }
 }
 
 impl Step {
     /// A step; hosts are drawn from `hosts`.
     pub(crate) fn draw(choice: &mut Choice<'_>, habits: &Habits, hosts: usize) -> Self {
-        let kind = choice.pick(&habits.0);
+        let kind = choice.pick(&habits.kinds);
         let host = choice.place(hosts);
         match kind {
             Kind::Answer => {
@@ -175,7 +189,7 @@ impl Step {
                 0 => Self::AddHost(choice.place(2)),
                 _ => Self::AddBroker(choice.place(2)),
             },
-            Kind::Close => Self::CloseProducer(host, choice.place(DESTINATIONS.len())),
+            Kind::Close => Self::CloseProducer(host, habits.destination(choice)),
             Kind::Crash => match choice.below(2) {
                 0 => Self::Crash(host),
                 _ => Self::Restart(host),
@@ -211,9 +225,9 @@ impl Step {
                 _ => Self::Resume(host),
             },
             Kind::Reset => Self::Reset(host, choice.place(hosts)),
-            Kind::Send => Self::Send(host, choice.place(DESTINATIONS.len()), 1 + choice.place(20)),
+            Kind::Send => Self::Send(host, habits.destination(choice), 1 + choice.place(20)),
             Kind::SendSized => {
-                let (to, size) = (choice.place(DESTINATIONS.len()), choice.pick(&[0, 1, 100, 300, 700, 1_500, 9_000]));
+                let (to, size) = (habits.destination(choice), choice.pick(&[0, 1, 100, 300, 700, 1_500, 9_000]));
                 // At most what the slowest host reads within a few seconds.
                 let count = 1 + choice.place(usize::from((20_000 / size.max(1)).min(20)));
                 Self::SendSized(host, to, count, size)
@@ -226,11 +240,11 @@ impl Step {
                 Self::Stranger(choice.pick(&Mischief::ALL), host, seed)
             }
             Kind::Subscribe => match choice.below(3) {
-                0 => Self::SubscribeOnly(host, choice.place(PATTERNS.len())),
-                _ => Self::Subscribe(host, choice.place(PATTERNS.len())),
+                0 => Self::SubscribeOnly(host, habits.pattern(choice)),
+                _ => Self::Subscribe(host, habits.pattern(choice)),
             },
             Kind::SubscribeOddly => {
-                let (pattern, prefetch) = (choice.place(PATTERNS.len()), choice.place(4));
+                let (pattern, prefetch) = (habits.pattern(choice), choice.place(4));
                 match choice.below(2) {
                     0 => Self::SubscribeBackwards(host, pattern, prefetch),
                     _ => Self::SubscribeReluctantly(host, pattern, prefetch),
@@ -477,7 +491,7 @@ fn around<T: Copy>(items: &[T], place: u8) -> Option<T> {
 impl Client {
     pub(crate) fn draw(choice: &mut Choice<'_>) -> Self {
         Self {
-            acks_min: choice.pick(&[2, 2, 1, 3]),
+            acks_min: choice.pick(&[2, 1, 1, 3]),
             replicates_queues: choice.chance(1, 3),
             checks_duplicates: !choice.chance(1, 4),
             is_told: choice.chance(1, 3),
@@ -510,6 +524,16 @@ pub(crate) const DESTINATIONS: [&str; 6] = [
     "topic://prices.eu.gold",
     "topic://news",
     "queue://jobs",
+];
+
+/// Which destinations and patterns a scenario keeps to: all, a family or one of either kind.
+const FOCUS: [(&[u8], &[u8]); 6] = [
+    (&[0, 1, 2, 3, 4, 5], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    (&[1, 2], &[1, 2, 8]),
+    (&[1, 2], &[8]),
+    (&[0, 3], &[0, 3, 6, 7]),
+    (&[5], &[5]),
+    (&[4, 5], &[4, 5, 9]),
 ];
 
 /// What is subscribed to.

@@ -6,7 +6,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 macro_rules! situations {
     ($(#[doc = $what:literal] $name:ident,)*) => {
-        /// Something rare enough that a test could miss it without being missed.
+        /// Something rare enough that a test could miss it without being missed, and that nodes come to which keep to the
+        /// protocol.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Situation {
             $(#[doc = $what] $name,)*
@@ -30,8 +31,6 @@ situations! {
     // Discovery.
     /// A newcomer's first advert is answered before the next is due.
     NewcomerAnswered,
-    /// A service whose address is our own now is gone.
-    OwnAddressTakenOver,
     /// An advert too many from one address is not listened to.
     AdvertOverRate,
     /// An advert of one service too many is not listened to.
@@ -78,8 +77,6 @@ situations! {
     ClosedWhileWaiting,
 
     // Bridges.
-    /// A demand comes back to where it began.
-    DemandReturned,
     /// A demand is told anew by a shorter path.
     DemandShortened,
     /// A demand ends while messages after one that waits for room are accepted.
@@ -90,8 +87,6 @@ situations! {
     TopicCrossedEnd,
     /// A message is accepted before one that came earlier.
     AcceptedAhead,
-    /// A message comes back to a broker that it has crossed.
-    MessageReturned,
 
     // The broker.
     /// A message waits for room.
@@ -126,14 +121,10 @@ situations! {
     AnswerHeldBack,
     /// A client's message is refused.
     ClientMessageRefused,
-    /// A client keeps more waiting for room than it may.
-    ClientOverBacklog,
     /// A stream has ended before it was answered.
     StreamEndedUnanswered,
 
     // Fanout.
-    /// A second link to a target ends.
-    TargetDuplicate,
     /// Another process answers where a target was.
     TargetReplaced,
     /// A message waits for enough targets.
@@ -162,8 +153,6 @@ situations! {
     CopyAnswered,
     /// A target is lost whose deliveries are not answered.
     DeliveryOrphaned,
-    /// A consumer is refused by a target.
-    ConsumerRefused,
     /// A consumer is confirmed by too few.
     ConsumerTimedOut,
 

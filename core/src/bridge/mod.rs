@@ -206,7 +206,6 @@ impl Bridge {
 
     fn hear_demand(&mut self, number: u32, demand: Demand, inward: &mut Outbox<Inward>) {
         if demand.path.contains(self.local) || demand.path.len() >= Path::HOPS_MAX {
-            Situation::DemandReturned.met();
             return; // Our own demand come back, or one from too far away.
         }
         if self.theirs.len() >= self.config.demands_max {
@@ -242,7 +241,6 @@ impl Bridge {
         }
         let ticket = Ticket { stream: demand.into(), number: tag };
         if message.path.contains(self.local) {
-            Situation::MessageReturned.met();
             return self.arrivals.accept(ticket); // It was here before: taken, and let go.
         }
         inward.push(Inward::Send { ticket, redeliveries, message });

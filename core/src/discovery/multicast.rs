@@ -84,7 +84,6 @@ impl Multicast {
         for (service, _) in &self.own {
             if let Some(heard) = self.heard.remove(service) {
                 // Whoever was there before us is gone.
-                Situation::OwnAddressTakenOver.met();
                 out.push(Output::Lost { service: service.clone(), address: heard.address, left: true });
             }
         }

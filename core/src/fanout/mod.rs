@@ -587,7 +587,6 @@ impl Fanout {
                 out.push(Output::SubscriptionRefused { consumer: id, answer });
             }
             (Err(refusal), Some(_)) => {
-                Situation::ConsumerRefused.met();
                 let removed = self.consumers.remove(id, Tag::MAX).expect("just found");
                 self.end_consumer(removed, refusal, out);
             }

@@ -130,11 +130,7 @@ impl RemoteClient {
             self.parked_bytes += bytes;
         }
         let max = self.config.parked_bytes_max;
-        if self.parked_bytes > max {
-            Situation::ClientOverBacklog.met();
-            return Err(CloseReason::Backlog { max });
-        }
-        Ok(())
+        if self.parked_bytes > max { Err(CloseReason::Backlog { max }) } else { Ok(()) }
     }
 
     /// Our broker has accepted a message.

@@ -30,7 +30,6 @@ impl Node {
         };
         if fanout.linked(hello.broker).is_some() {
             // Another link was opened meanwhile, by way of another address.
-            Situation::TargetDuplicate.met();
             return self.end(now, link, CloseReason::Duplicate, farewell(&CloseReason::Duplicate));
         }
         if let Some(replaced) = fanout.linked_at(&address) {
