@@ -20,7 +20,7 @@ use flockmq_core::{
 
 fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    let conversations = conversations().into_iter().chain(client_conversations());
+    let conversations = conversations().into_iter().chain(client_conversations()).chain(beyond());
     let mut streams: Vec<_> = conversations.map(|(name, frames)| (name, encode(&frames))).collect();
     streams.push(("demand", DEMAND.to_vec()));
     for (name, stream) in streams {
@@ -78,15 +78,8 @@ fn conversations() -> Vec<(&'static str, Vec<Frame>)> {
     rich.correlation_id = Some("question-1".to_owned());
     rich.reply_to = Some(Destination::queue("answers").expect("a valid name"));
     rich.properties = properties();
-    // As far as anything goes.
-    let path = (1..=Route::HOPS_MAX as u128).fold(Route::default(), |path, hop| path.then(BrokerId(hop)));
-    let destination = Destination::topic("prices.>").expect("a valid name");
-    let demand = Demand { destination, path: path.clone() };
-    let mut message = message(1, Body::text("far"));
-    message.path = path;
-    let far = Frame::Forward { demand: 1, tag: 1, redeliveries: 0, message: Arc::new(message) };
     vec![
-        ("far", vec![Frame::Demand { number: 1, demand }, far]),
+        ("far", vec![far_demand(Route::HOPS_MAX), far_forward(Route::HOPS_MAX)]),
         ("opening", vec![hello(Role::Peer), Frame::Propose { ended: 0 }, Frame::Open { generation: 1 }]),
         ("synced", vec![Frame::Synced, Frame::SyncedHeard]),
         ("messages", vec![forward(1, Body::text("first")), forward(2, Body::bytes("second")), forward(3, rich)]),
@@ -95,6 +88,31 @@ fn conversations() -> Vec<(&'static str, Vec<Frame>)> {
         ("leaving", vec![Frame::Goodbye(Farewell::Leaving)]),
         ("refusal", vec![Frame::Goodbye(Farewell::Refused("another group".to_owned()))]),
     ]
+}
+
+/// What is refused, each because of one limit.
+fn beyond() -> Vec<(&'static str, Vec<Frame>)> {
+    let Frame::Hello(mut hello) = hello(Role::Peer) else { unreachable!("a hello is one") };
+    hello.services = vec![Service("tcp://10.0.0.1:61616".to_owned()); 65];
+    vec![
+        ("beyond-demand", vec![far_demand(Route::HOPS_MAX + 1)]),
+        ("beyond-forward", vec![far_forward(Route::HOPS_MAX + 1)]),
+        ("beyond-hello", vec![Frame::Hello(hello)]),
+    ]
+}
+
+fn far_demand(hops: usize) -> Frame {
+    let destination = Destination::topic("prices.>").expect("a valid name");
+    Frame::Demand { number: 1, demand: Demand { destination, path: far(hops) } }
+}
+
+fn far_forward(hops: usize) -> Frame {
+    let message = Message { path: far(hops), ..message(1, Body::text("far")) };
+    Frame::Forward { demand: 1, tag: 1, redeliveries: 0, message: Arc::new(message) }
+}
+
+fn far(hops: usize) -> Route {
+    (1..=hops as u128).fold(Route::default(), |path, hop| path.then(BrokerId(hop)))
 }
 
 /// What a client says, and what a broker says to it.

@@ -30,6 +30,11 @@ fn check(file: &[u8]) {
         _ => assert_eq!(ending, same_ending, "the end does not depend on the chunks"),
     }
     assert!(is_same(&entries, &bytewise), "the entries do not depend on the chunks");
+    let times = entries.iter().filter_map(|entry| match entry {
+        Entry::Input { at, .. } | Entry::Started { at, .. } => Some(at),
+        Entry::Ended | Entry::GivenUp { .. } | Entry::Said { .. } => None,
+    });
+    assert!(times.is_sorted(), "time does not go back");
     let Some((Entry::Started { at, config, seed }, told)) = entries.split_first() else {
         assert!(ending.is_err(), "what has no start is no recording");
         return;
