@@ -244,6 +244,7 @@ const SCRIPTS: [(&str, &str); 4] = [
         "host a peer://g/a?memoryLimit=65536\nbroker b default\n\
          host c \"fanout:(multicast://default?group=g)?minAckCount=2\"\nsubscribe a topic://t.>\nsubscribe b orders\n\
          run 3s\nsend c topic://t hello\nsend a queue://orders \"say \\\"hi\\\"\\n\" 10 times every 100ms\n\
+         send a queue://orders \"#1\"\n\
          faults loss=5% delay=1ms..20ms duplication=10% reordering=50% timeouts=1% reset=0.1%\nrun 500ms\n\
          faults datagram-delay=1ms stream-delay=0s..2ms local-delay=1us..3us drift=0.01% lateness=5ms\n\
          cut a b\nheal a b\ncut a -> c\nrun 1s\nheal\nfaults buffer=4096 chunk=100\ncrash a\nrun 1s\nrestart a\n\
