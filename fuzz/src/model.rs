@@ -33,8 +33,6 @@ pub(crate) struct Model {
     consumers: Vec<Consumer>, // Likewise.
     taken: BTreeSet<MessageId>,
     counts: BrokerStats,
-    kept: u64,    // Messages that came to queues.
-    settled: u64, // Messages that left queues for good.
     said: Said,
 }
 
@@ -94,8 +92,6 @@ impl Model {
             consumers: Vec::new(),
             taken: BTreeSet::new(),
             counts: BrokerStats::default(),
-            kept: 0,
-            settled: 0,
             said: Said::default(),
         }
     }
@@ -275,7 +271,7 @@ impl Model {
         let queue = is_queue(&consumer.pattern);
         if ack.kind == AckKind::Accepted {
             self.counts.acknowledged += covered.len() as u64;
-            self.settled += if queue { covered.len() as u64 } else { 0 };
+            self.counts.acknowledged_queued += if queue { covered.len() as u64 } else { 0 };
         } else if queue {
             let places: BTreeSet<usize> = covered.iter().map(|(place, _)| *place).collect();
             for (place, waiting) in covered {
@@ -342,7 +338,8 @@ impl Model {
             outstanding_queued: held(true),
             ..self.counts
         };
-        assert_eq!(self.kept, stats.queued + stats.outstanding_queued + self.settled, "Q1: nothing is lost");
+        let known = stats.queued + stats.outstanding_queued + stats.acknowledged_queued;
+        assert_eq!(stats.accepted_queued, known, "Q1: nothing is lost");
         for place in self.places.iter().filter(|place| !place.waiting.is_empty()) {
             assert!(!place.turns.iter().any(|number| self.has_credit(*number)), "Q7: '{}' waits for none", place.name);
         }
@@ -427,7 +424,7 @@ impl Model {
             if connection == REMOTE && self.config.checks_duplicates && !self.taken.insert(waiting.message.id) {
                 self.counts.duplicates += 1;
             } else if is_queue(&self.places[place].name) {
-                self.kept += 1;
+                self.counts.accepted_queued += 1;
                 self.places[place].born += 1;
                 waiting.order = self.places[place].born;
                 self.places[place].waiting.push(waiting);
