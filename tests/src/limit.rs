@@ -15,7 +15,7 @@ pub enum Limit {
     BridgePrefetch(u32),
     /// So many bytes of messages may be on their way to one peer.
     BridgeWindow(u32),
-    /// So many bytes may a client hold.
+    /// So many bytes may a client hold, and a quarter of them be on their way to one target.
     FanoutMemory(u32),
     /// So many bytes may a client have on their way to one target, and eight times as many wait there for room.
     FanoutWindow(u32),
@@ -69,7 +69,7 @@ impl Limit {
             |choice| Self::BridgeWindow(choice.pick(&[1, 500, 2_000])),
             |choice| Self::Slots(choice.pick(&[1, 2])),
             |choice| Self::ProducerWindow(choice.pick(&[1, 8])),
-            |choice| Self::FanoutMemory(choice.pick(&[2_000, 4_000, 16_000])),
+            |choice| Self::FanoutMemory(choice.pick(&[500, 2_000, 16_000])),
             |choice| Self::FanoutWindow(choice.pick(&[1, 500, 2_000])),
             |choice| Self::RemoteWindow(choice.pick(&[1, 500, 2_000])),
             |choice| {
@@ -115,9 +115,12 @@ impl Limit {
             }
             Self::BridgePrefetch(count) => (bridge.prefetch, bridge.topic_prefetch) = (count, count),
             Self::BridgeWindow(bytes) => bridge.window = bytes.into(),
-            Self::FanoutMemory(bytes) => fanout.memory_max = bytes.into(),
+            Self::FanoutMemory(bytes) => {
+                fanout.memory_max = bytes.into();
+                fanout.window = fanout.window.min(u64::from(bytes / 4));
+            }
             Self::FanoutWindow(bytes) => {
-                fanout.window = bytes.into();
+                fanout.window = fanout.window.min(bytes.into());
                 remote.parked_bytes_max = u64::from(bytes) * 8 + 64 * 1024;
             }
             Self::FrameBytes(bytes) if config.role == Role::Broker && place % 2 == 1 => link.frame_max = bytes,

@@ -69,8 +69,6 @@ situations! {
     LinkSilent,
     /// The first bytes of a link come in pieces.
     PrefaceSplit,
-    /// More waits for a link than may.
-    BacklogExceeded,
     /// Messages wait for a link's window.
     WindowExceeded,
     /// A link ends while messages wait for its window.

@@ -185,7 +185,6 @@ impl Link {
     /// Why the link must end although nothing was said: more waits than may wait.
     pub(crate) fn check_backlog(&self) -> Result<(), CloseReason> {
         if self.phase != Phase::Closing && self.egress.waiting() > self.backlog_max {
-            Situation::BacklogExceeded.met();
             return Err(CloseReason::Backlog { max: self.backlog_max });
         }
         Ok(())
