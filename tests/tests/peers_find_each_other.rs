@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use flockmq_core::wire::AdvertStatus;
-use flockmq_core::{Config, Event, Service};
+use flockmq_core::{BackoffConfig, Config, Event, Service};
 use flockmq_tests::{HostId, Puppet, Stage};
 
 #[test]
@@ -191,6 +191,27 @@ fn a_flood_of_names_does_not_evict_a_peer_that_works() {
     assert!(discovery.over_count > 900, "more than four: {discovery:?}");
     assert!(stage.is_linked(&[small, peer]));
     assert_eq!(stage.count(small, |event| matches!(event, Event::PeerLost { .. })), 0);
+}
+
+/// R2: hundreds of addresses that wait for room for a link are not looked at a hundred times a second, however short the
+/// waits between dials are.
+#[test]
+fn a_flood_of_names_beyond_the_links_keeps_nobody_busy() {
+    let mut stage = Stage::new(1);
+    let mut config = Config::peer("flock", "small");
+    config.link.links_max = 2;
+    config.dial.backoff = BackoffConfig { first: Duration::from_millis(10), factor: 1, ..config.dial.backoff };
+    stage.host(config);
+    let puppet = Puppet::new(&mut stage, "puppet");
+    puppet.join(&mut stage);
+    for number in 0..300 {
+        puppet.advertise(&mut stage, "flock", &format!("tcp://10.9.9.9:{}", 1 + number), AdvertStatus::Alive);
+    }
+    stage.run_for(Duration::from_secs(1));
+    let before = stage.world().counts().inputs;
+    stage.run_for(Duration::from_secs(3));
+    let inputs = stage.world().counts().inputs - before;
+    assert!(inputs < 3 * 300, "{inputs} within three seconds");
 }
 
 fn is_service_found(event: &Event) -> bool {
