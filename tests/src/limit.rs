@@ -82,7 +82,7 @@ impl Limit {
             },
             |choice| Self::Silence(choice.pick(&[1_000, 5_000])),
             |choice| Self::MessageBytes(choice.pick(&[10, 200])),
-            |choice| Self::Backlog(choice.pick(&[16 * 1024, 64 * 1024, 6 * 1024])),
+            |choice| Self::Backlog(choice.pick(&[16 * 1024, 64 * 1024, 32 * 1024])),
             |choice| Self::Links(choice.pick(&[8, 10])),
             |choice| Self::Services(choice.pick(&[7, 9])),
             |_| Self::Unchecked,
