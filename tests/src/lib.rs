@@ -26,7 +26,7 @@ pub use limit::Limit;
 pub use mutant::Mutant;
 pub use oracle::{Oracle, Outcome};
 pub use puppet::Puppet;
-pub use remains::{Remains, remains};
+pub use remains::{Remains, entries, remains};
 pub use scenario::{Report, Scenario};
 pub use stage::{Stage, client, text_of};
 pub use step::{Client, Step};

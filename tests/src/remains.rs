@@ -17,6 +17,7 @@ pub enum Remains {
 ///
 /// If it is anything but the beginning of `whole`: read as far as it goes, or refused at the byte where an entry begins.
 pub fn remains(left: &[u8], whole: &[u8]) -> Remains {
+    let has_head = left.starts_with(&whole[..head(whole)]);
     let (whole, ending) = entries(whole);
     assert!(matches!(ending, Ok(Ending::Complete | Ending::Open)), "the whole recording ends: {ending:?}");
     let (found, ending) = entries(left);
@@ -29,24 +30,26 @@ pub fn remains(left: &[u8], whole: &[u8]) -> Remains {
     }
     match ending {
         Ok(Ending::Complete | Ending::Open) => Remains::Read(count),
-        Ok(Ending::Torn { at, .. }) => {
-            assert_eq!(Some(at), next, "the torn entry begins where the next one does");
+        Ok(Ending::Torn { at, length }) => {
+            let torn = (Some(at), at + length);
+            assert_eq!(torn, (next, left.len() as u64), "the torn entry is the next one, as far as there is of it");
             Remains::Read(count)
         }
-        Err(RecordingError::Altered { at, .. }) if count > 0 => {
+        Err(RecordingError::Altered { at, .. }) if has_head => {
             assert_eq!(Some(at), next, "it is refused where the next entry begins");
             Remains::Refused(count)
         }
-        Err(_) if count == 0 => Remains::Refused(0), // Without its head it is no recording at all.
+        Err(RecordingError::NoRecording { .. } | RecordingError::NoStart { .. }) if count == 0 => Remains::Refused(0),
+        Err(_) if count == 0 && !has_head => Remains::Refused(0), // Without its head it is no recording at all.
         other => panic!("it ends with {other:?}"),
     }
 }
 
 /// All entries of a file with the bytes at which they begin, and how it ends.
-fn entries(file: &[u8]) -> (Vec<(u64, Entry)>, Result<Ending, RecordingError>) {
+pub fn entries(file: &[u8]) -> (Vec<(u64, Entry)>, Result<Ending, RecordingError>) {
     let (mut reader, mut entries) = (Reader::default(), Vec::new());
     reader.push(file);
-    let head = file.iter().position(|byte| *byte == b'\n').map_or(0, |end| end as u64 + 1);
+    let head = head(file) as u64;
     loop {
         let at = reader.offset().max(head);
         match reader.poll_entry() {
@@ -55,4 +58,9 @@ fn entries(file: &[u8]) -> (Vec<(u64, Entry)>, Result<Ending, RecordingError>) {
             Err(error) => return (entries, Err(error)),
         }
     }
+}
+
+/// How long a file's first line is.
+fn head(file: &[u8]) -> usize {
+    file.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1)
 }

@@ -6,7 +6,6 @@ mod link;
 mod machine;
 mod node;
 mod opening;
-mod recording;
 mod role;
 
 use core::time::Duration;

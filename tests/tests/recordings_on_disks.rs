@@ -1,12 +1,12 @@
 //! Recordings on the disks of hosts, and what is left of them.
 
-use alloc::vec;
-use std::string::ToString;
+use std::time::Duration;
 
+use flockmq_core::recording::{Ending, Recording, RecordingError};
+use flockmq_core::sim::{Delay, Faults, HostId, World};
+use flockmq_core::{Command, Config, Seed};
+use flockmq_tests::{entries, remains};
 use proptest::prelude::*;
-
-use super::*;
-use crate::recording::{Ending, Entry, Reader, RecordingError, Replay};
 
 const FILE: &str = "recording-1.flock";
 
@@ -24,47 +24,6 @@ fn files(world: &World, host: HostId) -> (Vec<u8>, Vec<u8>) {
     (world.recording_remains(host)[0].unwrap_or_default().to_vec(), world.recording_files(host).remove(0))
 }
 
-/// All entries of a file, the bytes at which they begin, and how it ends.
-fn entries(file: &[u8]) -> (Vec<(u64, Entry)>, Result<Ending, RecordingError>) {
-    let (mut reader, mut entries) = (Reader::default(), Vec::new());
-    reader.push(file);
-    let head = file.iter().position(|byte| *byte == b'\n').map_or(0, |end| end as u64 + 1);
-    loop {
-        let at = reader.offset().max(head);
-        match reader.poll_entry() {
-            Ok(Some(entry)) => entries.push((at, entry)),
-            Ok(None) => return (entries, reader.finish()),
-            Err(error) => return (entries, Err(error)),
-        }
-    }
-}
-
-/// Whatever is left is read as the beginning of what was recorded, and lived again as it was; or it is refused from the
-/// byte on at which an entry begins.
-fn is_read_or_refused(left: &[u8], whole: &[u8]) -> Result<(), TestCaseError> {
-    let (whole, ending) = entries(whole);
-    prop_assert!(matches!(ending, Ok(Ending::Open | Ending::Complete)), "{:?}", ending);
-    let (found, ending) = entries(left);
-    prop_assert!(found.len() <= whole.len());
-    prop_assert_eq!(&found[..], &whole[..found.len()]);
-    let next = whole.get(found.len()).map(|(at, _)| *at);
-    match ending {
-        Ok(Ending::Open | Ending::Complete) => (),
-        Ok(Ending::Torn { at, length }) => {
-            prop_assert_eq!((Some(at), at + length), (next, left.len() as u64));
-        }
-        Err(RecordingError::Altered { at, .. }) => prop_assert!(next == Some(at), "{} is no beginning", at),
-        Err(RecordingError::NoRecording { .. } | RecordingError::NoStart { .. }) => prop_assert!(found.is_empty()),
-        other => prop_assert!(false, "{:?}", other),
-    }
-    let mut replay = Replay::default();
-    for (_, entry) in found {
-        let lived = replay.handle_entry(entry, |_, _| ());
-        prop_assert!(lived.is_ok(), "{:?}", lived);
-    }
-    Ok(())
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
@@ -76,35 +35,35 @@ proptest! {
         world.run_for(Duration::from_micros(micros));
         if is_power { world.power_off(a) } else { world.crash(a) }
         let (left, whole) = files(&world, a);
-        is_read_or_refused(&left, &whole)?;
+        remains(&left, &whole);
         if !is_power {
             prop_assert!(whole.starts_with(&left), "a system that goes on writes in order");
         }
-        world.run_for(seconds(1));
+        world.run_for(Duration::from_secs(1));
         prop_assert_eq!(files(&world, a).0, &left[..], "nobody is left to write");
         world.restart(a);
-        world.run_for(seconds(3));
-        prop_assert!(is_read_or_refused(world.disk(a).file("recording-2.flock").unwrap(), &world.recording_files(a)[1]).is_ok());
+        world.run_for(Duration::from_secs(3));
+        remains(world.disk(a).file("recording-2.flock").expect("it is recorded"), &world.recording_files(a)[1]);
         prop_assert_eq!(world.disk(a).file(FILE).unwrap_or_default(), left, "nobody writes there any more");
     }
 
     #[test]
     fn what_rots_is_refused(seed: u64, bits in 1_usize..4) {
         let (mut world, a) = recorded(seed, Faults::default());
-        world.run_for(seconds(3));
+        world.run_for(Duration::from_secs(3));
         world.crash(a);
         let (before, whole) = files(&world, a);
-        let rotten: Vec<u64> = (0..bits).map(|_| world.rot_disk(a).unwrap().1).collect();
+        let rotten: Vec<u64> = (0..bits).map(|_| world.rot_disk(a).expect("there is something to rot").1).collect();
         let (left, _) = files(&world, a);
         if left == before {
             return Ok(()); // One bit, flipped twice.
         }
-        let first = (0..left.len()).find(|at| left[*at] != before[*at]).unwrap() as u64;
+        let first = (0..left.len()).find(|at| left[*at] != before[*at]).expect("they differ") as u64;
         prop_assert!(rotten.contains(&first));
         let (starts, _) = entries(&whole);
         let head = left.iter().position(|byte| *byte == b'\n').unwrap_or(0) as u64;
         if first > head {
-            is_read_or_refused(&left, &whole)?;
+            remains(&left, &whole);
             let entry = starts.iter().rev().map(|(at, _)| *at).find(|at| *at <= first);
             match entries(&left).1 {
                 Err(RecordingError::Altered { at, .. }) => prop_assert_eq!(Some(at), entry),
@@ -126,12 +85,12 @@ proptest! {
             world.set_faults(faults);
             let hosts = ["a", "b"].map(|name| world.add_host(Config::peer("flock", name)));
             world.set_disk_room(hosts[0], room);
-            world.run_for(seconds(10));
+            world.run_for(Duration::from_secs(10));
             (world, hosts[0])
         };
         let (world, a) = run(true);
         let (left, whole) = files(&world, a);
-        is_read_or_refused(&left, &whole)?;
+        remains(&left, &whole);
         prop_assert!(whole.starts_with(&left) && room.is_none_or(|room| left.len() as u64 <= room));
         let failed = world.counts().disk_failures + world.counts().disk_overflows;
         prop_assert!(failed > 0 || left == whole, "nothing was lost without a word");
@@ -143,26 +102,26 @@ proptest! {
 fn what_was_synced_is_there_after_a_loss_of_power() {
     let at_once = Faults { disk_delay: Delay::micros(0, 0), ..Faults::default() };
     let (mut world, a) = recorded(1, at_once);
-    world.run_for(seconds(5));
+    world.run_for(Duration::from_secs(5));
     world.power_off(a);
     let (left, whole) = files(&world, a);
     assert!(!whole.is_empty() && left == whole);
     world.restart(a);
-    world.run_for(seconds(1));
+    world.run_for(Duration::from_secs(1));
     assert_eq!(world.disk(a).files().collect::<Vec<_>>(), [FILE, "recording-2.flock"].map(ToString::to_string));
     world.restart_empty(a);
-    world.run_for(seconds(1));
+    world.run_for(Duration::from_secs(1));
     assert_eq!(world.disk(a).files().collect::<Vec<_>>(), ["recording-3.flock"]);
 }
 
 #[test]
 fn a_node_that_has_stopped_leaves_a_complete_recording() {
     let (mut world, a) = recorded(1, Faults::default());
-    world.run_for(seconds(5));
+    world.run_for(Duration::from_secs(5));
     world.command(a, Command::Stop);
-    world.run_for(seconds(5));
+    world.run_for(Duration::from_secs(5));
     let (left, whole) = files(&world, a);
     assert_eq!(left, whole);
-    assert_eq!(Recording::read(&left).unwrap().ending, Ending::Complete);
-    assert_eq!(world.recordings(a), vec![Recording::read(&left).unwrap()]);
+    assert_eq!(Recording::read(&left).expect("it is whole").ending, Ending::Complete);
+    assert_eq!(world.recordings(a), vec![Recording::read(&left).expect("it is whole")]);
 }
