@@ -19,7 +19,7 @@ pub enum Limit {
     FanoutMemory(u32),
     /// So many bytes may a client have on their way to one target, and eight times as many wait there for room.
     FanoutWindow(u32),
-    /// Every second broker that stands alone takes no frames larger than this, and so no messages of 4 KiB less.
+    /// Every second host that is no peer takes no frames larger than this, and so no messages of 4 KiB less.
     FrameBytes(u32),
     /// So many links may there be.
     Links(u8),
@@ -82,7 +82,7 @@ impl Limit {
             },
             |choice| Self::Silence(choice.pick(&[1_000, 5_000])),
             |choice| Self::MessageBytes(choice.pick(&[10, 200])),
-            |choice| Self::Backlog(choice.pick(&[16 * 1024, 64 * 1024, 32 * 1024])),
+            |choice| Self::Backlog(choice.pick(&[16 * 1024, 64 * 1024, 6 * 1024])),
             |choice| Self::Links(choice.pick(&[8, 10])),
             |choice| Self::Services(choice.pick(&[7, 9])),
             |_| Self::Unchecked,
@@ -97,9 +97,14 @@ impl Limit {
         limits
     }
 
-    /// The largest message that a broker takes of others.
+    /// The largest message that a broker takes of others, or that a client sends.
     pub(crate) fn message_max(config: &Config) -> u32 {
-        config.broker.message_max.min(config.link.frame_max.saturating_sub(FRAME_OVERHEAD))
+        let framed = match config.role {
+            Role::Client => u32::MAX,
+            Role::Broker | Role::Peer => config.link.frame_max.saturating_sub(FRAME_OVERHEAD),
+        };
+        let carried = u32::try_from(config.link.backlog_max / 2).unwrap_or(u32::MAX);
+        config.broker.message_max.min(framed).min(carried)
     }
 
     /// Sets it in the config of the host that was added after `place` others.
@@ -123,7 +128,7 @@ impl Limit {
                 fanout.window = fanout.window.min(bytes.into());
                 remote.parked_bytes_max = u64::from(bytes) * 8 + 64 * 1024;
             }
-            Self::FrameBytes(bytes) if config.role == Role::Broker && place % 2 == 1 => link.frame_max = bytes,
+            Self::FrameBytes(bytes) if config.role != Role::Peer && place % 2 == 1 => link.frame_max = bytes,
             Self::FrameBytes(_) => (),
             Self::Links(count) => link.links_max = count.into(),
             Self::LinkWindow(bytes) => link.window = bytes.into(),

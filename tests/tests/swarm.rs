@@ -75,5 +75,21 @@ fn what_is_accepted_beside_a_change_of_paths_is_told_before_the_longer_ends() {
     .run();
 }
 
+/// Found by fuzzing: a message larger than what may wait for a link ended every link that it was sent on, for ever.
+#[test]
+fn a_message_that_no_link_carries_is_refused_where_it_is_sent() {
+    Scenario {
+        seed: 470_256_929,
+        hosts: 4,
+        brokers: 0,
+        clients: Vec::new(),
+        hops_max: 3,
+        walls: Vec::new(),
+        limits: vec![Limit::LinkWindow(64), Limit::Backlog(6144), Limit::Links(8)],
+        steps: vec![Step::SendSized(1, 2, 2, 9000), Step::Subscribe(2, 2)],
+    }
+    .run();
+}
+
 const SEEDS: u64 = 200;
 const STEPS_MAX: usize = 40;

@@ -109,6 +109,8 @@ situations! {
     SubscriberStalled,
     /// A message is dropped for a subscriber that has stalled.
     SubscriberDropped,
+    /// A topic's message is larger than what a subscriber's connection carries.
+    SubscriberTooSmall,
     /// What waited for a bridge's subscription goes to another of that bridge.
     PendingInherited,
     /// Credit of a connection as a whole comes back to another of its consumers.

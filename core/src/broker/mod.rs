@@ -56,7 +56,9 @@ pub struct BrokerConfig {
     /// How long a topic subscriber may take nothing while publishers wait for it; after that its oldest messages
     /// are dropped and counted instead, until it takes something again.
     pub stalled_after: Duration,
-    /// The largest message, in bytes.
+    /// The largest message, in bytes; no larger than half of what may wait for a link ([`LinkConfig::backlog_max`]).
+    ///
+    /// [`LinkConfig::backlog_max`]: crate::LinkConfig::backlog_max
     pub message_max: u32,
     /// True if a message that came before is recognised, whichever bridge or client it comes from
     /// (`checkForDuplicates`). False hands out every copy.

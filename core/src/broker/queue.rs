@@ -104,7 +104,10 @@ impl Broker {
             let Room::Queue(queue) = &self.registry.get(slot).room else {
                 return;
             };
-            let next = queue.waiting.range(cursor..).find(|(_, entry)| subscription.admits(&entry.message));
+            let next = queue
+                .waiting
+                .range(cursor..)
+                .find(|(_, entry)| subscription.admits(&entry.message) && subscription.fits(&entry.message));
             let found = next.map(|(order, _)| *order);
             let born = queue.born;
             self.registry.get_mut(slot).consumers[index].cursor = found.unwrap_or(born + 1);
@@ -121,7 +124,7 @@ impl Broker {
     fn turn(&self, slot: Slot, message: &Message) -> Option<usize> {
         self.registry.get(slot).consumers.iter().position(|consumer| {
             self.has_credit(consumer.id)
-                && self.subscriptions.get(consumer.id).is_some_and(|found| found.admits(message))
+                && self.subscriptions.get(consumer.id).is_some_and(|found| found.admits(message) && found.fits(message))
         })
     }
 

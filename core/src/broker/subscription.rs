@@ -24,6 +24,8 @@ pub(crate) struct Subscriber {
 pub(crate) struct Limits {
     /// How many bytes may be outstanding over all its consumers; no limit of its own if `None`.
     pub window: Option<u64>,
+    /// The largest message that it can be handed, in bytes of its body and properties; any size if `None`.
+    pub message_max: Option<u64>,
     /// For a bridge: the broker at its other end, which is handed nothing that crossed it before.
     pub remote: Option<Remote>,
 }
@@ -35,8 +37,6 @@ pub(crate) struct Remote {
     pub broker: BrokerId,
     /// How many brokers a message may have crossed to be handed over.
     pub hops_max: u32,
-    /// The largest message it takes, in bytes.
-    pub message_max: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +60,7 @@ pub(super) struct Subscription {
     pub(super) path: Path,
     pub(super) outstanding: Outstanding,
     prefetch: u32,
+    message_max: Option<u64>,
     remote: Option<Remote>,
     pending: VecDeque<Arc<Message>>, // Topics only: what waits for credit.
     pending_bytes: u64,
@@ -77,11 +78,15 @@ impl Subscription {
     /// True if `message` may be handed to this consumer: never back along its path, never further than allowed.
     #[inline]
     pub(super) fn admits(&self, message: &Message) -> bool {
-        self.remote.as_ref().is_none_or(|remote| {
-            message.path.len() < remote.hops_max as usize
-                && !message.path.contains(remote.broker)
-                && message.body.size() as u64 <= remote.message_max
-        })
+        self.remote
+            .as_ref()
+            .is_none_or(|remote| message.path.len() < remote.hops_max as usize && !message.path.contains(remote.broker))
+    }
+
+    /// True if `message` is not too large for this consumer.
+    #[inline]
+    pub(super) fn fits(&self, message: &Message) -> bool {
+        self.message_max.is_none_or(|max| message.body.size() as u64 <= max)
     }
 
     /// Whose turn is first: this broker's own consumers, then peers by their distance (ActiveMQ's
@@ -177,6 +182,7 @@ impl Subscriptions {
             path: subscriber.path,
             outstanding: Outstanding::default(),
             prefetch,
+            message_max: limits.message_max,
             remote: limits.remote.clone(),
             pending: VecDeque::new(),
             pending_bytes: 0,

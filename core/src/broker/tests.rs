@@ -56,8 +56,10 @@ impl Bench {
             broker.attach(origin, Limits::default()).expect("room");
         }
         for (origin, remote) in [(PEER, FAR), (PEER2, BrokerId(3))] {
-            let remote = Remote { broker: remote, hops_max: 1, message_max: 1 << 20 };
-            broker.attach(origin, Limits { window: Some(1 << 20), remote: Some(remote) }).expect("room");
+            let remote = Remote { broker: remote, hops_max: 1 };
+            broker
+                .attach(origin, Limits { window: Some(1 << 20), remote: Some(remote), ..Limits::default() })
+                .expect("room");
         }
         Self { broker, now: Instant::ZERO, sent: 0 }
     }
@@ -322,7 +324,7 @@ fn a_publisher_waits_for_a_slow_subscriber_until_it_counts_as_stalled() {
 #[test]
 fn a_bridges_window_bounds_what_is_on_its_way() {
     let mut bench = Bench::new();
-    let limits = Limits { window: Some(1), remote: None };
+    let limits = Limits { window: Some(1), ..Limits::default() };
     let narrow = Origin::Bridge(LinkId(9));
     bench.broker.attach(narrow, limits).expect("room");
     bench.subscribe(narrow, ONE, "q", 10);
@@ -332,11 +334,26 @@ fn a_bridges_window_bounds_what_is_on_its_way() {
     assert_eq!(bench.accept(narrow, ONE, 1), [deliver(TWO, 1, 2)], "room made by one demand serves another");
 }
 
+/// Whoever can't be sent a message of that size costs nobody else theirs, and is not sent it for ever.
+#[test]
+fn what_is_too_large_for_one_is_left_to_others() {
+    let mut bench = Bench::new();
+    let small = Origin::Remote(LinkId(9));
+    bench.broker.attach(small, Limits { message_max: Some(99), ..Limits::default() }).expect("room");
+    bench.subscribe(small, ONE, "q", 10);
+    bench.subscribe(small, TWO, "topic://t", 10);
+    bench.subscribe(APP, ONE, "topic://t", 10);
+    assert_eq!(bench.send(APP, "q"), [Said::Accepted(1)]);
+    assert_eq!(bench.send(APP, "topic://t"), [Said::Accepted(2), deliver(ONE, 1, 2)]);
+    assert_eq!((bench.broker.stats().queued, bench.broker.stats().dropped), (1, 1));
+    assert_eq!(bench.subscribe(APP, TWO, "q", 10), [deliver(TWO, 1, 1)]);
+}
+
 #[test]
 fn a_consumer_that_ends_leaves_its_share_of_the_window_to_others() {
     let mut bench = Bench::new();
     let narrow = Origin::Bridge(LinkId(9));
-    bench.broker.attach(narrow, Limits { window: Some(1), remote: None }).expect("room");
+    bench.broker.attach(narrow, Limits { window: Some(1), ..Limits::default() }).expect("room");
     bench.subscribe(narrow, ONE, "q", 10);
     bench.subscribe(narrow, TWO, "r", 10);
     assert_eq!(bench.send(APP, "q"), [Said::Accepted(1), deliver(ONE, 1, 1)]);

@@ -36,6 +36,11 @@ impl Broker {
             if !subscription.admits(message) || (audience == Audience::Peers && !subscription.is_bridge()) {
                 continue;
             }
+            if !subscription.fits(message) {
+                Situation::SubscriberTooSmall.met();
+                self.stats.dropped += 1;
+                continue;
+            }
             if has_credit && subscription.is_drained() {
                 self.deliver(id, Arc::clone(message), 0, None, out);
             } else {

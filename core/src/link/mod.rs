@@ -29,7 +29,7 @@ pub struct LinkConfig {
     pub silence_max: Duration,
     /// How many bytes may be with the driver, on their way to the network, at a time.
     pub window: u64,
-    /// How many bytes may wait for that, beyond which the link is closed.
+    /// How many bytes may wait for that, beyond which the link is closed. No message larger than half of it is sent.
     pub backlog_max: u64,
     /// How many links there may be in all.
     pub links_max: usize,
@@ -52,6 +52,17 @@ impl Default for LinkConfig {
         }
     }
 }
+
+impl LinkConfig {
+    /// The largest message, in bytes of its body and properties, that can be sent to whoever takes frames of `frame_max`:
+    /// with what a frame holds beside it, and what else may wait for the link.
+    pub(crate) fn message_max(&self, frame_max: u32) -> u64 {
+        u64::from(frame_max.saturating_sub(FRAME_OVERHEAD)).min(self.backlog_max / 2)
+    }
+}
+
+/// What a frame holds at most beside a message's body and properties, in bytes, generously.
+const FRAME_OVERHEAD: u32 = 4 * 1024;
 
 /// What a link says.
 #[derive(Clone, Debug, PartialEq)]

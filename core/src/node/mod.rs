@@ -138,7 +138,10 @@ enum Phase {
 
 impl Node {
     /// A node that starts now: it asks to listen, to join its group and to dial, as its config says.
-    pub fn new(config: Config, seed: Seed, now: Instant) -> Self {
+    pub fn new(mut config: Config, seed: Seed, now: Instant) -> Self {
+        // What could not be sent to anybody is refused where it is sent.
+        let carried = config.link.message_max(u32::MAX);
+        config.broker.message_max = config.broker.message_max.min(u32::try_from(carried).unwrap_or(u32::MAX));
         let mut rng = Rng::new(seed);
         let id = BrokerId(rng.next_u128());
         let mut node = Self {

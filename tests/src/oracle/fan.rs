@@ -233,6 +233,10 @@ impl Oracle {
                 assert_eq!(*after, fan.config.send_timeout);
                 assert!(at + SLACK >= sent.at + *after, "{what} has timed out at {at}");
             }
+            Refusal::TooLarge { size, max } => {
+                assert_eq!(*max, u64::from(self.hosts[&host].message_max), "{what}");
+                assert!(*size >= sent.text.len() as u64 && size > max && answers.is_empty(), "{what}: {refusal}");
+            }
             Refusal::WindowFull { .. } => assert!(answers.is_empty(), "{what}: {answers:?}"),
             other => panic!("{what} is refused: {other}"),
         }
@@ -241,7 +245,10 @@ impl Oracle {
     /// F2, F5: what is handed out of a client's messages.
     pub(super) fn check_fanned(&self, process: Process, sent: &Sent, fanned: &Fanned, given: &Delivery, what: &str) {
         assert!(fanned.is_released, "{what} was sent though never enough targets were up");
-        if let Outcome::Refused { refusal: Refusal::MemoryFull { .. } | Refusal::WindowFull { .. }, .. } = sent.outcome
+        if let Outcome::Refused {
+            refusal: Refusal::MemoryFull { .. } | Refusal::TooLarge { .. } | Refusal::WindowFull { .. },
+            ..
+        } = sent.outcome
         {
             panic!("{what} was refused at once");
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::super::pipe::{Duty, Pipe};
 use super::super::{Event, Node};
-use super::link::{FRAME_OVERHEAD, addresses, farewell};
+use super::link::{addresses, farewell};
 use crate::base::{Instant, Situation};
 use crate::dial::Standing;
 use crate::fanout;
@@ -43,7 +43,7 @@ impl Node {
         pipe.duty = Duty::Target;
         self.dialer.met(now, hello.broker, Some(link), &addresses(&hello));
         tracing::info!(target = %hello.broker, name = %hello.name, %address, "target up");
-        let message_max = u64::from(hello.frame_max.saturating_sub(FRAME_OVERHEAD));
+        let message_max = self.config.link.message_max(hello.frame_max);
         let found =
             fanout::Found { broker: hello.broker, name: hello.name.clone(), address: address.clone(), message_max };
         fanout.handle_up(link, found, &mut self.lanes.fanout);

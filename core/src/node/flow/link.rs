@@ -234,11 +234,8 @@ impl Node {
         let config = self.config.bridge.clone();
         let limits = Limits {
             window: Some(config.window),
-            remote: Some(Remote {
-                broker: hello.broker,
-                hops_max: config.message_hops_max,
-                message_max: u64::from(hello.frame_max.saturating_sub(FRAME_OVERHEAD)),
-            }),
+            message_max: Some(self.config.link.message_max(hello.frame_max)),
+            remote: Some(Remote { broker: hello.broker, hops_max: config.message_hops_max }),
         };
         if let Err(refusal) = self.broker.attach(Origin::Bridge(link), limits) {
             // It was never up: nobody is told that it is lost, and it may be dialled again.
@@ -293,6 +290,3 @@ pub(in super::super) fn farewell(reason: &CloseReason) -> Option<Farewell> {
         | CloseReason::Requested => None,
     }
 }
-
-/// What a message's frame holds at most beside its body and properties, in bytes, generously.
-pub(super) const FRAME_OVERHEAD: u32 = 4 * 1024;

@@ -20,7 +20,8 @@ impl Node {
         let hello = pipe.hello.clone().expect("a client that is served has greeted us");
         let remote = pipe.remote.expect("a link that is up has an address");
         let config = self.config.remote.clone();
-        let limits = Limits { window: Some(config.window), remote: None };
+        let message_max = Some(self.config.link.message_max(hello.frame_max));
+        let limits = Limits { window: Some(config.window), message_max, remote: None };
         if let Err(refusal) = self.broker.attach(Origin::Remote(link), limits) {
             let reason = CloseReason::Refused(format!("{refusal}"));
             let farewell = farewell(&reason);
