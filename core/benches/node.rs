@@ -54,7 +54,7 @@ fn produce(node: &mut Node, destination: Destination) {
 }
 
 fn subscribe(node: &mut Node, destination: Destination) {
-    let subscription = Subscription { destination, prefetch: None };
+    let subscription = Subscription::new(destination);
     let command =
         Command::Subscribe { request: RequestId(3), connection: CONNECTION, consumer: CONSUMER, subscription };
     node.handle_input(Instant::ZERO, Input::Command(command));

@@ -56,8 +56,8 @@ pub use link::LinkConfig;
 pub use model::{
     Ack, AckExtent, AckKind, Address, AddressError, Answer, Body, BodyKind, BrokerId, CloseReason, ConnectionId,
     ConsumerId, Delivery, Demand, Destination, DestinationError, DestinationKind, GroupId, Host, LinkId, ListenerId,
-    Message, MessageError, MessageId, Path, ProducerId, Properties, PropertiesError, Refusal, RequestId, Role, Service,
-    Subscription, Tag, Value, What,
+    Message, MessageError, MessageId, Path, Priority, PriorityError, ProducerId, Properties, PropertiesError, Refusal,
+    RequestId, Role, Service, Subscription, Tag, Value, What,
 };
 pub use node::{
     Command, Config, ConfigError, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats, Target,

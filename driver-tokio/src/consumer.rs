@@ -100,7 +100,7 @@ impl Consumer {
             is_open: true,
             _attachment: Arc::clone(attachment),
         };
-        let subscription = Subscription { destination, prefetch: options.prefetch };
+        let subscription = Subscription { prefetch: options.prefetch, ..Subscription::new(destination) };
         let opening = inbox.ask(|request| Command::Subscribe { request, connection, consumer, subscription });
         let outcome = within(timeout, "subscribing", opening).await;
         opened.is_open = !matches!(outcome, Err(Error::Refused(_) | Error::Closed));

@@ -2,9 +2,10 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use flockmq_core::{Destination, Message, MessageError, MessageId, Properties, Tag, Value};
+use flockmq_core::{Destination, Message, MessageError, MessageId, Priority, Properties, Tag, Value};
 
 use crate::consumer::Shared;
 use crate::error::Error;
@@ -50,6 +51,21 @@ impl Delivery {
     /// One of its properties.
     pub fn property(&self, name: &str) -> Option<&Value> {
         self.body.properties.get(name)
+    }
+
+    /// How urgent it is (JMS `JMSPriority`).
+    pub fn priority(&self) -> Priority {
+        self.body.priority
+    }
+
+    /// How long it was still worth anything when the embedded broker had it; for ever if `None`.
+    pub fn time_to_live(&self) -> Option<Duration> {
+        self.body.time_to_live
+    }
+
+    /// What sort of message it is (JMS `JMSType`).
+    pub fn message_type(&self) -> Option<&str> {
+        self.body.message_type.as_deref()
     }
 
     /// What it answers.

@@ -90,8 +90,8 @@ pub use producer::{Producer, Receipt};
 pub use flockmq_core as core;
 pub use flockmq_core::{
     Address, Answer, BodyKind, BrokerId, CloseReason, Config, Destination, DestinationError, DestinationKind, Event,
-    FanoutConfig, Message as Received, MessageError, MessageId, MulticastConfig, Peer, Properties, PropertiesError,
-    Refusal, Role, Seed, Service, Stats, Target, TargetState, Value,
+    FanoutConfig, Message as Received, MessageError, MessageId, MulticastConfig, Peer, Priority, PriorityError,
+    Properties, PropertiesError, Refusal, Role, Seed, Service, Stats, Target, TargetState, Value,
 };
 
 /// The README's example is compiled, so that it stays one.

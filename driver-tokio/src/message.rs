@@ -1,7 +1,9 @@
 //! What applications send, and how they name where to.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use flockmq_core::{Body, Destination, DestinationError, PropertiesError, Value};
+use flockmq_core::{Body, Destination, DestinationError, Priority, PropertiesError, Value};
 
 /// A message to be sent: a body and what is said about it.
 ///
@@ -44,6 +46,27 @@ impl Message {
     #[must_use]
     pub fn reply_to(mut self, destination: Destination) -> Self {
         self.0.reply_to = Some(destination);
+        self
+    }
+
+    /// Says how urgent it is (JMS `JMSPriority`, 4 unless said).
+    #[must_use]
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.0.priority = priority;
+        self
+    }
+
+    /// Says how long it is worth anything, from when it is sent (JMS time to live, for ever unless said).
+    #[must_use]
+    pub fn time_to_live(mut self, time: Duration) -> Self {
+        self.0.time_to_live = Some(time);
+        self
+    }
+
+    /// Says what sort of message it is (JMS `JMSType`).
+    #[must_use]
+    pub fn message_type(mut self, name: impl Into<String>) -> Self {
+        self.0.message_type = Some(name.into());
         self
     }
 

@@ -83,7 +83,7 @@ impl World {
 
     /// Has a host's application take what arrives at a destination or pattern, and returns the consumer's number.
     pub fn subscribe(&mut self, host: u32, destination: &str) -> Result<u32, Fault> {
-        let subscription = Subscription { destination: destination.parse()?, prefetch: None };
+        let subscription = Subscription::new(destination.parse()?);
         let host = self.host(host)?;
         let request = host.request();
         host.consumers += 1;

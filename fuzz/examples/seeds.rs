@@ -119,7 +119,7 @@ fn far(hops: usize) -> Route {
 fn client_conversations() -> Vec<(&'static str, Vec<Frame>)> {
     let subscribe = |number, destination: &str, prefetch| {
         let destination = destination.parse().expect("a valid destination");
-        Frame::Subscribe { number, subscription: Subscription { destination, prefetch } }
+        Frame::Subscribe { number, subscription: Subscription { prefetch, ..Subscription::new(destination) } }
     };
     let ack = |tag, extent, kind| Frame::Ack(Ack { consumer: ConsumerId(1), tag, extent, kind });
     let refused = |tag, refusal| Frame::Refused { stream: 1, tag, refusal };

@@ -266,7 +266,7 @@ impl Bench {
             return;
         }
         let result = self.model.subscribe(self.now, connection, consumer, &destination, prefetch);
-        let subscription = Subscription { destination, prefetch };
+        let subscription = Subscription { prefetch, ..Subscription::new(destination) };
         if connection == REMOTE {
             self.say(&[Frame::Subscribe { number: number(consumer), subscription }]);
         } else {

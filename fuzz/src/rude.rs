@@ -586,9 +586,10 @@ fn ack(consumer: ConsumerId, choice: &mut Choice<'_>) -> Ack {
 }
 
 fn subscription(choice: &mut Choice<'_>) -> Subscription {
+    let destination = destination(choice);
     Subscription {
-        destination: destination(choice),
         prefetch: choice.pick(&[Some(1), None, Some(4), Some(0), Some(5)]),
+        ..Subscription::new(destination)
     }
 }
 

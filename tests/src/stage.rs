@@ -206,7 +206,7 @@ impl Stage {
     /// Subscribes, saying how deliveries are acknowledged and how many may be unacknowledged.
     pub fn subscribe_with(&mut self, host: HostId, pattern: &str, acking: Acking, prefetch: Option<u32>) -> ConsumerId {
         let consumer = ConsumerId(self.consumers.len() as u64 + 1);
-        let subscription = Subscription { destination: destination(pattern), prefetch };
+        let subscription = Subscription { prefetch, ..Subscription::new(destination(pattern)) };
         let found = Consumer {
             subscription,
             acking,

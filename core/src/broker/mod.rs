@@ -1,9 +1,13 @@
 //! Rank 3: the embedded broker. Knows destinations, who subscribes to them and what waits for whom; is told what
 //! connections ask; answers with deliveries, acceptances and changes of demand.
 
+mod ack;
+mod config;
 mod outstanding;
+mod parking;
 mod queue;
 mod registry;
+mod stats;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -12,84 +16,23 @@ mod topic;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use outstanding::{Held, NotOutstanding};
+use outstanding::Held;
 use queue::Entry;
 use registry::{Registry, Room, Slot};
 use subscription::{SubscriptionId, Subscriptions};
-
-pub(crate) use subscription::{Limits, Remote, Subscriber};
 use topic::Audience;
+
+pub use config::BrokerConfig;
+pub(crate) use parking::Taken;
+pub use stats::BrokerStats;
+pub(crate) use subscription::{Limits, Remote, Subscriber};
 
 use crate::base::{Audit, Instant, Outbox, Situation};
 use crate::model::{
-    Ack, AckExtent, AckKind, ConnectionId, ConsumerId, Delivery, Demand, Destination, DestinationKind, LinkId, Message,
-    MessageId, Origin, ProducerId, Refusal, Tag, Ticket, What,
+    ConnectionId, ConsumerId, Delivery, Demand, Destination, DestinationKind, LinkId, Message, MessageId, Origin,
+    ProducerId, Refusal, Tag, Ticket, What,
 };
-
-/// Limits of the embedded broker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BrokerConfig {
-    /// How many destinations there may be.
-    pub destinations_max: usize,
-    /// How many connections may be attached.
-    pub connections_max: usize,
-    /// How many consumers one connection may have.
-    pub consumers_max: usize,
-    /// How many producers one connection may have.
-    pub producers_max: usize,
-    /// How many messages a producer may have sent and not yet seen accepted.
-    pub producer_window: u64,
-    /// The default prefetch of a queue's consumer.
-    pub queue_prefetch: u32,
-    /// The default prefetch of a topic's subscriber.
-    pub topic_prefetch: u32,
-    /// The greatest prefetch that may be asked for.
-    pub prefetch_max: u32,
-    /// How many bytes may wait in one queue; its producers wait while there are more.
-    pub queue_bytes_max: u64,
-    /// How many bytes may wait for one topic subscriber; publishers wait while there are more.
-    pub topic_bytes_max: u64,
-    /// How long a topic subscriber may take nothing while publishers wait for it; after that its oldest messages
-    /// are dropped and counted instead, until it takes something again.
-    pub stalled_after: Duration,
-    /// The largest message, in bytes; no larger than half of what may wait for a link ([`LinkConfig::backlog_max`]).
-    ///
-    /// [`LinkConfig::backlog_max`]: crate::LinkConfig::backlog_max
-    pub message_max: u32,
-    /// True if a message that came before is recognised, whichever bridge or client it comes from
-    /// (`checkForDuplicates`). False hands out every copy.
-    pub checks_duplicates: bool,
-    /// For how many producers duplicates are recognised.
-    pub audit_producers_max: usize,
-}
-
-impl Default for BrokerConfig {
-    /// ActiveMQ's prefetch of 1000 for queues and 32767 for topics; 10 000 destinations, 1000 connections with 1000
-    /// consumers and producers each, 8192 messages unaccepted; 64 MiB in a queue, 16 MiB for a subscriber, 1 s until
-    /// one counts as stalled; 8 MiB a message; duplicates of 1024 producers.
-    fn default() -> Self {
-        Self {
-            destinations_max: 10_000,
-            connections_max: 1_000,
-            consumers_max: 1_000,
-            producers_max: 1_000,
-            producer_window: 8_192,
-            queue_prefetch: 1_000,
-            topic_prefetch: 32_767,
-            prefetch_max: 65_535,
-            queue_bytes_max: 64 * 1024 * 1024,
-            topic_bytes_max: 1024 * 1024,
-            stalled_after: Duration::from_secs(1),
-            message_max: 8 * 1024 * 1024,
-            checks_duplicates: true,
-            audit_producers_max: 1_024,
-        }
-    }
-}
 
 /// What a broker says.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,46 +57,6 @@ pub(crate) enum Output {
     Wanted(Demand),
     /// Nobody here wants messages of a destination any more.
     Unwanted(Demand),
-}
-
-/// What became of a message that was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// It has its place in its queue, or is on its way to every subscriber there was.
-    Accepted,
-    /// It waits for room; [`Output::Accepted`] follows when there is some.
-    Parked,
-}
-
-/// Counts since the broker's start, and how much it holds now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BrokerStats {
-    /// Messages accepted, duplicates included.
-    pub accepted: u64,
-    /// Messages handed out.
-    pub delivered: u64,
-    /// Deliveries acknowledged.
-    pub acknowledged: u64,
-    /// Messages that came over a bridge a second time and were not taken again.
-    pub duplicates: u64,
-    /// Messages dropped because their topic subscriber was stalled.
-    pub dropped: u64,
-    /// Queues' messages accepted, duplicates not included. Each waits, is outstanding, was acknowledged or let go.
-    pub accepted_queued: u64,
-    /// Deliveries of queues' messages acknowledged, those to peers included: from then on the peer's.
-    pub acknowledged_queued: u64,
-    /// Queues' messages that came back from a peer when another copy had come meanwhile, and were let go.
-    pub let_go: u64,
-    /// Bytes that wait in queues now.
-    pub queued_bytes: u64,
-    /// Messages that wait in queues now.
-    pub queued: u64,
-    /// Messages that wait for room now, not accepted yet.
-    pub parked: u64,
-    /// Deliveries that are not acknowledged now, those to peers included.
-    pub outstanding: u64,
-    /// As many of them as are queues' messages, which go back to their queue if they are not accepted.
-    pub outstanding_queued: u64,
 }
 
 /// An embedded broker.
@@ -184,15 +87,6 @@ struct Gone {
     slots: Vec<Slot>,           // Where it consumed from.
     pending: Vec<Arc<Message>>, // Of a bridge's: what waited for credit.
     unwanted: Option<Demand>,   // What nobody wants any more.
-}
-
-/// A message that waits for room at its destination.
-#[derive(Debug)]
-struct Parked {
-    from: Origin,
-    ticket: Ticket,
-    redeliveries: u32,
-    message: Arc<Message>,
 }
 
 impl Broker {
@@ -257,8 +151,8 @@ impl Broker {
         if connection.consumers.len() >= self.config.consumers_max {
             return Err(Refusal::LimitReached { what: What::Consumer, max: self.config.consumers_max as u64 });
         }
-        let prefetch = self.config.prefetch(&subscriber)?;
-        let destination = subscriber.destination.clone();
+        let prefetch = self.config.prefetch(&subscriber.subscription)?;
+        let destination = subscriber.subscription.destination.clone();
         let demand = Demand { destination: destination.clone(), path: subscriber.path.clone() };
         if !destination.is_pattern() {
             self.registry.resolve(&destination, &self.subscriptions, self.config.destinations_max)?;
@@ -353,95 +247,6 @@ impl Broker {
         Gone { bytes, slots, pending, unwanted: is_last.then_some(demand) }
     }
 
-    /// Takes a message that others have handed out so often before, or keeps it until its destination has room.
-    pub(crate) fn send(
-        &mut self,
-        now: Instant,
-        from: Origin,
-        ticket: Ticket,
-        redeliveries: u32,
-        message: Arc<Message>,
-        out: &mut Outbox<Output>,
-    ) -> Result<Taken, Refusal> {
-        let size = message.body.size() as u64;
-        if size > u64::from(self.config.message_max) {
-            return Err(Refusal::TooLarge { size, max: self.config.message_max.into() });
-        }
-        let slot = self.registry.resolve(&message.destination, &self.subscriptions, self.config.destinations_max)?;
-        if self.is_congested(slot) {
-            Situation::Parked.met();
-            self.stats.parked += 1;
-            self.congested.insert(slot);
-            self.registry.get_mut(slot).parked.push_back(Parked { from, ticket, redeliveries, message });
-            return Ok(Taken::Parked);
-        }
-        self.accept(now, slot, from, redeliveries, message, out);
-        Ok(Taken::Accepted)
-    }
-
-    /// Forgets what was sent on a stream and not accepted yet; but what is `taken`, up to that number, is accepted at
-    /// once, whether or not there is room.
-    pub(crate) fn cancel(&mut self, now: Instant, origin: Origin, stream: u64, taken: u64, out: &mut Outbox<Output>) {
-        for slot in self.congested.iter().copied().collect::<Vec<_>>() {
-            let parked = &mut self.registry.get_mut(slot).parked;
-            let (mine, others) = core::mem::take(parked).into_iter().partition::<Vec<_>, _>(|found| {
-                found.from == origin && found.ticket.stream == stream && found.ticket.number <= taken
-            });
-            parked.extend(others);
-            self.stats.parked -= mine.len() as u64;
-            for parked in mine {
-                Situation::ParkedForced.met();
-                self.accept_parked(now, slot, parked, out);
-            }
-        }
-        self.forget_parked(|parked| parked.from == origin && parked.ticket.stream == stream);
-        self.unpark_all(now, out);
-    }
-
-    /// Takes an answer to deliveries.
-    pub(crate) fn acknowledge(
-        &mut self,
-        now: Instant,
-        origin: Origin,
-        ack: Ack,
-        out: &mut Outbox<Output>,
-    ) -> Result<(), Refusal> {
-        let connection = self.connections.get_mut(&origin).ok_or(Refusal::unknown_consumer(ack.consumer))?;
-        let id = *connection.consumers.get(&ack.consumer).ok_or(Refusal::unknown_consumer(ack.consumer))?;
-        let subscription = self.subscriptions.get_mut(id).expect("a connection's consumer has a subscription");
-        let not_outstanding = Refusal::NotOutstanding { consumer: ack.consumer, tag: ack.tag };
-        let before = subscription.outstanding.bytes();
-        let (count, held) = (subscription.outstanding.count(), subscription.outstanding.held());
-        let released = match (ack.extent, ack.kind) {
-            (AckExtent::Individual, _) => subscription.outstanding.take(ack.tag).map(|held| held.into_iter().collect()),
-            (AckExtent::UpTo, AckKind::Accepted) => subscription.outstanding.drop_up_to(ack.tag).map(|()| Vec::new()),
-            (AckExtent::UpTo, AckKind::Released) => subscription.outstanding.take_up_to(ack.tag),
-        }
-        .map_err(|NotOutstanding| not_outstanding)?;
-        connection.outstanding_bytes -= before - subscription.outstanding.bytes();
-        subscription.progressed(now);
-        let mut returned = BTreeSet::new();
-        match ack.kind {
-            AckKind::Accepted => {
-                self.stats.acknowledged += (count - subscription.outstanding.count()) as u64;
-                self.stats.acknowledged_queued += (held - subscription.outstanding.held()) as u64;
-            }
-            AckKind::Released => {
-                for Held { slot, mut entry } in released {
-                    Situation::Released.met();
-                    entry.redeliveries += 1;
-                    self.give_back(slot, entry);
-                    returned.insert(slot);
-                }
-            }
-        }
-        for slot in returned {
-            self.dispatch(slot, out);
-        }
-        self.replenish(now, origin, id, out);
-        Ok(())
-    }
-
     /// Gives up on topic subscribers that have taken nothing for too long.
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
         if self.congested.is_empty() {
@@ -477,34 +282,12 @@ impl Broker {
         self.wanted.keys()
     }
 
-    /// Counts and gauges.
-    pub(crate) fn stats(&self) -> BrokerStats {
-        let mut stats = self.stats;
-        for room in self.registry.iter() {
-            if let Room::Queue(queue) = &room.room {
-                stats.queued += queue.len() as u64;
-                stats.queued_bytes += queue.bytes();
-            }
-        }
-        for subscription in self.subscriptions.iter() {
-            stats.outstanding += subscription.outstanding.count() as u64;
-            stats.outstanding_queued += subscription.outstanding.held() as u64;
-        }
-        stats
-    }
-
     /// How many messages wait in each queue that has any.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = (&Destination, usize)> {
         self.registry.iter().filter_map(|entry| match &entry.room {
             Room::Queue(queue) if queue.len() > 0 => Some((&entry.name, queue.len())),
             Room::Queue(_) | Room::Topic => None,
         })
-    }
-
-    fn accept_parked(&mut self, now: Instant, slot: Slot, parked: Parked, out: &mut Outbox<Output>) {
-        let Parked { from, ticket, redeliveries, message } = parked;
-        out.push(Output::Accepted { to: from, ticket });
-        self.accept(now, slot, from, redeliveries, message, out);
     }
 
     fn accept(
@@ -545,54 +328,6 @@ impl Broker {
             Origin::Bridge(_) | Origin::Remote(_) => self.config.checks_duplicates,
         };
         is_checked && self.audit.note(message.id.producer, message.id.sequence)
-    }
-
-    /// True if a message for `slot` has to wait: others wait already, or there is no room.
-    fn is_congested(&self, slot: Slot) -> bool {
-        let destination = self.registry.get(slot);
-        !destination.parked.is_empty() || self.is_full(slot)
-    }
-
-    fn is_full(&self, slot: Slot) -> bool {
-        let destination = self.registry.get(slot);
-        match &destination.room {
-            Room::Queue(queue) => queue.bytes() >= self.config.queue_bytes_max,
-            Room::Topic => destination.consumers.iter().any(|consumer| {
-                let found = self.subscriptions.get(consumer.id);
-                found.is_some_and(|found| found.is_full(self.config.topic_bytes_max))
-            }),
-        }
-    }
-
-    /// Takes parked messages as far as there is room again.
-    fn unpark(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
-        while !self.registry.get(slot).parked.is_empty() && !self.is_full(slot) {
-            let parked = self.registry.get_mut(slot).parked.pop_front().expect("not empty");
-            Situation::Unparked.met();
-            self.stats.parked -= 1;
-            self.accept_parked(now, slot, parked, out);
-        }
-        if self.registry.get(slot).parked.is_empty() {
-            self.congested.remove(&slot);
-        }
-    }
-
-    fn unpark_all(&mut self, now: Instant, out: &mut Outbox<Output>) {
-        for slot in self.congested.iter().copied().collect::<Vec<_>>() {
-            self.unpark(now, slot, out);
-        }
-    }
-
-    fn forget_parked(&mut self, is_gone: impl Fn(&Parked) -> bool) {
-        for slot in &self.congested {
-            let parked = &mut self.registry.get_mut(*slot).parked;
-            let before = parked.len();
-            parked.retain(|parked| !is_gone(parked));
-            if parked.len() < before {
-                Situation::ParkedForgotten.met();
-            }
-            self.stats.parked -= (before - parked.len()) as u64;
-        }
     }
 
     /// Hands a subscription what waits for it, now that it has credit again.
@@ -666,21 +401,6 @@ impl Broker {
                 connection.limits.window.is_none_or(|window| connection.outstanding_bytes < window)
             }
         })
-    }
-}
-
-impl BrokerConfig {
-    fn prefetch(&self, subscriber: &Subscriber) -> Result<u32, Refusal> {
-        let default = match subscriber.destination.kind() {
-            DestinationKind::Queue => self.queue_prefetch,
-            DestinationKind::Topic => self.topic_prefetch,
-        };
-        match subscriber.prefetch.unwrap_or(default) {
-            found if found == 0 || found > self.prefetch_max => {
-                Err(Refusal::PrefetchOutOfRange { found, max: self.prefetch_max })
-            }
-            prefetch => Ok(prefetch),
-        }
     }
 }
 

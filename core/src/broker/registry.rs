@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use super::Parked;
+use super::parking::Parked;
 use super::queue::Queue;
 use super::subscription::{Subscription, SubscriptionId, Subscriptions};
 use crate::base::{Arena, Key};

@@ -6,15 +6,13 @@ use core::time::Duration;
 
 use super::outstanding::Outstanding;
 use crate::base::{Arena, Instant, Key, Situation};
-use crate::model::{BrokerId, ConsumerId, Destination, Message, Origin, Path};
+use crate::model::{self, BrokerId, ConsumerId, Destination, Message, Origin, Path};
 
 /// What one consumer asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Subscriber {
-    /// A destination or a pattern.
-    pub destination: Destination,
-    /// How many deliveries may be outstanding; `None` takes the default of the destination's kind.
-    pub prefetch: Option<u32>,
+    /// What it wants.
+    pub subscription: model::Subscription,
     /// The brokers between the consumer and here; empty for this broker's own.
     pub path: Path,
 }
@@ -178,7 +176,7 @@ impl Subscriptions {
         self.arena.insert(Subscription {
             origin,
             consumer,
-            destination: subscriber.destination,
+            destination: subscriber.subscription.destination,
             path: subscriber.path,
             outstanding: Outstanding::default(),
             prefetch,

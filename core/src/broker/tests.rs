@@ -3,12 +3,15 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::base::Timestamp;
-use crate::model::{Body, BrokerId, ConnectionId, LinkId, MessageId, Path, ProducerId};
+use crate::model::{
+    Ack, AckExtent, AckKind, Body, BrokerId, ConnectionId, LinkId, MessageId, Path, ProducerId, Subscription,
+};
 
 const LOCAL: BrokerId = BrokerId(1);
 const FAR: BrokerId = BrokerId(2);
@@ -67,7 +70,8 @@ impl Bench {
     fn subscribe(&mut self, origin: Origin, consumer: ConsumerId, destination: &str, prefetch: u32) -> Vec<Said> {
         let path = if matches!(origin, Origin::Bridge(_)) { Path::default().then(FAR) } else { Path::default() };
         let destination = destination.parse().expect("a destination");
-        let subscriber = Subscriber { destination, prefetch: Some(prefetch), path };
+        let subscription = Subscription { prefetch: Some(prefetch), ..Subscription::new(destination) };
+        let subscriber = Subscriber { subscription, path };
         let mut out = Outbox::new();
         self.broker.subscribe(self.now, origin, consumer, subscriber, &mut out).expect("accepted");
         short(&mut out)
@@ -378,8 +382,10 @@ fn counts_are_bounded() {
     let mut bench = Bench::with(config);
     bench.subscribe(APP, ONE, "a", 10);
     let subscriber = |name: &str, prefetch| Subscriber {
-        destination: name.parse().expect("a destination"),
-        prefetch: Some(prefetch),
+        subscription: Subscription {
+            prefetch: Some(prefetch),
+            ..Subscription::new(name.parse().expect("a destination"))
+        },
         path: Path::default(),
     };
     let mut out = Outbox::new();

@@ -420,7 +420,7 @@ fn delivery(tag: Tag, sequence: u64) -> Delivery {
 
 /// A consumer that is confirmed, and what was said about it since.
 fn consumer(rig: &mut Rig, pattern: &str) {
-    let subscription = Subscription { destination: pattern.parse().expect("valid"), prefetch: None };
+    let subscription = Subscription::new(pattern.parse().expect("valid"));
     let request = RequestId(1);
     rig.fanout.subscribe(rig.now, CONNECTION, ConsumerId(8), &subscription, request, &mut rig.out);
     for link in rig.fanout.targets.keys().copied().collect::<Vec<_>>() {
@@ -515,7 +515,7 @@ fn a_target_that_returns_with_what_the_application_has_adds_no_copy() {
 #[test]
 fn a_consumer_that_too_few_confirm_is_refused_in_time_and_ended_everywhere() {
     let mut rig = Rig::with_targets(2, 2);
-    let subscription = Subscription { destination: "topic://t".parse().expect("valid"), prefetch: None };
+    let subscription = Subscription::new("topic://t".parse().expect("valid"));
     rig.fanout.subscribe(rig.now, CONNECTION, ConsumerId(8), &subscription, RequestId(3), &mut rig.out);
     rig.hear(1, Frame::Subscribed { number: 1, result: Ok(()) });
     rig.outcomes.clear();
@@ -529,7 +529,7 @@ fn a_consumer_that_too_few_confirm_is_refused_in_time_and_ended_everywhere() {
 #[test]
 fn a_request_to_consume_that_the_end_has_refused_is_not_answered_again() {
     let mut rig = Rig::with_acks(1);
-    let subscription = Subscription { destination: "topic://t".parse().expect("valid"), prefetch: None };
+    let subscription = Subscription::new("topic://t".parse().expect("valid"));
     rig.fanout.subscribe(rig.now, CONNECTION, ConsumerId(8), &subscription, RequestId(3), &mut rig.out);
     rig.fanout.handle_stop(&mut rig.out);
     rig.fanout.handle_timeout(rig.now + Duration::from_mins(1), &mut rig.out);

@@ -527,7 +527,7 @@ mod tests {
 
     #[test]
     fn a_client_is_heard_once_its_link_is_open() {
-        let subscription = Subscription { destination: Destination::queue("q").expect("valid"), prefetch: None };
+        let subscription = Subscription::new(Destination::queue("q").expect("valid"));
         let subscribe = Frame::Subscribe { number: 1, subscription };
         for is_open in [true, false] {
             let (mut here, mut there) = (link(1), link_as(2, Role::Client));

@@ -1,12 +1,15 @@
 //! A message: who sent it, where to, and what it carries.
 
 use alloc::string::String;
+use core::time::Duration;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
 use super::id::MessageId;
 use super::path::Path;
+use super::priority::Priority;
 use super::value::Properties;
 use crate::base::Timestamp;
 
@@ -36,6 +39,13 @@ pub struct Body {
     pub kind: BodyKind,
     /// True if the message is to survive its broker (JMS delivery mode); carried along, kept in memory so far.
     pub persistent: bool,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// How long it is worth anything, from when it is sent; for ever if `None` (JMS time to live). Brokers hand on what
+    /// is left of it, so that their clocks need not agree.
+    pub time_to_live: Option<Duration>,
+    /// What sort of message it is, by the application's choice (JMS `JMSType`).
+    pub message_type: Option<String>,
     /// What this message answers, by the asker's choice (JMS `JMSCorrelationID`).
     pub correlation_id: Option<String>,
     /// Where an answer is wanted (JMS `JMSReplyTo`).
@@ -82,7 +92,9 @@ impl Body {
     #[inline]
     pub fn size(&self) -> usize {
         let extra = if self.properties.is_empty() { 0 } else { self.properties.size() };
-        self.data.len() + extra + self.correlation_id.as_ref().map_or(0, String::len)
+        let texts = [&self.correlation_id, &self.message_type];
+        let words: usize = texts.into_iter().flatten().map(String::len).sum();
+        self.data.len() + extra + words
     }
 }
 
@@ -128,8 +140,10 @@ mod tests {
         assert_eq!((Body::default().size(), body.size()), (0, 3));
         body.correlation_id = Some("xy".into());
         assert_eq!(body.size(), 5);
+        body.message_type = Some("order".into());
+        assert_eq!(body.size(), 10);
         body.properties.set("name", "text").expect("room");
-        assert_eq!(body.size(), 5 + body.properties.size());
+        assert_eq!(body.size(), 10 + body.properties.size());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod destination;
 mod id;
 mod message;
 mod path;
+mod priority;
 mod request;
 mod role;
 mod service;
@@ -20,6 +21,7 @@ pub use id::{BrokerId, ConnectionId, ConsumerId, GroupId, LinkId, ListenerId, Me
 pub(crate) use id::{Origin, Ticket};
 pub use message::{Body, BodyKind, Message, MessageError};
 pub use path::Path;
+pub use priority::{Priority, PriorityError};
 pub use request::{Answer, Refusal, Subscription, What};
 pub use role::Role;
 pub use service::{Address, AddressError, Host, Service};

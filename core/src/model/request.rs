@@ -18,6 +18,13 @@ pub struct Subscription {
     pub prefetch: Option<u32>,
 }
 
+impl Subscription {
+    /// A consumer of `destination` that takes as much at a time as is usual for it.
+    pub const fn new(destination: Destination) -> Self {
+        Self { destination, prefetch: None }
+    }
+}
+
 /// Why a broker refused what was asked; nothing was changed by it. Links carry it: the order of the variants is part of
 /// the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

@@ -182,11 +182,7 @@ impl Node {
         subscription: Subscription,
     ) -> Result<(), Refusal> {
         self.client(connection)?;
-        let subscriber = Subscriber {
-            destination: subscription.destination,
-            prefetch: subscription.prefetch,
-            path: Path::default(),
-        };
+        let subscriber = Subscriber { subscription, path: Path::default() };
         self.broker.subscribe(now, Origin::Application(connection), consumer, subscriber, &mut self.lanes.broker)
     }
 

@@ -223,7 +223,7 @@ impl Play {
     fn subscribe(&mut self, index: usize, destination: Destination) {
         let application = &mut self.applications[index];
         let request = application.request();
-        let subscription = Subscription { destination, prefetch: None };
+        let subscription = Subscription::new(destination);
         let command =
             Command::Subscribe { request, connection: CONNECTION, consumer: ConsumerId(request.0), subscription };
         self.world.command(application.host, command);

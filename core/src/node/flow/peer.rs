@@ -8,7 +8,7 @@ use super::link::farewell;
 use crate::base::{Instant, Outbox};
 use crate::bridge::{self, Bridge};
 use crate::broker::{self, Subscriber};
-use crate::model::{CloseReason, Demand, LinkId, Origin};
+use crate::model::{CloseReason, Demand, LinkId, Origin, Subscription};
 use crate::wire::{Farewell, Frame};
 
 impl Node {
@@ -41,7 +41,8 @@ impl Node {
                     taken.map(|_| ())
                 }
                 bridge::Inward::Subscribe { consumer, demand: Demand { destination, path }, prefetch } => {
-                    let subscriber = Subscriber { destination, prefetch: Some(prefetch), path };
+                    let subscription = Subscription { prefetch: Some(prefetch), ..Subscription::new(destination) };
+                    let subscriber = Subscriber { subscription, path };
                     self.broker.subscribe(now, origin, consumer, subscriber, out)
                 }
                 bridge::Inward::Unsubscribe { consumer } => {

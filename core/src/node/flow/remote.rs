@@ -84,11 +84,7 @@ impl Node {
                     }
                 }
                 remote::Inward::Subscribe { number, subscription } => {
-                    let subscriber = Subscriber {
-                        destination: subscription.destination,
-                        prefetch: subscription.prefetch,
-                        path: Path::default(),
-                    };
+                    let subscriber = Subscriber { subscription, path: Path::default() };
                     let result = self.broker.subscribe(now, origin, ConsumerId(number.into()), subscriber, out);
                     self.lanes.frames.push(Frame::Subscribed { number, result });
                 }

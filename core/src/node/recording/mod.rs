@@ -110,7 +110,7 @@ fn drain(node: &mut Node, digest: &mut Digest) {
 const MAGIC: &str = "flockmq recording ";
 
 /// The format's number: another one for every change to the entries or to anything in them, such as a new input.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -53,7 +53,7 @@ fn inputs() -> Vec<Input> {
     let (connection, consumer) = (ConnectionId(1), ConsumerId(2));
     let request = RequestId;
     let topic = Destination::topic("t.a").unwrap();
-    let subscription = Subscription { destination: Destination::topic("t.>").unwrap(), prefetch: Some(9) };
+    let subscription = Subscription { prefetch: Some(9), ..Subscription::new(Destination::topic("t.>").unwrap()) };
     let ack = Ack { consumer, tag: 1, extent: AckExtent::UpTo, kind: AckKind::Accepted };
     let mut body = Body::text("a body");
     body.properties.set("urgent", Value::Bool(true)).unwrap();
@@ -200,7 +200,7 @@ fn what_is_no_recording_is_told_where_and_why() {
     assert!(fault(&[b'f'; 100]).starts_with("byte 0: "));
     assert!(fault(b"flockmq recording of a concert\n").starts_with("byte 0: "));
     let other = fault(b"flockmq recording 9 7.1.0\n");
-    assert!(other.starts_with("byte 18: a recording of format 9, made by flockmq 7.1.0; expected format 1"), "{other}");
+    assert!(other.starts_with("byte 18: a recording of format 9, made by flockmq 7.1.0; expected format 2"), "{other}");
     assert_eq!(
         fault(&whole[..head + 20]),
         alloc::format!("byte {}: the file ends; expected the config and seed of a node", head + 20)

@@ -34,7 +34,7 @@ fn flock(seed: u64, faults: Faults, count: usize) -> (World, Vec<HostId>) {
 fn subscribe(world: &mut World, host: HostId, destination: &Destination) {
     let connection = ConnectionId(1);
     world.command(host, Command::Attach { request: RequestId(1), connection });
-    let subscription = Subscription { destination: destination.clone(), prefetch: None };
+    let subscription = Subscription::new(destination.clone());
     world
         .command(host, Command::Subscribe { request: RequestId(2), connection, consumer: ConsumerId(1), subscription });
 }

@@ -42,7 +42,7 @@ fn a_client_reaches_brokers_of_either_kind() {
     let destination = Destination::topic("t").unwrap();
     for host in [broker, peer] {
         world.command(host, Command::Attach { request: RequestId(1), connection: CONNECTION });
-        let subscription = Subscription { destination: destination.clone(), prefetch: None };
+        let subscription = Subscription::new(destination.clone());
         let (request, consumer) = (RequestId(2), ConsumerId(1));
         world.command(host, Command::Subscribe { request, connection: CONNECTION, consumer, subscription });
     }

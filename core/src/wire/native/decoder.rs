@@ -128,9 +128,7 @@ impl Decoder {
         };
         let mut body = Body { kind: note.kind, persistent: note.persistent, data, ..Body::default() };
         if let Some(more) = more {
-            body.correlation_id = more.correlation_id;
-            body.reply_to = more.reply_to;
-            body.properties = more.properties;
+            more.add_to(&mut body);
         }
         let message = Message {
             id: MessageId { producer: route.producer, sequence: note.sequence },

@@ -147,17 +147,13 @@ fn push_message(route: u16, demand: u32, tag: u64, redeliveries: u32, message: &
         kind: message.body.kind,
         persistent: message.body.persistent,
     };
-    let body = &message.body;
-    if body.correlation_id.is_none() && body.reply_to.is_none() && body.properties.is_empty() {
-        let (head, length) = note.write();
-        return out.push(&head[..length], &body.data);
+    match More::of(&message.body) {
+        None => {
+            let (head, length) = note.write();
+            out.push(&head[..length], &message.body.data);
+        }
+        Some(more) => push_head(&Head::MessageWithMore { note, more }, &message.body.data, out),
     }
-    let more = More {
-        correlation_id: body.correlation_id.clone(),
-        reply_to: body.reply_to.clone(),
-        properties: body.properties.clone(),
-    };
-    push_head(&Head::MessageWithMore { note, more }, &body.data, out);
 }
 
 fn push_head(head: &Head<'_>, body: &Bytes, out: &mut FrameBuffer) {

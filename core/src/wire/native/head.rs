@@ -2,13 +2,15 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::super::frame::Farewell;
 use crate::base::Timestamp;
 use crate::model::{
-    Ack, BodyKind, BrokerId, Demand, Destination, Path, ProducerId, Properties, Refusal, Role, Subscription,
+    Ack, Body, BodyKind, BrokerId, Demand, Destination, Path, Priority, ProducerId, Properties, Refusal, Role,
+    Subscription,
 };
 
 /// What is said between the length and a body, version 1. The order of the variants is the protocol.
@@ -179,9 +181,54 @@ const NOTE_MAX: usize = 1 + 3 + 2 * 5 + 3 * 10 + 2;
 /// What some messages say too.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct More {
+    pub(super) priority: Priority,
+    /// What is left of it, in milliseconds.
+    pub(super) time_to_live_millis: Option<u64>,
+    pub(super) message_type: Option<String>,
     pub(super) correlation_id: Option<String>,
     pub(super) reply_to: Option<Destination>,
     pub(super) properties: Properties,
+}
+
+impl More {
+    /// What a message says beside its note, if there is anything.
+    pub(super) fn of(body: &Body) -> Option<Self> {
+        let Body {
+            kind: _,
+            persistent: _,
+            priority,
+            time_to_live,
+            message_type,
+            correlation_id,
+            reply_to,
+            properties,
+            data: _,
+        } = body;
+        let is_plain = *priority == Priority::default()
+            && time_to_live.is_none()
+            && message_type.is_none()
+            && correlation_id.is_none()
+            && reply_to.is_none()
+            && properties.is_empty();
+        (!is_plain).then(|| Self {
+            priority: *priority,
+            time_to_live_millis: time_to_live.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            message_type: message_type.clone(),
+            correlation_id: correlation_id.clone(),
+            reply_to: reply_to.clone(),
+            properties: properties.clone(),
+        })
+    }
+
+    /// Adds it to the message's body again.
+    pub(super) fn add_to(self, body: &mut Body) {
+        body.priority = self.priority;
+        body.time_to_live = self.time_to_live_millis.map(Duration::from_millis);
+        body.message_type = self.message_type;
+        body.correlation_id = self.correlation_id;
+        body.reply_to = self.reply_to;
+        body.properties = self.properties;
+    }
 }
 
 /// How postcard writes [`Head::Message`].

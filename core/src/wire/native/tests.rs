@@ -1,6 +1,7 @@
 use super::buffer::COPIED_MAX;
 use super::*;
 use crate::base::Timestamp;
+use crate::model::Priority;
 use crate::model::{
     Ack, AckExtent, AckKind, Body, BodyKind, BrokerId, ConsumerId, Demand, Destination, Message, MessageId, Path,
     ProducerId, Refusal, Role, Service, Subscription, What,
@@ -122,7 +123,7 @@ fn frames_keep_their_bytes() {
         ),
         (
             forward(message(2, 9, more)),
-            b"\0\0\0\x0a\x0a\x00\xab\x01\x02\x01\x02t2\x00\0\0\0\x14\x0c\x00\x01\x09\x00\x09\xe8\x07\x01\x00\x01\x01c\x01\x00\x01r\x00hi",
+            b"\0\0\0\x0a\x0a\x00\xab\x01\x02\x01\x02t2\x00\0\0\0\x17\x0c\x00\x01\x09\x00\x09\xe8\x07\x01\x00\x04\x00\x00\x01\x01c\x01\x00\x01r\x00hi",
         ),
     ]);
 }
@@ -134,11 +135,14 @@ fn a_clients_frames_keep_their_bytes() {
     let orders = Destination::queue("orders").expect("valid");
     hold([
         (
-            Frame::Subscribe { number: 1, subscription: Subscription { destination: orders, prefetch: None } },
+            Frame::Subscribe { number: 1, subscription: Subscription::new(orders) },
             b"\0\0\0\x0b\x0d\x01\x00\x06orders\x00",
         ),
         (
-            Frame::Subscribe { number: 2, subscription: Subscription { destination: prices, prefetch: Some(300) } },
+            Frame::Subscribe {
+                number: 2,
+                subscription: Subscription { prefetch: Some(300), ..Subscription::new(prices) },
+            },
             b"\0\0\0\x0f\x0d\x02\x01\x08prices.>\x01\xac\x02",
         ),
         (Frame::Subscribed { number: 1, result: Ok(()) }, b"\0\0\0\x03\x0e\x01\x00"),
@@ -297,11 +301,16 @@ fn a_path_may_be_as_long_as_the_limit_and_no_longer() {
 
 fn any_message() -> impl Strategy<Value = Arc<Message>> {
     let body = (any::<bool>(), any::<bool>(), proptest::option::of("\\PC{0,5}"), 0_usize..20_000, any::<bool>());
-    (0_u64..5, any::<u64>(), body, proptest::collection::vec(("\\PC{1,5}", any::<i64>()), 0..4)).prop_map(
-        |(producer, sequence, (is_text, persistent, correlation_id, length, has_reply), properties)| {
+    let urgency = (0_u8..10, proptest::option::of(any::<u64>()), proptest::option::of("\\PC{0,5}"));
+    (0_u64..5, any::<u64>(), body, urgency, proptest::collection::vec(("\\PC{1,5}", any::<i64>()), 0..4)).prop_map(
+        |(producer, sequence, (is_text, persistent, correlation_id, length, has_reply), urgency, properties)| {
+            let (level, millis, message_type) = urgency;
             let mut body = Body::bytes(alloc::vec![7; length]);
             body.kind = if is_text { BodyKind::Text } else { BodyKind::Bytes };
             body.persistent = persistent;
+            body.priority = Priority::try_from(level).expect("in range");
+            body.time_to_live = millis.map(Duration::from_millis);
+            body.message_type = message_type;
             body.correlation_id = correlation_id;
             body.reply_to = has_reply.then(|| Destination::queue("r").expect("valid"));
             for (name, value) in properties {
@@ -385,7 +394,7 @@ fn any_word() -> impl Strategy<Value = Frame> {
     let clients = prop_oneof![
         ack,
         (any::<u32>(), subscription).prop_map(|(number, (destination, prefetch))| {
-            Frame::Subscribe { number, subscription: Subscription { destination, prefetch } }
+            Frame::Subscribe { number, subscription: Subscription { prefetch, ..Subscription::new(destination) } }
         }),
         (any::<u32>(), proptest::option::of(any_refusal()))
             .prop_map(|(number, refusal)| Frame::Subscribed { number, result: refusal.map_or(Ok(()), Err) }),

@@ -1,0 +1,55 @@
+//! What consumers say of what they were handed.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use super::outstanding::{Held, NotOutstanding};
+use super::{Broker, Output};
+use crate::base::{Instant, Outbox, Situation};
+use crate::model::{Ack, AckExtent, AckKind, Origin, Refusal};
+
+impl Broker {
+    /// Takes an answer to deliveries.
+    pub(crate) fn acknowledge(
+        &mut self,
+        now: Instant,
+        origin: Origin,
+        ack: Ack,
+        out: &mut Outbox<Output>,
+    ) -> Result<(), Refusal> {
+        let connection = self.connections.get_mut(&origin).ok_or(Refusal::unknown_consumer(ack.consumer))?;
+        let id = *connection.consumers.get(&ack.consumer).ok_or(Refusal::unknown_consumer(ack.consumer))?;
+        let subscription = self.subscriptions.get_mut(id).expect("a connection's consumer has a subscription");
+        let not_outstanding = Refusal::NotOutstanding { consumer: ack.consumer, tag: ack.tag };
+        let before = subscription.outstanding.bytes();
+        let (count, held) = (subscription.outstanding.count(), subscription.outstanding.held());
+        let released = match (ack.extent, ack.kind) {
+            (AckExtent::Individual, _) => subscription.outstanding.take(ack.tag).map(|held| held.into_iter().collect()),
+            (AckExtent::UpTo, AckKind::Accepted) => subscription.outstanding.drop_up_to(ack.tag).map(|()| Vec::new()),
+            (AckExtent::UpTo, AckKind::Released) => subscription.outstanding.take_up_to(ack.tag),
+        }
+        .map_err(|NotOutstanding| not_outstanding)?;
+        connection.outstanding_bytes -= before - subscription.outstanding.bytes();
+        subscription.progressed(now);
+        let mut returned = BTreeSet::new();
+        match ack.kind {
+            AckKind::Accepted => {
+                self.stats.acknowledged += (count - subscription.outstanding.count()) as u64;
+                self.stats.acknowledged_queued += (held - subscription.outstanding.held()) as u64;
+            }
+            AckKind::Released => {
+                for Held { slot, mut entry } in released {
+                    Situation::Released.met();
+                    entry.redeliveries += 1;
+                    self.give_back(slot, entry);
+                    returned.insert(slot);
+                }
+            }
+        }
+        for slot in returned {
+            self.dispatch(slot, out);
+        }
+        self.replenish(now, origin, id, out);
+        Ok(())
+    }
+}

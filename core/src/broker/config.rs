@@ -1,0 +1,84 @@
+//! What a broker may hold, and how it treats whoever is slow.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{DestinationKind, Refusal, Subscription};
+
+/// Limits of the embedded broker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokerConfig {
+    /// How many destinations there may be.
+    pub destinations_max: usize,
+    /// How many connections may be attached.
+    pub connections_max: usize,
+    /// How many consumers one connection may have.
+    pub consumers_max: usize,
+    /// How many producers one connection may have.
+    pub producers_max: usize,
+    /// How many messages a producer may have sent and not yet seen accepted.
+    pub producer_window: u64,
+    /// The default prefetch of a queue's consumer.
+    pub queue_prefetch: u32,
+    /// The default prefetch of a topic's subscriber.
+    pub topic_prefetch: u32,
+    /// The greatest prefetch that may be asked for.
+    pub prefetch_max: u32,
+    /// How many bytes may wait in one queue; its producers wait while there are more.
+    pub queue_bytes_max: u64,
+    /// How many bytes may wait for one topic subscriber; publishers wait while there are more.
+    pub topic_bytes_max: u64,
+    /// How long a topic subscriber may take nothing while publishers wait for it; after that its oldest messages
+    /// are dropped and counted instead, until it takes something again.
+    pub stalled_after: Duration,
+    /// The largest message, in bytes; no larger than half of what may wait for a link ([`LinkConfig::backlog_max`]).
+    ///
+    /// [`LinkConfig::backlog_max`]: crate::LinkConfig::backlog_max
+    pub message_max: u32,
+    /// True if a message that came before is recognised, whichever bridge or client it comes from
+    /// (`checkForDuplicates`). False hands out every copy.
+    pub checks_duplicates: bool,
+    /// For how many producers duplicates are recognised.
+    pub audit_producers_max: usize,
+}
+
+impl Default for BrokerConfig {
+    /// ActiveMQ's prefetch of 1000 for queues and 32767 for topics; 10 000 destinations, 1000 connections with 1000
+    /// consumers and producers each, 8192 messages unaccepted; 64 MiB in a queue, 16 MiB for a subscriber, 1 s until
+    /// one counts as stalled; 8 MiB a message; duplicates of 1024 producers.
+    fn default() -> Self {
+        Self {
+            destinations_max: 10_000,
+            connections_max: 1_000,
+            consumers_max: 1_000,
+            producers_max: 1_000,
+            producer_window: 8_192,
+            queue_prefetch: 1_000,
+            topic_prefetch: 32_767,
+            prefetch_max: 65_535,
+            queue_bytes_max: 64 * 1024 * 1024,
+            topic_bytes_max: 1024 * 1024,
+            stalled_after: Duration::from_secs(1),
+            message_max: 8 * 1024 * 1024,
+            checks_duplicates: true,
+            audit_producers_max: 1_024,
+        }
+    }
+}
+
+impl BrokerConfig {
+    /// How many deliveries a subscriber may have outstanding.
+    pub(super) fn prefetch(&self, subscription: &Subscription) -> Result<u32, Refusal> {
+        let default = match subscription.destination.kind() {
+            DestinationKind::Queue => self.queue_prefetch,
+            DestinationKind::Topic => self.topic_prefetch,
+        };
+        match subscription.prefetch.unwrap_or(default) {
+            found if found == 0 || found > self.prefetch_max => {
+                Err(Refusal::PrefetchOutOfRange { found, max: self.prefetch_max })
+            }
+            prefetch => Ok(prefetch),
+        }
+    }
+}
