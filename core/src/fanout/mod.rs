@@ -5,7 +5,10 @@
 mod config;
 mod consumer;
 mod log;
+mod outcome;
+mod pump;
 mod stream;
+mod subscription;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -21,15 +24,15 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use consumer::{Arrival, Consumers, Opening, Removed};
+use consumer::{Consumers, Opening};
 use log::{Item, Log};
-use stream::{Entry, Route, Settled, Stream};
-use target::{Answered, Replay, Target};
+use stream::{Entry, Route, Stream};
+use target::{Replay, Target};
 
 use crate::base::{Deadlines, Instant, Outbox, Rng, Situation};
 use crate::model::{
-    Ack, Address, Answer, BrokerId, CloseReason, ConnectionId, ConsumerId, Delivery, Destination, DestinationKind,
-    LinkId, Message, ProducerId, Refusal, RequestId, Subscription, Tag, What,
+    Address, Answer, BrokerId, CloseReason, ConnectionId, ConsumerId, Delivery, Destination, DestinationKind, LinkId,
+    Message, ProducerId, Refusal, RequestId, Tag, What,
 };
 use crate::wire::{Frame, ROUTES_MAX, SharedEncoder};
 
@@ -388,48 +391,6 @@ impl Fanout {
         }
     }
 
-    /// Adds a consumer, on every target there is and will be. Answered once enough have confirmed it.
-    pub(crate) fn subscribe(
-        &mut self,
-        now: Instant,
-        connection: ConnectionId,
-        consumer: ConsumerId,
-        subscription: &Subscription,
-        request: RequestId,
-        out: &mut Outbox<Output>,
-    ) {
-        let opening = Opening { request, until: now + self.config.send_timeout, confirmed: BTreeSet::new() };
-        match self.consumers.add(connection, consumer, subscription.clone(), opening, self.config.consumers_max) {
-            Ok(number) => {
-                for link in self.targets.keys() {
-                    let subscription = subscription.clone();
-                    out.push(Output::Say { link: *link, frame: Frame::Subscribe { number, subscription } });
-                }
-            }
-            Err(refusal) => out.push(Output::Replied { request, result: Err(refusal) }),
-        }
-    }
-
-    /// Ends a consumer; deliveries after `seen` go back as if never handed out.
-    pub(crate) fn unsubscribe(
-        &mut self,
-        consumer: ConsumerId,
-        seen: Tag,
-        out: &mut Outbox<Output>,
-    ) -> Result<(), Refusal> {
-        let removed = self.consumers.remove(consumer, seen).ok_or(Refusal::unknown_consumer(consumer))?;
-        self.end_consumer(removed, Refusal::Closed { what: What::Consumer }, out);
-        Ok(())
-    }
-
-    /// Answers deliveries.
-    pub(crate) fn acknowledge(&mut self, ack: Ack, out: &mut Outbox<Output>) -> Result<(), Refusal> {
-        for (link, ack) in self.consumers.acknowledge(ack)? {
-            out.push(Output::Say { link, frame: Frame::Ack(ack) });
-        }
-        Ok(())
-    }
-
     /// Ends everything that hangs on a connection.
     pub(crate) fn detach(&mut self, connection: ConnectionId, out: &mut Outbox<Output>) {
         let consumers = self.consumers.iter().filter(|(_, found)| found.connection == connection);
@@ -450,29 +411,8 @@ impl Fanout {
 
     /// Refuses what has taken too long.
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
-        for number in self.deadlines.due(now).collect::<Vec<_>>() {
-            let mut stream = self.streams.remove(&number).expect("a deadline has a stream");
-            while let Some(entry) = stream.take_expired(now) {
-                let refusal = Refusal::TimedOut {
-                    accepted: count(stream.acceptors(&entry)),
-                    needed: stream.needed,
-                    after: self.config.send_timeout,
-                };
-                self.refuse(&stream, entry, refusal, out);
-            }
-            self.streams.insert(number, stream);
-            self.settle(number, out);
-        }
-        let late = self.consumers.iter().filter_map(|(id, consumer)| {
-            let opening = consumer.opening.as_ref().filter(|opening| opening.until <= now)?;
-            Some((id, count(opening.confirmed.iter())))
-        });
-        for (consumer, accepted) in late.collect::<Vec<_>>() {
-            Situation::ConsumerTimedOut.met();
-            let removed = self.consumers.remove(consumer, Tag::MAX).expect("just found");
-            let (needed, after) = (self.config.acks_min, self.config.send_timeout);
-            self.end_consumer(removed, Refusal::TimedOut { accepted, needed, after }, out);
-        }
+        self.expire_sends(now, out);
+        self.expire_openings(now, out);
     }
 
     /// When there is something to do next.
@@ -515,99 +455,6 @@ impl Fanout {
         (self.unsettled_bytes, self.log.bytes())
     }
 
-    fn hear_accepted(&mut self, link: LinkId, number: u32, up_to: Tag, out: &mut Outbox<Output>) -> Result<(), String> {
-        let Some(target) = self.targets.get_mut(&link) else {
-            return Ok(());
-        };
-        let answered = target.answered(number, up_to);
-        let Answered { accepted, refused } =
-            answered.map_err(|_| format!("message {up_to} of stream {number} was accepted but never sent"))?;
-        if let Some(tally) = self.tallies.get_mut(&target.found.address) {
-            tally.accepted += accepted;
-            tally.refused += refused;
-        }
-        match self.streams.get_mut(&number) {
-            Some(stream) => {
-                stream.mark(&target.found, up_to);
-                self.settle(number, out);
-            }
-            None => target.forget_flights(|number| self.streams.contains_key(&number)),
-        }
-        self.pump(link, out);
-        self.trim();
-        Ok(())
-    }
-
-    fn hear_refused(
-        &mut self,
-        link: LinkId,
-        number: u32,
-        tag: Tag,
-        refusal: Refusal,
-        out: &mut Outbox<Output>,
-    ) -> Result<(), String> {
-        let Some(target) = self.targets.get_mut(&link) else {
-            return Ok(());
-        };
-        let refused = target.refused(number, tag);
-        refused.map_err(|_| format!("message {tag} of stream {number} was refused but never sent, or twice"))?;
-        if let Some(stream) = self.streams.get_mut(&number) {
-            stream.refuse(tag, &target.found, refusal);
-            self.fail_doomed(number, out);
-        }
-        Ok(())
-    }
-
-    fn hear_delivery(&mut self, link: LinkId, number: u32, delivery: Delivery, out: &mut Outbox<Output>) {
-        match self.consumers.arrive(link, number, delivery) {
-            Arrival::Done(ack) => out.push(Output::Say { link, frame: Frame::Ack(ack) }),
-            Arrival::Kept => (),
-            Arrival::New { connection, consumer, delivery } => {
-                out.push(Output::Deliver { connection, consumer, delivery });
-            }
-        }
-    }
-
-    fn hear_subscribed(&mut self, link: LinkId, number: u32, result: Result<(), Refusal>, out: &mut Outbox<Output>) {
-        let (Some(target), Some(id)) = (self.targets.get(&link), self.consumers.numbered(number)) else {
-            return; // It was closed meanwhile.
-        };
-        let consumer = self.consumers.get_mut(id).expect("a number has a consumer");
-        match (result, &mut consumer.opening) {
-            (Ok(()), None) => (),
-            (Ok(()), Some(opening)) => {
-                opening.confirmed.insert(target.found.broker);
-                if opening.confirmed.len() >= self.config.acks_min as usize {
-                    out.push(Output::Replied { request: opening.request, result: Ok(()) });
-                    consumer.opening = None;
-                }
-            }
-            (Err(refusal), None) => {
-                let answer = target.found.answer(Err(refusal));
-                out.push(Output::SubscriptionRefused { consumer: id, answer });
-            }
-            (Err(refusal), Some(_)) => {
-                let removed = self.consumers.remove(id, Tag::MAX).expect("just found");
-                self.end_consumer(removed, refusal, out);
-            }
-        }
-    }
-
-    /// Tells every target that a consumer has ended, and whoever waited for it why.
-    fn end_consumer(&mut self, removed: Removed, refusal: Refusal, out: &mut Outbox<Output>) {
-        let Removed { number, opening, seen, acks } = removed;
-        for link in self.targets.keys() {
-            let seen = seen.get(link).copied().unwrap_or(0);
-            out.push(Output::Say { link: *link, frame: Frame::Unsubscribe { number, seen } });
-        }
-        for (link, ack) in acks {
-            out.push(Output::Say { link, frame: Frame::Ack(ack) });
-        }
-        if let Some(Opening { request, .. }) = opening {
-            out.push(Output::Replied { request, result: Err(refusal) });
-        }
-    }
-
     fn close_streams(&mut self, refusal: &Refusal, is_meant: impl Fn(&Stream) -> bool, out: &mut Outbox<Output>) {
         let meant = self.streams.values().filter(|stream| is_meant(stream)).map(|stream| stream.producer);
         for producer in meant.collect::<Vec<_>>() {
@@ -615,232 +462,10 @@ impl Fanout {
         }
     }
 
-    /// True if enough targets are up for anything to be sent.
-    fn is_ready(&self) -> bool {
-        self.targets.len() >= self.config.acks_min as usize
-    }
-
-    /// Encodes what is held of a stream, if it may be sent.
-    fn release(&mut self, number: u32) {
-        if !self.is_ready() {
-            Situation::SendHeld.met();
-            return;
-        }
-        let Some(stream) = self.streams.get_mut(&number) else {
-            return;
-        };
-        let Some(last) = stream.held().last().map(|entry| entry.sequence) else {
-            return;
-        };
-        let to = if stream.is_replicated {
-            None
-        } else {
-            let links: Vec<LinkId> = self.targets.keys().copied().collect();
-            let rng = &mut self.rng;
-            Some(*self.primary.get_or_insert_with(|| *rng.pick(&links).expect("enough targets are up")))
-        };
-        for burst in log::encode(&stream.route, stream.held(), &mut self.encoder) {
-            self.log.push(Item::Burst { to, burst: Arc::new(burst) });
-        }
-        stream.logged = last;
-    }
-
-    fn release_all(&mut self) {
-        if self.is_ready() {
-            for number in self.streams.keys().copied().collect::<Vec<_>>() {
-                self.release(number);
-            }
-        }
-    }
-
-    /// Gives every target what it has not taken, as far as each one's window allows.
-    fn pump_all(&mut self, out: &mut Outbox<Output>) {
-        for link in self.targets.keys().copied().collect::<Vec<_>>() {
-            self.pump(link, out);
-        }
-        self.trim();
-    }
-
-    fn pump(&mut self, link: LinkId, out: &mut Outbox<Output>) {
-        if !self.is_ready() {
-            return;
-        }
-        let Some(target) = self.targets.get_mut(&link) else {
-            return;
-        };
-        let mut too_large = Vec::new();
-        while target.in_flight() < self.config.window {
-            let replayed = next_replay(target, &self.streams, &mut self.encoder);
-            let burst = match replayed {
-                Some(burst) => Arc::new(burst),
-                None => match self.log.get(target.cursor) {
-                    None => break,
-                    Some(item) => {
-                        target.cursor += 1;
-                        match item {
-                            Item::Burst { to, .. } if to.is_some_and(|to| to != link) => continue,
-                            Item::Burst { burst, .. } => Arc::clone(burst),
-                            Item::End(route) => {
-                                if target.finish(route) {
-                                    out.push(Output::Say { link, frame: Frame::Finish { stream: route.stream } });
-                                }
-                                continue;
-                            }
-                        }
-                    }
-                },
-            };
-            if burst.largest > target.found.message_max {
-                Situation::SendTooLarge.met();
-                too_large.push(burst);
-                continue;
-            }
-            if target.send(&burst) {
-                out.push(Output::Tell { link, bytes: burst.route.told.clone() });
-            }
-            out.push(Output::Burst { link, burst });
-        }
-        for burst in too_large {
-            self.refuse_for(link, &burst, out);
-        }
-    }
-
-    /// A target does not take messages of this size: as if it had said so.
-    fn refuse_for(&mut self, link: LinkId, burst: &Burst, out: &mut Outbox<Output>) {
-        let Some(target) = self.targets.get(&link) else {
-            return;
-        };
-        if let Some(tally) = self.tallies.get_mut(&target.found.address) {
-            tally.refused += burst.last - burst.first + 1;
-        }
-        if let Some(stream) = self.streams.get_mut(&burst.route.stream) {
-            for sequence in burst.first..=burst.last {
-                let refusal = Refusal::TooLarge { size: burst.largest, max: target.found.message_max };
-                stream.refuse(sequence, &target.found, refusal);
-            }
-            self.fail_doomed(burst.route.stream, out);
-        }
-    }
-
-    fn trim(&mut self) {
-        let end = self.log.end();
-        let taken = self.targets.values().map(|target| target.cursor).min().unwrap_or(end);
-        self.log.trim(taken);
-    }
-
-    /// Parts from the slowest targets if too much waits for them.
-    fn shed(&mut self, out: &mut Outbox<Output>) {
-        let max = self.config.memory_max;
-        while self.log.bytes() > max {
-            let slowest = self.targets.iter().min_by_key(|(_, target)| target.cursor).map(|(link, _)| *link);
-            let Some(link) = slowest else {
-                return;
-            };
-            out.push(Output::Close { link, reason: CloseReason::Backlog { max } });
-            Situation::TargetShed.met();
-            // Whether enough are left is asked when its end is told: then it is known whether it is dialled again.
-            self.part(link, out);
-            self.pump_all(out);
-        }
-    }
-
-    /// Tells of what enough brokers have accepted.
-    fn settle(&mut self, number: u32, out: &mut Outbox<Output>) {
-        let Some(stream) = self.streams.get_mut(&number) else {
-            return;
-        };
-        let (connection, producer) = (stream.connection, stream.producer);
-        while let Some(Settled { up_to, count, bytes, by }) = stream.settle() {
-            self.unsettled_bytes -= bytes;
-            out.push(Output::Accepted { connection, producer, up_to, count, by });
-        }
-        self.rearm(number);
-    }
-
-    fn rearm(&mut self, number: u32) {
-        let first = self.streams.get(&number).and_then(|stream| stream.entries.front());
-        self.deadlines.set(number, first.map(|entry| entry.expires_at));
-    }
-
-    fn fail_all_doomed(&mut self, out: &mut Outbox<Output>) {
-        for number in self.streams.keys().copied().collect::<Vec<_>>() {
-            self.fail_doomed(number, out);
-        }
-    }
-
-    /// Refuses what can't be accepted by enough brokers any more.
-    fn fail_doomed(&mut self, number: u32, out: &mut Outbox<Output>) {
-        let left = self.targets.len() + self.prospects;
-        let is_scarce = self.horizon == Horizon::Closed && left < self.config.acks_min as usize;
-        if !self.streams.get(&number).is_some_and(|stream| stream.is_troubled() || is_scarce) {
-            return;
-        }
-        let mut stream = self.streams.remove(&number).expect("just found");
-        while let Some(entry) = stream.take_doomed(|stream, entry| self.is_doomed(stream, entry)) {
-            let accepted = count(stream.acceptors(&entry));
-            let refusal = Refusal::NotEnough { accepted, needed: stream.needed };
-            self.refuse(&stream, entry, refusal, out);
-        }
-        self.streams.insert(number, stream);
-        self.settle(number, out); // What was refused may have kept others from being told.
-    }
-
-    /// True if too few brokers can still accept a message. Brokers that are not known yet count only for what nobody
-    /// has refused.
-    fn is_doomed(&self, stream: &Stream, entry: &Entry) -> bool {
-        if entry.refused.is_empty() && self.horizon == Horizon::Open {
-            return false;
-        }
-        let is_sent = entry.sequence <= stream.logged;
-        if !stream.is_replicated {
-            let can_be_sent = self.targets.len() + self.prospects >= self.config.acks_min as usize;
-            return !entry.refused.is_empty() || !(is_sent || can_be_sent);
-        }
-        let could = self.targets.values().filter(|target| {
-            let has_accepted = stream.marked(target.found.broker) >= entry.sequence;
-            !has_accepted && !entry.is_refused_by(target.found.broker)
-        });
-        let accepted = stream.acceptors(entry).count();
-        accepted + could.count() + self.prospects < stream.needed as usize
-    }
-
-    fn refuse(&mut self, stream: &Stream, mut entry: Entry, refusal: Refusal, out: &mut Outbox<Output>) {
-        self.unsettled_bytes -= entry.message.size() as u64;
-        out.push(Output::Refused {
-            connection: stream.connection,
-            producer: stream.producer,
-            sequence: entry.sequence,
-            refusal,
-            answers: stream.answers(&mut entry),
-        });
-    }
-
     fn count(&mut self, out: &mut Outbox<Output>) {
         let up = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
         out.push(Output::Targets { up, needed: self.config.acks_min });
     }
-}
-
-/// What a target is owed next of what was sent before it came up.
-fn next_replay(target: &mut Target, streams: &BTreeMap<u32, Stream>, encoder: &mut SharedEncoder) -> Option<Burst> {
-    while let Some(Replay { stream, next, up_to }) = target.replay.front_mut() {
-        let owed = streams.get(stream).and_then(|stream| {
-            let is_owed = |entry: &&Entry| entry.sequence <= *up_to;
-            let from = stream.entries.partition_point(|entry| entry.sequence < *next);
-            let owed = stream
-                .entries
-                .range(from..)
-                .take_while(is_owed)
-                .filter(|entry| !entry.is_refused_by(target.found.broker));
-            log::encode(&stream.route, owed, encoder).next()
-        });
-        if let Some(burst) = owed {
-            *next = burst.last + 1;
-            return Some(burst);
-        }
-        target.replay.pop_front();
-    }
-    None
 }
 
 fn count(items: impl Iterator) -> u32 {

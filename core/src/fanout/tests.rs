@@ -1,6 +1,6 @@
 use super::*;
 use crate::base::{Rng, Seed, Timestamp};
-use crate::model::{Body, MessageId, Path};
+use crate::model::{Ack, Body, MessageId, Path, Subscription};
 use crate::wire::{Decoder, Deframer};
 use alloc::string::ToString;
 use core::time::Duration;
