@@ -1,0 +1,209 @@
+//! URIs as configs: each option in its place, and what can't be followed.
+
+use alloc::format;
+use alloc::string::ToString;
+
+use super::*;
+use crate::base::BackoffConfig;
+use crate::uri::{Fanout, Location, Targets, Tcp};
+
+fn config(text: &str) -> Result<Config, ConfigError> {
+    match text.parse().expect(text) {
+        Location::Fanout(fanout) => Config::from_fanout(&fanout, "c"),
+        Location::Peer(peer) => Config::from_peer(&peer, "b"),
+        Location::Vm(vm) => Config::from_vm(&vm),
+        other => panic!("{other}"),
+    }
+}
+
+fn address(text: &str) -> Address {
+    text.parse().expect(text)
+}
+
+fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+/// What is told to a client that dials as a `fanout:` URI without options says.
+fn client() -> Config {
+    let backoff = BackoffConfig { first: millis(10), ..BackoffConfig::default() };
+    let dial = DialConfig { backoff, connect_timeout: millis(10_000), ..DialConfig::default() };
+    Config { dial, ..Config::client("c") }
+}
+
+#[test]
+fn every_option_of_a_peer_finds_its_place() {
+    let text = "peer://g?persistent=false&queuePrefetch=1&topicPrefetch=2&memoryLimit=70000&checkForDuplicates=false\
+        &discovery.address=239.1.1.1&discovery.port=7&discovery.timeToLive=3&discovery.keepAliveInterval=100\
+        &discovery.interface=lo&discovery.loopBackMode=true\
+        &networkConnectorURIs=(static:(tcp://a:1?connectionTimeout=50)?initialReconnectDelay=5)\
+        &transportConnectorURIs=tcp://127.0.0.1:9&networkTTL=4&messageTTL=2&prefetchSize=6\
+        &wireFormat.maxFrameSize=100000&wireFormat.maxInactivityDuration=200";
+    let transport = TransportConfig { connect_timeout: Some(millis(50)), ..TransportConfig::default() };
+    let expected = Config {
+        listen: Some(address("tcp://127.0.0.1:9")),
+        multicast: Some(MulticastConfig {
+            address: IpAddr::V4(Ipv4Addr::new(239, 1, 1, 1)),
+            port: 7,
+            ttl: 3,
+            interface: Some("lo".into()),
+            loopback: false,
+            period: millis(100),
+            ..MulticastConfig::default()
+        }),
+        peers: [address("tcp://a:1")].into(),
+        transports: [(address("tcp://a:1"), transport)].into(),
+        link: LinkConfig { frame_max: 100_000, silence_max: millis(200), ..LinkConfig::default() },
+        dial: DialConfig {
+            backoff: BackoffConfig { first: millis(5), ..BackoffConfig::default() },
+            ..DialConfig::default()
+        },
+        broker: BrokerConfig {
+            queue_prefetch: 1,
+            topic_prefetch: 2,
+            queue_bytes_max: 70_000,
+            message_max: 80_000,
+            checks_duplicates: false,
+            ..BrokerConfig::default()
+        },
+        bridge: BridgeConfig { message_hops_max: 2, demand_hops_max: 4, prefetch: 6, ..BridgeConfig::default() },
+        ..Config::peer("g", "b")
+    };
+    assert_eq!(config(text), Ok(expected));
+    assert_eq!(config("peer://g"), Ok(Config::peer("g", "b")));
+}
+
+#[test]
+fn every_option_of_a_fanout_finds_its_place() {
+    let text = "fanout:(multicast://239.1.1.1:7?group=g&timeToLive=3&keepAliveInterval=100&interface=lo\
+        &loopBackMode=true)?initialReconnectDelay=5&maxReconnectDelay=600&useExponentialBackOff=true\
+        &backOffMultiplier=3&maxReconnectAttempts=4&reconnectJitter=7&fanOutQueues=true&minAckCount=8\
+        &sendTimeout=900&connectTimeout=50&memoryLimit=70000&checkForDuplicates=false\
+        &discovered.wireFormat.maxFrameSize=100000&discovered.wireFormat.maxInactivityDuration=200";
+    let expected = Config {
+        group: "g".into(),
+        multicast: Some(MulticastConfig {
+            address: IpAddr::V4(Ipv4Addr::new(239, 1, 1, 1)),
+            port: 7,
+            ttl: 3,
+            interface: Some("lo".into()),
+            loopback: false,
+            period: millis(100),
+            ..MulticastConfig::default()
+        }),
+        link: LinkConfig { frame_max: 100_000, silence_max: millis(200), ..LinkConfig::default() },
+        dial: DialConfig {
+            backoff: BackoffConfig {
+                first: millis(5),
+                max: millis(600),
+                factor: 3,
+                jitter_percent: 7,
+                attempts_max: Some(4),
+            },
+            connect_timeout: millis(50),
+            ..DialConfig::default()
+        },
+        broker: BrokerConfig { message_max: 80_000, ..BrokerConfig::default() },
+        fanout: FanoutConfig {
+            acks_min: 8,
+            replicates_queues: true,
+            send_timeout: millis(900),
+            memory_max: 70_000,
+            checks_duplicates: false,
+            ..FanoutConfig::default()
+        },
+        ..Config::client("c")
+    };
+    assert_eq!(config(text), Ok(expected));
+}
+
+#[test]
+fn a_fanout_without_options_does_as_its_table_says() {
+    let expected = Config { group: "default".into(), multicast: Some(MulticastConfig::default()), ..client() };
+    assert_eq!(config("fanout:multicast://default"), Ok(expected.clone()));
+    let defaults = Fanout::specs().iter().filter_map(|spec| Some((spec.name, spec.default?)));
+    let text: Vec<String> = defaults.map(|(name, default)| format!("{name}={default}")).collect();
+    assert_eq!(config(&format!("fanout:(multicast://default)?{}", text.join("&"))), Ok(expected));
+}
+
+#[test]
+fn the_sample_of_a_fanout_by_multicast_means_what_it_says() {
+    let mut expected = Config { group: "default".into(), multicast: Some(MulticastConfig::default()), ..client() };
+    expected.dial.backoff.first = millis(100);
+    assert_eq!(config("fanout://(multicast://default)?initialReconnectDelay=100"), Ok(expected));
+}
+
+#[test]
+fn the_sample_of_a_fanout_to_a_list_means_what_it_says() {
+    let text = "fanout:(static:(tcp://localhost:61616,tcp://remotehost:61616))?initialReconnectDelay=100";
+    let peers = [address("tcp://localhost:61616"), address("tcp://remotehost:61616")].into();
+    let mut expected = Config { peers, ..client() };
+    expected.dial.backoff.first = millis(100);
+    assert_eq!(config(text), Ok(expected));
+}
+
+#[test]
+fn waits_that_do_not_grow_have_the_factor_one_and_no_attempts_mean_no_limit() {
+    let text = "fanout:(multicast://default)?useExponentialBackOff=false&backOffMultiplier=3&maxReconnectAttempts=0";
+    let backoff = config(text).expect(text).dial.backoff;
+    assert_eq!((backoff.factor, backoff.attempts_max), (1, None));
+}
+
+#[test]
+fn what_a_target_says_of_its_link_holds_for_that_one_alone() {
+    let list = "static:(tcp://a:1?connectionTimeout=50&wireFormat.maxFrameSize=65536,\
+        tcp://b:2?wireFormat.maxInactivityDuration=100,tcp://c:3)";
+    let peer = config(&format!("peer://g?networkConnectorURIs=({list})&wireFormat.maxFrameSize=100000"));
+    let fanout = config(&format!("fanout:({list})?connectTimeout=70"));
+    for (config, connect, frame) in [(peer, 30_000, 100_000), (fanout, 70, 10 * 1024 * 1024)] {
+        let config = config.expect(list);
+        let told = |text: &str| {
+            let (address, link) = (address(text), config.link_to(&address(text)));
+            let expected = LinkConfig { frame_max: link.frame_max, silence_max: link.silence_max, ..config.link };
+            assert_eq!(link, expected);
+            (config.connect_timeout(&address), link.frame_max, link.silence_max)
+        };
+        assert_eq!(told("tcp://a:1"), (millis(50), 65_536, millis(30_000)));
+        assert_eq!(told("tcp://b:2"), (millis(connect), frame, millis(100)));
+        assert_eq!(told("tcp://c:3"), (millis(connect), frame, millis(30_000)));
+        assert_eq!(told("tcp://elsewhere:4"), (millis(connect), frame, millis(30_000)));
+        assert_eq!(config.transports.len(), 2);
+    }
+}
+
+#[test]
+fn what_is_said_of_all_that_are_discovered_wins() {
+    let text = "fanout:(static:(tcp://a:1?connectionTimeout=50&wireFormat.maxInactivityDuration=100,tcp://b:2))\
+        ?connectTimeout=70&discovered.connectionTimeout=60";
+    let config = config(text).expect(text);
+    for at in ["tcp://a:1", "tcp://b:2", "tcp://elsewhere:4"] {
+        assert_eq!(config.connect_timeout(&address(at)), millis(60), "{at}");
+    }
+    assert_eq!(config.link_to(&address("tcp://a:1")).silence_max, millis(100));
+}
+
+#[test]
+fn what_can_not_be_followed_is_refused() {
+    assert_eq!(config("peer://g?persistent=true"), Err(ConfigError::NoStore));
+    assert_eq!(config("vm://b?broker.persistent=true"), Err(ConfigError::NoStore));
+    let listed = ["tcp://a:1", "tcp://b:2", "tcp://a:1"].map(|text| Tcp::new(address(text))).into();
+    let fanout = Fanout { min_ack_count: Some(3), ..Fanout::new(Targets::Static(listed)) };
+    assert_eq!(Config::from_fanout(&fanout, "c"), Err(ConfigError::TooFewTargets { needed: 3, listed: 2 }));
+}
+
+#[test]
+fn an_address_may_be_listed_twice_but_not_with_different_options() {
+    let twice = |first: &str, second: &str| {
+        config(&format!("peer://g?networkConnectorURIs=(static:(tcp://a:1{first}),static:(tcp://a:1{second}))"))
+            .map(|config| config.peers.len())
+    };
+    let option = "?connectionTimeout=50";
+    assert_eq!((twice("", ""), twice(option, option)), (Ok(1), Ok(1)));
+    for (first, second) in [("", option), (option, "")] {
+        let error = twice(first, second).expect_err("a contradiction");
+        assert_eq!(
+            error.to_string(),
+            "'tcp://a:1' is listed twice, with different options; expected the same ones, or it once"
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! What a URI asks for.
+
+use alloc::string::String;
+use core::time::Duration;
+
+use super::{Config, TransportConfig};
+use crate::base::BackoffConfig;
+use crate::model::Address;
+use crate::uri::{BrokerOptions, Connector, Discovery, Fanout, Peer, Reconnect, Targets, Tcp, Vm, WireFormat};
+
+/// Why a URI, though it is a valid one, can't be followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// One address with options that contradict each other.
+    #[error("'{address}' is listed twice, with different options; expected the same ones, or it once")]
+    Contradiction {
+        /// The address.
+        address: Address,
+    },
+    /// Persistence was asked for.
+    #[error(
+        "persistent=true needs a store, which this version does not have; expected persistent=false, or no such option"
+    )]
+    NoStore,
+    /// A fanout that needs more brokers than its list names, so that nothing could ever be sent.
+    #[error("{needed} brokers are needed and {listed} listed; expected acks from {listed} or fewer, or a longer list")]
+    TooFewTargets {
+        /// How many brokers are needed.
+        needed: u32,
+        /// How many different ones are listed.
+        listed: usize,
+    },
+}
+
+impl Config {
+    /// What a `peer:` URI asks for, for a broker of this name.
+    ///
+    /// ```
+    /// use flockmq_core::{Config, uri::Peer};
+    ///
+    /// let mut peer = Peer::new("groupA");
+    /// peer.network_ttl = Some(2);
+    /// let config = Config::from_peer(&peer, "broker1")?;
+    /// assert_eq!((config.group.as_str(), config.bridge.message_hops_max), ("groupA", 2));
+    /// # Ok::<(), flockmq_core::ConfigError>(())
+    /// ```
+    pub fn from_peer(peer: &Peer, name: impl Into<String>) -> Result<Self, ConfigError> {
+        let mut config = Self::peer(peer.group.clone(), name);
+        config.apply_broker(&peer.broker)?;
+        config.apply_discovery(&peer.discovery);
+        for connector in &peer.network_connectors {
+            match connector {
+                Connector::Multicast(multicast) => config.apply_discovery(&multicast.discovery),
+                Connector::Static(fixed) => {
+                    config.apply_reconnect(&fixed.reconnect, Duration::from_secs(1));
+                    config.add_peers(&fixed.peers, &TransportConfig::default())?;
+                }
+            }
+        }
+        config.apply_wire_format(&peer.wire_format);
+        config.listen = peer.transport_connector.clone().or(config.listen);
+        let bridge = &mut config.bridge;
+        bridge.message_hops_max = peer.message_hops().map_or(bridge.message_hops_max, u32::from);
+        bridge.demand_hops_max = peer.consumer_hops().map_or(bridge.demand_hops_max, u32::from);
+        bridge.prefetch = peer.prefetch_size.map_or(bridge.prefetch, u32::from);
+        Ok(config)
+    }
+
+    /// What a `fanout:` URI asks for, for a client of this name.
+    ///
+    /// ```
+    /// use flockmq_core::{Config, uri::Fanout};
+    ///
+    /// let fanout: Fanout = "fanout:(multicast://default?group=g)?minAckCount=3".parse()?;
+    /// let config = Config::from_fanout(&fanout, "client")?;
+    /// assert_eq!((config.group.as_str(), config.fanout.acks_min), ("g", 3));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn from_fanout(fanout: &Fanout, name: impl Into<String>) -> Result<Self, ConfigError> {
+        let mut config = Self::client(name);
+        config.apply_reconnect(&fanout.reconnect, Duration::from_millis(10));
+        let backoff = &mut config.dial.backoff;
+        backoff.jitter_percent = fanout.reconnect_jitter.map_or(backoff.jitter_percent, u32::from);
+        let discovered = &fanout.discovered;
+        let all = TransportConfig::new(discovered.connection_timeout, &discovered.wire_format);
+        let connect_timeout = all.connect_timeout.or(fanout.connect_timeout);
+        config.dial.connect_timeout = connect_timeout.unwrap_or(Duration::from_secs(10));
+        config.apply_wire_format(&discovered.wire_format);
+        match &fanout.targets {
+            Targets::Multicast(multicast) => {
+                config.group = multicast.group().into();
+                config.apply_discovery(&multicast.discovery);
+            }
+            Targets::Static(listed) => config.add_peers(listed, &all)?,
+        }
+        let needed = fanout.acks_min();
+        if let Some(listed) = fanout.targets.listed().filter(|listed| needed as usize > *listed) {
+            return Err(ConfigError::TooFewTargets { needed, listed });
+        }
+        let options = &mut config.fanout;
+        options.acks_min = needed;
+        options.replicates_queues = fanout.fan_out_queues.unwrap_or(options.replicates_queues);
+        options.send_timeout = fanout.send_timeout.unwrap_or(options.send_timeout);
+        options.memory_max = fanout.memory_limit.unwrap_or(options.memory_max);
+        options.checks_duplicates = fanout.check_for_duplicates.unwrap_or(options.checks_duplicates);
+        Ok(config)
+    }
+
+    /// What a `vm:` URI asks for.
+    pub fn from_vm(vm: &Vm) -> Result<Self, ConfigError> {
+        let mut config = Self::alone(vm.name.clone());
+        config.apply_broker(&vm.broker)?;
+        Ok(config)
+    }
+
+    fn apply_broker(&mut self, options: &BrokerOptions) -> Result<(), ConfigError> {
+        if options.persistent == Some(true) {
+            return Err(ConfigError::NoStore);
+        }
+        let broker = &mut self.broker;
+        broker.queue_prefetch = options.queue_prefetch.map_or(broker.queue_prefetch, u32::from);
+        broker.topic_prefetch = options.topic_prefetch.map_or(broker.topic_prefetch, u32::from);
+        broker.queue_bytes_max = options.memory_limit.unwrap_or(broker.queue_bytes_max);
+        broker.checks_duplicates = options.check_for_duplicates.unwrap_or(broker.checks_duplicates);
+        Ok(())
+    }
+
+    fn apply_discovery(&mut self, options: &Discovery) {
+        let multicast = self.multicast.get_or_insert_default();
+        multicast.address = options.address.unwrap_or(multicast.address);
+        multicast.port = options.port.unwrap_or(multicast.port);
+        multicast.ttl = options.time_to_live.map_or(multicast.ttl, u32::from);
+        multicast.period = options.keep_alive_interval.unwrap_or(multicast.period);
+        multicast.interface = options.interface.clone().or(multicast.interface.take());
+        // ActiveMQ's `loopBackMode` is the socket option's name for switching loop-back off.
+        multicast.loopback = options.loop_back_mode.map_or(multicast.loopback, |is_off| !is_off);
+    }
+
+    /// `first` is how long the first wait is if the options do not say.
+    fn apply_reconnect(&mut self, options: &Reconnect, first: Duration) {
+        let backoff = &mut self.dial.backoff;
+        *backoff = BackoffConfig {
+            first: options.initial_delay.unwrap_or(first),
+            max: options.max_delay.unwrap_or(backoff.max),
+            factor: options.back_off_multiplier.unwrap_or(backoff.factor),
+            jitter_percent: backoff.jitter_percent,
+            attempts_max: options.max_attempts.filter(|max| *max > 0).or(backoff.attempts_max),
+        };
+        if options.use_exponential_back_off == Some(false) {
+            backoff.factor = 1;
+        }
+    }
+
+    /// Adds what was listed; what was said of `all` comes before what each says of itself.
+    fn add_peers(&mut self, listed: &[Tcp], all: &TransportConfig) -> Result<(), ConfigError> {
+        for peer in listed {
+            let own = TransportConfig::new(peer.connection_timeout, &peer.wire_format);
+            let transport = TransportConfig {
+                connect_timeout: all.connect_timeout.or(own.connect_timeout),
+                frame_max: all.frame_max.or(own.frame_max),
+                silence_max: all.silence_max.or(own.silence_max),
+            };
+            let address = peer.address.clone();
+            if self.peers.contains(&address) {
+                if self.transports.get(&address).cloned().unwrap_or_default() != transport {
+                    return Err(ConfigError::Contradiction { address });
+                }
+                continue;
+            }
+            self.peers.push(address.clone());
+            if transport != TransportConfig::default() {
+                self.transports.insert(address, transport);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_wire_format(&mut self, options: &WireFormat) {
+        let link = &mut self.link;
+        link.frame_max = options.max_frame_size.unwrap_or(link.frame_max);
+        link.silence_max = options.max_inactivity_duration.unwrap_or(link.silence_max);
+        // Messages leave room for what a frame says beside them.
+        self.broker.message_max = self.broker.message_max.min(link.frame_max / 5 * 4);
+    }
+}
