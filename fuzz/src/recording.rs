@@ -1,5 +1,5 @@
-//! Files that are recordings, or nearly: as they are, and with every length and check put right, so that what stands in
-//! the entries is met and not only what tells that it was altered.
+//! Files that are recordings, or nearly: as they are, and with the first line, every length and every check put right, so
+//! that what stands in the entries is met and not only what tells that it was altered, or is of another age.
 
 use std::fmt::Write;
 
@@ -138,11 +138,15 @@ fn is_modest(config: &Config) -> bool {
     config.link.slots.min(config.link.links_max) <= SLOTS_MAX
 }
 
-/// The file with the lengths and checks that its entries should have, as far as they go.
+/// The file with the first line of today, and with the lengths and checks that its entries should have, as far as they
+/// go.
 fn mended(file: &[u8]) -> Vec<u8> {
-    let mut file = file.to_vec();
-    let Some(head) = file.iter().position(|byte| *byte == b'\n') else { return file };
-    let mut rest = &mut file[head + 1..];
+    let Some(end) = end_of_head(file) else { return file.to_vec() };
+    let mut mended = written(Instant::ZERO, &Config::alone(""), Seed::from(0), &[]);
+    let head = end_of_head(&mended).expect("a file begins with a line");
+    mended.truncate(head);
+    mended.extend_from_slice(&file[end..]);
+    let mut rest = &mut mended[head..];
     while let Some((prefix, after)) = rest.split_first_chunk_mut::<8>() {
         let [a, b, c, d, ..] = *prefix;
         let length = u32::from_le_bytes([a, b, c, d]) & LENGTH_MAX;
@@ -152,7 +156,12 @@ fn mended(file: &[u8]) -> Vec<u8> {
         prefix[4..].copy_from_slice(&digest(entry));
         rest = next;
     }
-    file
+    mended
+}
+
+/// Where the entries begin.
+fn end_of_head(file: &[u8]) -> Option<usize> {
+    Some(file.iter().position(|byte| *byte == b'\n')? + 1)
 }
 
 /// A length with its check above it: the exclusive or of its parts of six bits.
@@ -188,6 +197,9 @@ mod tests {
         let name = file.windows(2).position(|two| two == [1, b'a']).expect("a name") + 1;
         altered[name] = b'b';
         assert!(matches!(Recording::read(&altered), Err(RecordingError::Altered { .. })));
+        assert_eq!(Recording::read(&mended(&altered)).expect("it was mended").config.name, "b");
+        altered[b"flockmq recording ".len()] += 1; // The format.
+        assert!(matches!(Recording::read(&altered), Err(RecordingError::OtherFormat { .. })));
         assert_eq!(Recording::read(&mended(&altered)).expect("it was mended").config.name, "b");
     }
 }

@@ -166,7 +166,7 @@ impl Oracle {
                 Role::Broker | Role::Peer => config.broker.checks_duplicates,
             },
             message_max: Limit::message_max(config),
-            dials: Dials::new(&config.dial),
+            dials: Dials::new(config),
             present: None,
             clients: BTreeMap::new(),
             has_kept_clients: true,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use flockmq_core::uri::Peer;
 use flockmq_core::wire::AdvertStatus;
 use flockmq_core::{BackoffConfig, Config, Event, Service};
 use flockmq_tests::{HostId, Puppet, Stage};
@@ -212,6 +213,25 @@ fn a_flood_of_names_beyond_the_links_keeps_nobody_busy() {
     stage.run_for(Duration::from_secs(3));
     let inputs = stage.world().counts().inputs - before;
     assert!(inputs < 3 * 300, "{inputs} within three seconds");
+}
+
+/// What a list says of dialling again holds for those on it, whichever list comes last.
+#[test]
+fn who_is_listed_is_dialled_again_as_its_list_says() {
+    let options = ["initialReconnectDelay=10&maxReconnectAttempts=3", "useExponentialBackOff=false"];
+    for [first, second] in [[0, 1], [1, 0]] {
+        let mut stage = Stage::new(1);
+        let idle = [0, 1].map(|number| stage.world().add_puppet(format!("idle{number}")));
+        let list = |number: usize| format!("static:(tcp://{}:61616)?{}", idle[number].ip(), options[number]);
+        let text = format!("peer://flock?networkConnectorURIs=({},{})", list(first), list(second));
+        let config = Config::from_peer(&text.parse::<Peer>().expect(&text), "p").expect("valid");
+        stage.host(config);
+        stage.run_for(Duration::from_millis(500));
+        assert_eq!(stage.world().counts().refusals, 3 + 1, "{text}");
+        stage.run_for(Duration::from_secs(10));
+        let later = stage.world().counts().refusals - (3 + 1);
+        assert!((10..=13).contains(&later), "one in a second, or in 800 ms by chance: {later}; {text}");
+    }
 }
 
 fn is_service_found(event: &Event) -> bool {

@@ -128,7 +128,7 @@ fn a_file_that_is_no_whole_recording_is_refused_with_the_place() {
     assert!(ended.stderr.contains("was altered"), "{}", ended.stderr);
     for (text, expected) in [
         ("hello", "byte 0: this is no recording: it begins with 'hello'"),
-        ("flockmq recording 99 8.0.0\n", "byte 18: a recording of format 99, made by flockmq 8.0.0; expected format 1"),
+        ("flockmq recording 99 8.0.0\n", "byte 18: a recording of format 99, made by flockmq 8.0.0; expected format 2"),
     ] {
         std::fs::write(&altered, text).expect("written");
         let ended = replay(&altered, &[]);

@@ -18,11 +18,11 @@ use crate::model::{Address, BrokerId, LinkId};
 /// How wanted addresses are dialled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DialConfig {
-    /// How long to wait after failures.
+    /// How long to wait after failures, at addresses of which nothing else is said.
     pub backoff: BackoffConfig,
     /// How long a link must have been up for its failures to be forgotten.
     pub settled_after: Duration,
-    /// How long a connect may take, the handshake not included.
+    /// How long a connect may take, the handshake not included, at addresses of which nothing else is said.
     pub connect_timeout: Duration,
     /// How many addresses are wanted at most; further ones are not dialled.
     pub addresses_max: usize,
@@ -112,8 +112,8 @@ impl Dialer {
         Self { config, rng, slots: BTreeMap::new(), due: None, prospects: 0 }
     }
 
-    /// Wants a link to `address`; false if no more addresses can be wanted.
-    pub(crate) fn want(&mut self, now: Instant, address: Address, urgency: Urgency) -> bool {
+    /// Wants a link to `address`, with waits of this shape between dials; false if no more addresses can be wanted.
+    pub(crate) fn want(&mut self, now: Instant, address: Address, backoff: BackoffConfig, urgency: Urgency) -> bool {
         if self.slots.contains_key(&address) {
             return true;
         }
@@ -124,7 +124,7 @@ impl Dialer {
             Urgency::AtOnce => now,
             Urgency::AfterYou => now + self.config.courtesy,
         };
-        self.slots.insert(address, Slot::new(at));
+        self.slots.insert(address, Slot::new(at, backoff));
         self.settle();
         true
     }
@@ -217,7 +217,7 @@ impl Dialer {
                     Situation::LostEarly.met();
                     slot.backoff.forget_failures();
                 }
-                slot.pause(now, &self.config.backoff, &mut self.rng); // The loss itself is no attempt that failed.
+                slot.pause(now, &mut self.rng); // The loss itself is no attempt that failed.
             }
         }
         self.settle();
@@ -227,7 +227,7 @@ impl Dialer {
     pub(crate) fn failed(&mut self, now: Instant, link: LinkId) -> Option<Failure> {
         let (address, slot) = self.slots.iter_mut().find(|(_, slot)| slot.is_dialling(link))?;
         let is_news = slot.backoff.is_fresh();
-        let outcome = slot.fail(now, &self.config.backoff, &mut self.rng);
+        let outcome = slot.fail(now, &mut self.rng);
         let failure = Failure { address: address.clone(), attempts: slot.backoff.failures(), is_news, outcome };
         self.settle();
         Some(failure)

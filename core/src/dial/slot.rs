@@ -19,22 +19,23 @@ pub(super) enum State {
     Waiting { until: Instant },
 }
 
-/// An address's state and its failures in a row.
+/// An address's state, its failures in a row and what follows from them.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) state: State,
     pub(super) backoff: Backoff,
+    config: BackoffConfig,
 }
 
 impl Slot {
-    /// To be dialled at `at`.
-    pub(super) fn new(at: Instant) -> Self {
-        Self { state: State::Waiting { until: at }, backoff: Backoff::default() }
+    /// To be dialled at `at`, with waits of this shape from then on.
+    pub(super) fn new(at: Instant, config: BackoffConfig) -> Self {
+        Self { state: State::Waiting { until: at }, backoff: Backoff::default(), config }
     }
 
     /// Counts a failure and waits, or gives up.
-    pub(super) fn fail(&mut self, now: Instant, config: &BackoffConfig, rng: &mut Rng) -> Outcome {
-        let (state, outcome) = match self.backoff.fail(config, rng) {
+    pub(super) fn fail(&mut self, now: Instant, rng: &mut Rng) -> Outcome {
+        let (state, outcome) = match self.backoff.fail(&self.config, rng) {
             None => {
                 Situation::DialGivenUp.met();
                 (State::GivenUp, Outcome::GivenUp)
@@ -49,8 +50,8 @@ impl Slot {
     }
 
     /// Waits without counting a failure.
-    pub(super) fn pause(&mut self, now: Instant, config: &BackoffConfig, rng: &mut Rng) {
-        self.state = State::Waiting { until: now + self.backoff.pause(config, rng) };
+    pub(super) fn pause(&mut self, now: Instant, rng: &mut Rng) {
+        self.state = State::Waiting { until: now + self.backoff.pause(&self.config, rng) };
     }
 
     /// True if it may yet lead to somebody.

@@ -1,5 +1,6 @@
 //! The dialler driven alone: how dials fare, and when the next one is made.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use proptest::prelude::*;
@@ -13,6 +14,12 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 fn dialer(attempts_max: Option<u32>) -> Dialer {
     let backoff = BackoffConfig { jitter_percent: 0, attempts_max, ..BackoffConfig::default() };
     Dialer::new(DialConfig { backoff, addresses_max: 2, ..DialConfig::default() }, Rng::new(Seed::from(1)))
+}
+
+/// Wants an address of which nothing else is said.
+fn want(dialer: &mut Dialer, now: Instant, address: Address, urgency: Urgency) -> bool {
+    let backoff = dialer.config.backoff.clone();
+    dialer.want(now, address, backoff, urgency)
 }
 
 fn address(port: u16) -> Address {
@@ -36,7 +43,7 @@ fn at(millis: u64) -> Instant {
 #[test]
 fn a_wanted_address_is_dialled_at_once_and_again_after_each_failure() {
     let mut dialer = dialer(None);
-    assert!(dialer.want(at(0), address(1), Urgency::AtOnce));
+    assert!(want(&mut dialer, at(0), address(1), Urgency::AtOnce));
     assert_eq!(wake(&mut dialer, 0), [Output::Dial(address(1))]);
     dialer.dialled(at(0), &address(1), LinkId(1), TIMEOUT);
     assert_eq!(wake(&mut dialer, 0), []);
@@ -51,7 +58,7 @@ fn a_wanted_address_is_dialled_at_once_and_again_after_each_failure() {
 #[test]
 fn courtesy_leaves_the_first_dial_to_the_other_side() {
     let mut dialer = dialer(None);
-    dialer.want(at(0), address(1), Urgency::AfterYou);
+    want(&mut dialer, at(0), address(1), Urgency::AfterYou);
     assert_eq!(wake(&mut dialer, 199), []);
     dialer.met(at(199), PEER, None, &[address(1)]);
     assert_eq!((wake(&mut dialer, 1000), dialer.poll_timeout()), (Vec::new(), None));
@@ -60,7 +67,7 @@ fn courtesy_leaves_the_first_dial_to_the_other_side() {
 #[test]
 fn a_connect_that_takes_too_long_is_given_up() {
     let mut dialer = dialer(None);
-    dialer.want(at(0), address(1), Urgency::AtOnce);
+    want(&mut dialer, at(0), address(1), Urgency::AtOnce);
     wake(&mut dialer, 0);
     dialer.dialled(at(0), &address(1), LinkId(1), TIMEOUT);
     assert_eq!(wake(&mut dialer, 30_000), [Output::GiveUp(LinkId(1))]);
@@ -72,7 +79,7 @@ fn a_connect_that_takes_too_long_is_given_up() {
 #[test]
 fn a_link_that_lasted_clears_the_failures_before_it() {
     let mut dialer = dialer(None);
-    dialer.want(at(0), address(1), Urgency::AtOnce);
+    want(&mut dialer, at(0), address(1), Urgency::AtOnce);
     for (now, link) in [(0, 1), (100, 2), (300, 3)] {
         assert_eq!(wake(&mut dialer, now).len(), 1);
         dialer.dialled(at(now), &address(1), LinkId(link), TIMEOUT);
@@ -91,7 +98,7 @@ fn a_link_that_lasted_clears_the_failures_before_it() {
 #[test]
 fn a_link_that_was_up_leaves_all_attempts_to_come_back() {
     let mut dialer = dialer(Some(1));
-    dialer.want(at(0), address(1), Urgency::AtOnce);
+    want(&mut dialer, at(0), address(1), Urgency::AtOnce);
     wake(&mut dialer, 0);
     dialer.dialled(at(0), &address(1), LinkId(1), TIMEOUT);
     dialer.met(at(0), PEER, Some(LinkId(1)), &[]);
@@ -103,9 +110,31 @@ fn a_link_that_was_up_leaves_all_attempts_to_come_back() {
 }
 
 #[test]
+fn each_address_has_waits_and_attempts_of_its_own() {
+    let mut dialer = dialer(None);
+    let first = Duration::from_millis(7);
+    let own = BackoffConfig { first, factor: 1, attempts_max: Some(3), ..dialer.config.backoff.clone() };
+    dialer.want(at(0), address(1), own, Urgency::AtOnce);
+    want(&mut dialer, at(0), address(2), Urgency::AtOnce);
+    for (now, dialled, next) in [(0, vec![1, 2], Some(7)), (7, vec![1], Some(14)), (14, vec![1], Some(100))] {
+        let dials = dialled.iter().map(|port| Output::Dial(address(*port)));
+        assert_eq!(wake(&mut dialer, now), dials.collect::<Vec<_>>());
+        for port in dialled {
+            let link = LinkId(now * 10 + u64::from(port));
+            dialer.dialled(at(now), &address(port), link, TIMEOUT);
+            dialer.failed(at(now), link);
+        }
+        assert_eq!(dialer.poll_timeout(), next.map(at));
+    }
+    dialer.met(at(14), PEER, None, &[address(1), address(2)]);
+    dialer.parted(at(5014), PEER);
+    assert_eq!(dialer.poll_timeout(), Some(at(5021)), "the loss of a link is followed by the first wait");
+}
+
+#[test]
 fn attempts_end_at_their_limit() {
     let mut dialer = dialer(Some(2));
-    dialer.want(at(0), address(1), Urgency::AtOnce);
+    want(&mut dialer, at(0), address(1), Urgency::AtOnce);
     for now in [0, 100] {
         assert_eq!(wake(&mut dialer, now), [Output::Dial(address(1))]);
         dialer.dialled(at(now), &address(1), LinkId(now + 1), TIMEOUT);
@@ -118,7 +147,7 @@ fn attempts_end_at_their_limit() {
 fn an_address_that_is_no_longer_wanted_is_let_go() {
     let mut dialer = dialer(None);
     let mut out = Outbox::new();
-    dialer.want(at(0), address(1), Urgency::AtOnce);
+    want(&mut dialer, at(0), address(1), Urgency::AtOnce);
     wake(&mut dialer, 0);
     dialer.dialled(at(0), &address(1), LinkId(1), TIMEOUT);
     dialer.unwant(&address(1), &mut out);
@@ -130,7 +159,7 @@ fn an_address_that_is_no_longer_wanted_is_let_go() {
 #[test]
 fn the_number_of_wanted_addresses_is_bounded() {
     let mut dialer = dialer(None);
-    let wants = [1, 2, 2, 3].map(|port| dialer.want(at(0), address(port), Urgency::AtOnce));
+    let wants = [1, 2, 2, 3].map(|port| want(&mut dialer, at(0), address(port), Urgency::AtOnce));
     assert_eq!(wants, [true, true, true, false]);
 }
 
@@ -141,8 +170,8 @@ fn how_an_address_fares_can_be_asked() {
         let standings: Vec<_> = dialer.iter().map(|(address, standing)| (address.port, standing)).collect();
         (standings, dialer.prospects())
     };
-    dialer.want(at(0), address(1), Urgency::AtOnce);
-    dialer.want(at(0), address(2), Urgency::AfterYou);
+    want(&mut dialer, at(0), address(1), Urgency::AtOnce);
+    want(&mut dialer, at(0), address(2), Urgency::AfterYou);
     assert_eq!(fares(&dialer), (Vec::from([(1, Standing::Waiting), (2, Standing::Waiting)]), 2));
     wake(&mut dialer, 0);
     assert_eq!(fares(&dialer), (Vec::from([(1, Standing::Connecting), (2, Standing::Waiting)]), 2));
@@ -160,8 +189,8 @@ fn how_an_address_fares_can_be_asked() {
 #[test]
 fn only_what_is_due_is_dialled_or_given_up() {
     let mut dialer = dialer(None);
-    dialer.want(at(0), address(1), Urgency::AtOnce);
-    dialer.want(at(0), address(2), Urgency::AfterYou);
+    want(&mut dialer, at(0), address(1), Urgency::AtOnce);
+    want(&mut dialer, at(0), address(2), Urgency::AfterYou);
     assert_eq!(wake(&mut dialer, 0), [Output::Dial(address(1))]);
     dialer.dialled(at(0), &address(1), LinkId(1), Duration::from_secs(9));
     assert_eq!(wake(&mut dialer, 200), [Output::Dial(address(2))]);
@@ -173,7 +202,7 @@ fn only_what_is_due_is_dialled_or_given_up() {
 #[test]
 fn a_link_that_has_connected_is_not_given_up() {
     let mut dialer = dialer(None);
-    dialer.want(at(0), address(1), Urgency::AtOnce);
+    want(&mut dialer, at(0), address(1), Urgency::AtOnce);
     wake(&mut dialer, 0);
     dialer.dialled(at(0), &address(1), LinkId(1), TIMEOUT);
     dialer.connected(LinkId(1));
@@ -183,7 +212,7 @@ fn a_link_that_has_connected_is_not_given_up() {
 #[test]
 fn a_dial_that_has_no_room_is_made_a_second_later_and_is_no_failure() {
     let mut dialer = dialer(Some(1));
-    dialer.want(at(0), address(1), Urgency::AtOnce);
+    want(&mut dialer, at(0), address(1), Urgency::AtOnce);
     wake(&mut dialer, 0);
     dialer.postponed(at(0), &address(1));
     assert_eq!(dialer.poll_timeout(), Some(at(1000)));
@@ -194,7 +223,7 @@ fn a_dial_that_has_no_room_is_made_a_second_later_and_is_no_failure() {
 fn parting_from_one_broker_leaves_the_others() {
     let mut dialer = dialer(None);
     for (port, broker) in [(1, PEER), (2, BrokerId(8))] {
-        dialer.want(at(0), address(port), Urgency::AfterYou);
+        want(&mut dialer, at(0), address(port), Urgency::AfterYou);
         dialer.met(at(0), broker, None, &[address(port)]);
     }
     dialer.parted(at(10), PEER);
@@ -208,7 +237,7 @@ proptest! {
     fn dials_are_never_closer_than_their_waits(steps in proptest::collection::vec((0_u64..400, 0_u8..4), 1..80)) {
         let mut dialer = dialer(None);
         let (mut now, mut link, mut last, mut under_way) = (0, 0, None, None);
-        dialer.want(at(0), address(1), Urgency::AtOnce);
+        want(&mut dialer, at(0), address(1), Urgency::AtOnce);
         for (wait, what) in steps {
             now += wait;
             for output in wake(&mut dialer, now) {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flockmq_core::sim::HostId;
-use flockmq_core::{Address, BackoffConfig, DialConfig, Host, Instant, Service};
+use flockmq_core::{Address, BackoffConfig, Config, Host, Instant, Service};
 
 /// The dials of a host's present process, by address.
 #[derive(Debug)]
 pub(super) struct Dials {
-    config: DialConfig,
+    config: Config,
     made: BTreeMap<Address, Made>,
 }
 
@@ -22,7 +22,7 @@ struct Made {
 }
 
 impl Dials {
-    pub(super) fn new(config: &DialConfig) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self { config: config.clone(), made: BTreeMap::new() }
     }
 
@@ -32,7 +32,7 @@ impl Dials {
             self.made.insert(address, Made { at, waits: 0 });
             return;
         };
-        let shortest = shortest(&self.config.backoff, before.waits);
+        let shortest = shortest(self.config.backoff(&address), before.waits);
         assert!(
             at - before.at >= shortest,
             "R1: {host} dials {address} at {at}, after {} waits; the last dial was at {}, and {shortest:?} are the least",
@@ -44,7 +44,7 @@ impl Dials {
 
     /// R3: waits begin anew after a link that has lasted.
     pub(super) fn lost(&mut self, at: Instant, since: Instant) {
-        if at - since + CLOCKS >= self.config.settled_after {
+        if at - since + CLOCKS >= self.config.dial.settled_after {
             for made in self.made.values_mut() {
                 made.waits = 0;
             }

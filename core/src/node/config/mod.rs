@@ -18,6 +18,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::BackoffConfig;
 use crate::bridge::BridgeConfig;
 use crate::broker::BrokerConfig;
 use crate::dial::DialConfig;
@@ -99,6 +100,12 @@ impl Config {
             role: Role::Peer,
             ..Self::alone(name)
         }
+    }
+
+    /// How long to wait between dials of `address`.
+    pub fn backoff(&self, address: &Address) -> &BackoffConfig {
+        let own = self.transports.get(address).and_then(|transport| transport.backoff.as_ref());
+        own.unwrap_or(&self.dial.backoff)
     }
 
     /// How long a connect to `address` may take.

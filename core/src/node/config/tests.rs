@@ -39,7 +39,11 @@ fn every_option_of_a_peer_finds_its_place() {
         &networkConnectorURIs=(static:(tcp://a:1?connectionTimeout=50)?initialReconnectDelay=5)\
         &transportConnectorURIs=tcp://127.0.0.1:9&networkTTL=4&messageTTL=2&prefetchSize=6\
         &wireFormat.maxFrameSize=100000&wireFormat.maxInactivityDuration=200";
-    let transport = TransportConfig { connect_timeout: Some(millis(50)), ..TransportConfig::default() };
+    let transport = TransportConfig {
+        backoff: Some(BackoffConfig { first: millis(5), ..BackoffConfig::default() }),
+        connect_timeout: Some(millis(50)),
+        ..TransportConfig::default()
+    };
     let expected = Config {
         listen: Some(address("tcp://127.0.0.1:9")),
         multicast: Some(MulticastConfig {
@@ -54,10 +58,6 @@ fn every_option_of_a_peer_finds_its_place() {
         peers: [address("tcp://a:1")].into(),
         transports: [(address("tcp://a:1"), transport)].into(),
         link: LinkConfig { frame_max: 100_000, silence_max: millis(200), ..LinkConfig::default() },
-        dial: DialConfig {
-            backoff: BackoffConfig { first: millis(5), ..BackoffConfig::default() },
-            ..DialConfig::default()
-        },
         broker: BrokerConfig {
             queue_prefetch: 1,
             topic_prefetch: 2,
@@ -167,8 +167,22 @@ fn what_a_target_says_of_its_link_holds_for_that_one_alone() {
         assert_eq!(told("tcp://b:2"), (millis(connect), frame, millis(100)));
         assert_eq!(told("tcp://c:3"), (millis(connect), frame, millis(30_000)));
         assert_eq!(told("tcp://elsewhere:4"), (millis(connect), frame, millis(30_000)));
-        assert_eq!(config.transports.len(), 2);
     }
+}
+
+#[test]
+fn what_a_list_says_of_dialling_again_holds_for_those_on_it_alone() {
+    let text = "peer://g?networkConnectorURIs=(\
+        static:(tcp://a:1,tcp://b:2)?initialReconnectDelay=5&maxReconnectDelay=600&maxReconnectAttempts=3,\
+        static:(tcp://c:3)?backOffMultiplier=9&useExponentialBackOff=false,static:(tcp://d:4)?backOffMultiplier=9)";
+    let config = config(text).expect(text);
+    let unsaid = BackoffConfig { first: millis(1_000), ..BackoffConfig::default() };
+    let first = BackoffConfig { first: millis(5), max: millis(600), attempts_max: Some(3), ..unsaid.clone() };
+    let (even, steep) = (BackoffConfig { factor: 1, ..unsaid.clone() }, BackoffConfig { factor: 9, ..unsaid });
+    for (at, expected) in [("a:1", &first), ("b:2", &first), ("c:3", &even), ("d:4", &steep)] {
+        assert_eq!(config.backoff(&address(&format!("tcp://{at}"))), expected, "{at}");
+    }
+    assert_eq!(config.backoff(&address("tcp://elsewhere:5")), &BackoffConfig::default(), "who was discovered");
 }
 
 #[test]
@@ -194,12 +208,12 @@ fn what_can_not_be_followed_is_refused() {
 #[test]
 fn an_address_may_be_listed_twice_but_not_with_different_options() {
     let twice = |first: &str, second: &str| {
-        config(&format!("peer://g?networkConnectorURIs=(static:(tcp://a:1{first}),static:(tcp://a:1{second}))"))
+        config(&format!("peer://g?networkConnectorURIs=(static:(tcp://a:1{first},static:(tcp://a:1{second})"))
             .map(|config| config.peers.len())
     };
-    let option = "?connectionTimeout=50";
-    assert_eq!((twice("", ""), twice(option, option)), (Ok(1), Ok(1)));
-    for (first, second) in [("", option), (option, "")] {
+    let (none, own, of_all) = (")", "?connectionTimeout=50)", ")?initialReconnectDelay=5");
+    assert_eq!([none, own, of_all].map(|options| twice(options, options)), [Ok(1), Ok(1), Ok(1)]);
+    for (first, second) in [(none, own), (own, none), (none, of_all), (of_all, none)] {
         let error = twice(first, second).expect_err("a contradiction");
         assert_eq!(
             error.to_string(),

@@ -52,8 +52,10 @@ impl Config {
             match connector {
                 Connector::Multicast(multicast) => config.apply_discovery(&multicast.discovery),
                 Connector::Static(fixed) => {
-                    config.apply_reconnect(&fixed.reconnect, Duration::from_secs(1));
-                    config.add_peers(&fixed.peers, &TransportConfig::default())?;
+                    let unsaid = BackoffConfig { first: Duration::from_secs(1), ..BackoffConfig::default() };
+                    let backoff = Some(backoff(&fixed.reconnect, &unsaid));
+                    let all = TransportConfig { backoff, ..TransportConfig::default() };
+                    config.add_peers(&fixed.peers, &all)?;
                 }
             }
         }
@@ -78,9 +80,9 @@ impl Config {
     /// ```
     pub fn from_fanout(fanout: &Fanout, name: impl Into<String>) -> Result<Self, ConfigError> {
         let mut config = Self::client(name);
-        config.apply_reconnect(&fanout.reconnect, Duration::from_millis(10));
-        let backoff = &mut config.dial.backoff;
-        backoff.jitter_percent = fanout.reconnect_jitter.map_or(backoff.jitter_percent, u32::from);
+        let mut unsaid = BackoffConfig { first: Duration::from_millis(10), ..BackoffConfig::default() };
+        unsaid.jitter_percent = fanout.reconnect_jitter.map_or(unsaid.jitter_percent, u32::from);
+        config.dial.backoff = backoff(&fanout.reconnect, &unsaid);
         let discovered = &fanout.discovered;
         let all = TransportConfig::new(discovered.connection_timeout, &discovered.wire_format);
         let connect_timeout = all.connect_timeout.or(fanout.connect_timeout);
@@ -136,26 +138,12 @@ impl Config {
         multicast.loopback = options.loop_back_mode.map_or(multicast.loopback, |is_off| !is_off);
     }
 
-    /// `first` is how long the first wait is if the options do not say.
-    fn apply_reconnect(&mut self, options: &Reconnect, first: Duration) {
-        let backoff = &mut self.dial.backoff;
-        *backoff = BackoffConfig {
-            first: options.initial_delay.unwrap_or(first),
-            max: options.max_delay.unwrap_or(backoff.max),
-            factor: options.back_off_multiplier.unwrap_or(backoff.factor),
-            jitter_percent: backoff.jitter_percent,
-            attempts_max: options.max_attempts.filter(|max| *max > 0).or(backoff.attempts_max),
-        };
-        if options.use_exponential_back_off == Some(false) {
-            backoff.factor = 1;
-        }
-    }
-
     /// Adds what was listed; what was said of `all` comes before what each says of itself.
     fn add_peers(&mut self, listed: &[Tcp], all: &TransportConfig) -> Result<(), ConfigError> {
         for peer in listed {
             let own = TransportConfig::new(peer.connection_timeout, &peer.wire_format);
             let transport = TransportConfig {
+                backoff: all.backoff.clone(),
                 connect_timeout: all.connect_timeout.or(own.connect_timeout),
                 frame_max: all.frame_max.or(own.frame_max),
                 silence_max: all.silence_max.or(own.silence_max),
@@ -181,5 +169,17 @@ impl Config {
         link.silence_max = options.max_inactivity_duration.unwrap_or(link.silence_max);
         // Messages leave room for what a frame says beside them.
         self.broker.message_max = self.broker.message_max.min(link.frame_max / 5 * 4);
+    }
+}
+
+/// What options say of dialling again; where they say nothing it is as in `unsaid`.
+fn backoff(options: &Reconnect, unsaid: &BackoffConfig) -> BackoffConfig {
+    let factor = options.back_off_multiplier.unwrap_or(unsaid.factor);
+    BackoffConfig {
+        first: options.initial_delay.unwrap_or(unsaid.first),
+        max: options.max_delay.unwrap_or(unsaid.max),
+        factor: if options.use_exponential_back_off == Some(false) { 1 } else { factor },
+        jitter_percent: unsaid.jitter_percent,
+        attempts_max: options.max_attempts.filter(|max| *max > 0).or(unsaid.attempts_max),
     }
 }

@@ -42,7 +42,8 @@ impl Node {
             Role::Client | Role::Peer => (),
         }
         let known = self.peers.linked_at(&address);
-        let is_wanted = self.dialer.want(now, address.clone(), self.urgency(&address));
+        let backoff = self.config.backoff(&address).clone();
+        let is_wanted = self.dialer.want(now, address.clone(), backoff, self.urgency(&address));
         if let Some(broker) = known {
             self.dialer.met(now, broker, None, &[address]);
         } else if !is_wanted {

@@ -8,7 +8,7 @@ use core::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::Timestamp;
+use crate::base::{BackoffConfig, Timestamp};
 use crate::model::{
     Ack, AckExtent, AckKind, Body, CloseReason, ConnectionId, ConsumerId, Destination, GroupId, LinkId, ListenerId,
     RequestId, Subscription, Value,
@@ -83,7 +83,11 @@ fn inputs() -> Vec<Input> {
 fn config() -> Config {
     let mut config = Config::peer("group", "a");
     let address: crate::model::Address = "tcp://10.0.0.9:61616".parse().unwrap();
-    let transport = TransportConfig { connect_timeout: Some(Duration::from_secs(2)), ..TransportConfig::default() };
+    let transport = TransportConfig {
+        backoff: Some(BackoffConfig { attempts_max: Some(9), ..BackoffConfig::default() }),
+        connect_timeout: Some(Duration::from_secs(2)),
+        ..TransportConfig::default()
+    };
     config.transports.insert(address, transport);
     config
 }
