@@ -57,7 +57,7 @@ pub use model::{
     Ack, AckExtent, AckKind, Address, AddressError, Answer, Body, BodyKind, BrokerId, CloseReason, ConnectionId,
     ConsumerId, Delivery, Demand, Destination, DestinationError, DestinationKind, GroupId, Host, LinkId, ListenerId,
     Message, MessageError, MessageId, Path, Priority, PriorityError, ProducerId, Properties, PropertiesError, Refusal,
-    RequestId, Role, Service, Subscription, Tag, Value, What,
+    RequestId, Role, Selector, SelectorError, Service, Subscription, Tag, Value, What, selector,
 };
 pub use node::{
     Command, Config, ConfigError, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats, Target,

@@ -10,6 +10,7 @@ mod path;
 mod priority;
 mod request;
 mod role;
+pub mod selector;
 mod service;
 mod value;
 
@@ -24,5 +25,6 @@ pub use path::Path;
 pub use priority::{Priority, PriorityError};
 pub use request::{Answer, Refusal, Subscription, What};
 pub use role::Role;
+pub use selector::{Selector, SelectorError};
 pub use service::{Address, AddressError, Host, Service};
 pub use value::{Properties, PropertiesError, Value};

@@ -109,6 +109,11 @@ impl Properties {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
