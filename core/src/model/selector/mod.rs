@@ -96,8 +96,9 @@ impl Selector {
     /// How many parentheses, `NOT`s and signs may be open inside one another.
     pub const NESTING_MAX: usize = 16;
 
-    /// How many steps a selector may take over one message: one for each operator, literal and identifier it comes by,
-    /// those that a [`Lookup`] adds, and one for every further [`STEP_LENGTH`](Self::STEP_LENGTH) of text compared.
+    /// How many steps a selector may take over one message: one for each literal, name and operator (or chain of the same
+    /// sort of operators) that it comes by, those that a [`Lookup`] adds, and one for every further
+    /// [`STEP_LENGTH`](Self::STEP_LENGTH) of text compared.
     pub const STEPS_MAX: u32 = 1000;
 
     /// How much text is compared in a step: bytes by `=` and `<>`, characters by `LIKE`.
