@@ -7,7 +7,7 @@ use super::pattern::Pattern;
 use crate::model::Value;
 
 /// What is true, false or unknown of a message.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Condition {
     /// All of them hold.
     All(Box<[Self]>),
@@ -32,7 +32,7 @@ pub(super) enum Condition {
 }
 
 /// A term and the bounds it is held against.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Bounds {
     pub(super) term: Term,
     pub(super) low: Term,
@@ -40,7 +40,7 @@ pub(super) struct Bounds {
 }
 
 /// What has a value, or none.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Term {
     /// A first value, and what is done to it, in this order.
     Arithmetic(Box<Self>, Box<[(Operator, Self)]>),

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::Selector;
 
 /// A pattern of characters: `_` stands for any one, `%` for any number of them.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Pattern {
     /// Up to the last run; empty if there is none.
     head: Box<[Unit]>,
