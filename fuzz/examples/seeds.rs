@@ -1,4 +1,4 @@
-//! Writes the corpus's first inputs, `corpus/*/seed-*`: real frames, adverts and URIs, from which a fuzzer gets further
+//! Writes the corpus's first inputs, `corpus/*/seed-*`: real frames, adverts, URIs and selectors, from which a fuzzer gets further
 //! than from nothing. To be run again when the wire format changes.
 //!
 //! ```text
@@ -15,7 +15,7 @@ use flockmq_core::uri::Location;
 use flockmq_core::wire::{Advert, AdvertStatus, Encoder, Farewell, Frame, FrameBuffer, Hello};
 use flockmq_core::{
     Ack, AckExtent, AckKind, Body, BrokerId, ConsumerId, Demand, Destination, Message, MessageId, Path as Route,
-    ProducerId, Properties, Refusal, Rng, Role, Seed, Service, Subscription, Timestamp, What,
+    ProducerId, Properties, Refusal, Rng, Role, Seed, Selector, Service, Subscription, Timestamp, What,
 };
 
 fn main() -> io::Result<()> {
@@ -36,6 +36,22 @@ fn main() -> io::Result<()> {
     for (name, uri) in URIS {
         uri.parse::<Location>().expect(uri);
         write(&corpus, "uri", name, uri.as_bytes())?;
+    }
+    for (name, selector) in SELECTORS {
+        selector.parse::<Selector>().expect(selector);
+        for (number, choices) in [[0; 6], [2, 4, 9, 13, 12, 0xf7], [7, 6, 11, 15, 14, 1]].iter().enumerate() {
+            write(
+                &corpus,
+                "selector",
+                &format!("{name}-{number}"),
+                &[choices, &b"\n"[..], selector.as_bytes()].concat(),
+            )?;
+        }
+    }
+    for (name, text) in
+        [("long", " ".repeat(Selector::LENGTH_MAX + 1)), ("deep", "(".repeat(Selector::NESTING_MAX + 1))]
+    {
+        write(&corpus, "selector", &format!("beyond-{name}"), text.as_bytes())?;
     }
     for (name, script) in SCRIPTS {
         let script: Script = script.parse().expect(name);
@@ -235,6 +251,24 @@ const URIS: [(&str, &str); 17] = [
     ("fanout-authority", "fanout://(static://(tcp://h1:61616,tcp://h2:61616))?reconnectJitter=50"),
     ("fanout-discovered", "fanout:(multicast://default)?discovered.wireFormat.maxFrameSize=100000&connectTimeout=50"),
     ("static", "static:(tcp://h1:61616,tcp://h2:61616)?initialReconnectDelay=100&useExponentialBackOff=false"),
+];
+
+const SELECTORS: [(&str, &str); 12] = [
+    ("arithmetic", "(a + 2) * -b / 3 % 4 - +c = 7L OR d - 0x1F < 017"),
+    ("between", "a BETWEEN -1 AND 1.5 AND b NOT BETWEEN c AND d"),
+    ("comments", "a /* one */ = -- another\n 1"),
+    (
+        "header",
+        "JMSDeliveryMode = 'PERSISTENT' AND JMSDestination LIKE 'topic://%' AND JMSMessageID <> 'ID:x' AND JMSTimestamp > 0",
+    ),
+    ("in", "a IN ('abc', 'it''s') OR JMSType NOT IN ('')"),
+    ("like", "a LIKE 'a_c%' OR d NOT LIKE '%a%!%_!_' ESCAPE '!'"),
+    ("literals", "7. = .5 OR 1E3 > 1e-3d OR 0.1f <> 0.1 OR TRUE = FALSE OR 'é' = c"),
+    ("logic", "NOT a AND (b OR NOT NOT c) OR a AND d"),
+    ("null", "a IS NULL OR (a = b) IS NOT NULL"),
+    ("redelivered", "JMSRedelivered AND JMSXDeliveryCount > 1 AND JMSCorrelationID = 'b' AND JMSReplyTo IS NOT NULL"),
+    ("texts", "d = d AND d <> c AND d LIKE '%aaaaaaaaab%'"),
+    ("whether", "(a > 1) = (b <= 2.5) AND (c) = d"),
 ];
 
 /// All that a script can say; and short lives, to be recorded.

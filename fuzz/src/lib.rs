@@ -9,6 +9,7 @@ mod model;
 mod recording;
 mod rude;
 mod script;
+mod selector;
 
 use std::alloc::System;
 use std::fmt::Debug;
@@ -24,6 +25,7 @@ pub use flockmq_tests::fuzz_world as world;
 pub use recording::recording;
 pub use rude::node_inputs;
 pub use script::script;
+pub use selector::selector;
 
 /// All the memory there is: who wants more is a finding.
 #[global_allocator]
@@ -217,6 +219,11 @@ mod tests {
     #[test]
     fn scripts_of_the_corpus_hold() {
         replay("script", super::script);
+    }
+
+    #[test]
+    fn selectors_of_the_corpus_hold() {
+        replay("selector", super::selector);
     }
 
     #[test]
