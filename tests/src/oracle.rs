@@ -38,6 +38,8 @@ pub struct Oracle {
     failed_at: Option<Instant>,
     /// What consumers that were closed or gave something back had subscribed to, and where.
     left: BTreeSet<(HostId, Destination)>,
+    /// True once somebody was there who belongs to nobody.
+    has_strangers: bool,
     /// How many messages clients were told that a broker has accepted.
     credits: BTreeMap<BrokerId, u64>,
     deliveries: u64,
@@ -311,6 +313,11 @@ impl Oracle {
         }
     }
 
+    /// Somebody is there who may forge adverts.
+    pub(crate) fn stranger_came(&mut self) {
+        self.has_strangers = true;
+    }
+
     /// Streams were torn down by the test.
     pub(crate) fn failed(&mut self, at: Instant) {
         self.failed_at = Some(at);
@@ -372,8 +379,7 @@ impl Oracle {
             None => assert!(!matches!(sent.outcome, Outcome::Refused { .. }), "{what} was refused"),
             Some(fanned) => self.check_fanned(process, sent, fanned, delivery, &what),
         }
-        let groups = [sent.host, process.host].map(|host| &self.hosts[&host].group);
-        assert!(groups.contains(&&String::new()) || groups[0] == groups[1], "{what} has crossed into another group");
+        self.check_groups(process.host, sent, &what);
         let known = &self.hosts[&process.host];
         // To a client, the path ends with the target that had the message for it.
         let hops = delivery.message.path.len() - usize::from(known.role == Role::Client);
@@ -486,6 +492,11 @@ impl Oracle {
         found.is_some_and(|known| known.clients.get(&client).is_some_and(|links| *links > 0))
     }
 
+    /// True if somebody may have forged adverts.
+    pub(crate) fn has_strangers(&self) -> bool {
+        self.has_strangers
+    }
+
     /// True if a host has lost no link to a client so far, and all clients live.
     pub(crate) fn has_kept_clients(&self, host: HostId) -> bool {
         self.hosts[&host].has_kept_clients
@@ -559,7 +570,27 @@ impl Oracle {
 
     /// True for a broker that is a node of ours, and no puppet.
     fn is_ours(&self, broker: BrokerId) -> bool {
-        self.hosts.values().any(|known| known.brokers.contains(&broker))
+        self.group_of(broker).is_some()
+    }
+
+    /// The group of a broker that is a node of ours.
+    fn group_of(&self, broker: BrokerId) -> Option<&str> {
+        let found = self.hosts.values().find(|known| known.brokers.contains(&broker));
+        found.map(|known| known.group.as_str())
+    }
+
+    /// V5: a message stays in its group. What a client sends is in those of whom it was sent to, and what it is given in
+    /// those of whom it has met.
+    fn check_groups(&self, host: HostId, sent: &Sent, what: &str) {
+        let [sender, receiver] = [sent.host, host].map(|host| &self.hosts[&host]);
+        if sender.group == receiver.group {
+            return;
+        }
+        let to = sent.fanned.iter().flat_map(fan::Fanned::targets);
+        let from = receiver.fan.iter().flat_map(Fan::met);
+        let to: Vec<&str> = to.filter_map(|broker| self.group_of(broker)).chain([sender.group.as_str()]).collect();
+        let mut from = from.filter_map(|broker| self.group_of(broker)).chain([receiver.group.as_str()]);
+        assert!(from.any(|group| to.contains(&group)), "V5: {what} has crossed into another group");
     }
 
     fn forgive_between(&mut self, host: HostId, broker: BrokerId) {

@@ -55,6 +55,7 @@ impl Mischief {
 impl Stranger {
     /// Adds one to the world. It listens, and hears what is said to the groups.
     pub fn new(stage: &mut Stage) -> Self {
+        stage.oracle.stranger_came();
         let mut puppet = Puppet::new(stage, "stranger");
         puppet.join(stage);
         let own = puppet.listen(stage, SLOTS);

@@ -1,6 +1,6 @@
 //! Whatever happens: nothing forbidden ever, and everything owed in the end.
 
-use flockmq_tests::{Campaign, Limit, Scenario, Step};
+use flockmq_tests::{Campaign, Client, Limit, Mischief, Scenario, Step};
 
 /// `FLOCKMQ_SEEDS=N` runs N seeds, `FLOCKMQ_SEEDS=A..B` those from A up to B, which is how a failure is had again.
 #[test]
@@ -87,6 +87,40 @@ fn a_message_that_no_link_carries_is_refused_where_it_is_sent() {
         walls: Vec::new(),
         limits: vec![Limit::LinkWindow(64), Limit::Backlog(6144), Limit::Links(8)],
         steps: vec![Step::SendSized(1, 2, 2, 9000), Step::Subscribe(2, 2)],
+    }
+    .run();
+}
+
+/// Found by seed 3939360732: a stranger has announced to a group an address at which a member of another group listens
+/// later. Clients fan out to whoever is announced, so that one is sent their messages too, and gives them its own.
+#[test]
+fn a_forged_advert_makes_a_target_of_a_broker_of_another_group() {
+    let client = Client {
+        acks_min: 1,
+        replicates_queues: false,
+        checks_duplicates: false,
+        is_told: false,
+        attempts_max: 0,
+        send_timeout_millis: 30_000,
+    };
+    Scenario {
+        seed: 1_921_644_625,
+        hosts: 2,
+        brokers: 0,
+        clients: vec![client, Client { acks_min: 3, ..client }],
+        hops_max: 3,
+        walls: Vec::new(),
+        limits: Vec::new(),
+        steps: vec![
+            Step::Stranger(Mischief::Forge, 0, 50_463),
+            Step::AddHost(1),
+            Step::Subscribe(2, 4),
+            Step::Subscribe(4, 4),
+            Step::Wait(4_096),
+            Step::Send(2, 4, 1),
+            Step::Send(4, 4, 1),
+            Step::Send(3, 5, 1),
+        ],
     }
     .run();
 }

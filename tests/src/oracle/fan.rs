@@ -66,6 +66,11 @@ impl Fan {
         *self = Self { listed: self.listed, ..Self::new(&client).expect("a client's") };
     }
 
+    /// All that ever were its targets.
+    pub(super) fn met(&self) -> impl Iterator<Item = BrokerId> {
+        self.met.keys().copied()
+    }
+
     fn is_ready(&self) -> bool {
         self.targets.len() >= self.config.acks_min as usize
     }
@@ -80,6 +85,11 @@ impl Fanned {
     /// True if this broker may hold it.
     pub(super) fn may_be_at(&self, broker: Option<BrokerId>) -> bool {
         broker.is_some_and(|broker| self.sent_to.contains(&broker))
+    }
+
+    /// Who may have had it from the client.
+    pub(super) fn targets(&self) -> impl Iterator<Item = BrokerId> {
+        self.sent_to.iter().copied()
     }
 }
 
@@ -268,6 +278,7 @@ impl Oracle {
 
     pub(super) fn fan_noticed(&mut self, at: Instant, host: HostId, event: &Event) {
         let is_ours = matches!(event, Event::TargetLost { broker, .. } if self.is_ours(*broker));
+        let is_foreign = matches!(event, Event::TargetUp { broker, .. } if self.is_foreign(host, *broker));
         let known = self.host(host);
         let fan = known.fan.as_mut().expect("a client");
         match event {
@@ -298,6 +309,7 @@ impl Oracle {
                 fan.told = Some((*up, *needed));
             }
             Event::TargetUp { broker, address, .. } => {
+                assert!(!is_foreign, "V5: {host} has the target {broker}, which is of another group");
                 // F9: one target for each broker, and one for each address.
                 assert!(!fan.targets.contains_key(broker), "{host} has the target {broker} twice");
                 assert!(
@@ -378,6 +390,14 @@ impl Oracle {
     pub(super) fn forgive_indirect(&mut self) {
         let (subscribers, sent) = (&self.subscribers, &self.sent);
         self.owed.retain(|(consumer, id)| is_direct(&sent[id], &subscribers[consumer]));
+    }
+
+    /// True for a broker that a client can't know of: it fans out to whoever is announced to its group, and only a
+    /// stranger announces brokers of others.
+    fn is_foreign(&self, host: HostId, broker: BrokerId) -> bool {
+        let known = &self.hosts[&host];
+        let has_found = known.fan.as_ref().is_some_and(|fan| fan.listed == usize::MAX);
+        has_found && !self.has_strangers && self.group_of(broker).is_some_and(|group| group != known.group)
     }
 
     fn fan(&mut self, host: HostId) -> &mut Fan {
