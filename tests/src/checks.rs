@@ -328,7 +328,8 @@ fn come_back(stage: &mut Stage, hosts: &[HostId]) {
     let Some(first) = peers.first().copied() else { return };
     let Some(last) = neighbours(stage, &peers, first).last() else { return };
     for (hearer, other) in [(first, last), (last, first)] {
-        stage.run_for(stage.config(hearer).dial.settled_after); // Or it would wait longer than at first.
+        // Or it would wait longer than at first; its clock may be slow.
+        stage.run_for(stage.config(hearer).dial.settled_after + CLOCKS);
         stage.world().sever(hearer, other);
         let is_noticed = stage.run_until(BACK_WITHIN, |stage| !stage.is_linked(&[hearer, other]));
         assert!(is_noticed, "{hearer} does not notice that its link to {other} is gone");
@@ -385,6 +386,9 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A second is the longest first wait; then there are a connect and a handshake.
 const BACK_WITHIN: Duration = Duration::from_secs(2);
+
+/// By how much a clock may be wrong about how long a link was up.
+const CLOCKS: Duration = Duration::from_millis(100);
 
 const LEFT_WITHIN: Duration = Duration::from_millis(100);
 

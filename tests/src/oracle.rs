@@ -397,7 +397,8 @@ impl Oracle {
         // Where messages cross one bridge at most, there is one path only, but for those by fanouts.
         let roles = [sent.host, process.host].map(|host| self.hosts[&host].role);
         let is_one_path = self.hosts[&process.host].hops_max <= 1 && fan::is_one_path(roles, sent);
-        let keeps_order = is_one_path && delivery.redeliveries == 0;
+        let is_again = subscriber.topics.contains(&id);
+        let keeps_order = is_one_path && delivery.redeliveries == 0 && !is_again;
         if keeps_order && let Some((before, _)) = subscriber.last.get(&id.producer) {
             // What was sent before the last failure may have gone back, and so may what a leaving consumer had.
             let has_returned = self.left.iter().any(|(_, pattern)| pattern.matches(&sent.destination));

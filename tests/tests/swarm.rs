@@ -125,5 +125,63 @@ fn a_forged_advert_makes_a_target_of_a_broker_of_another_group() {
     .run();
 }
 
+/// Found by seed 5000033796: a client whose link is cut says again what had not been answered, from the first message on; a
+/// broker that looks for no duplicates hands it all out again.
+#[test]
+fn what_is_said_again_to_who_looks_for_no_duplicates_begins_anew() {
+    let client = Client {
+        acks_min: 1,
+        replicates_queues: true,
+        checks_duplicates: true,
+        is_told: false,
+        attempts_max: 0,
+        send_timeout_millis: 2_000,
+    };
+    Scenario {
+        seed: 2_577_770_670,
+        hosts: 1,
+        brokers: 2,
+        clients: vec![client],
+        hops_max: 1,
+        walls: Vec::new(),
+        limits: vec![Limit::Unchecked],
+        steps: vec![
+            Step::Send(3, 0, 11),
+            Step::Subscribe(2, 3),
+            Step::Wait(1_024),
+            Step::Sever(3, 2),
+            Step::Send(3, 3, 9),
+            Step::Sever(0, 3),
+            Step::Restart(1),
+        ],
+    }
+    .run();
+}
+
+/// Found by seed 5000002744: who dials counts the time for which a link lasted by its own clock, which may be slow; its
+/// next wait is a longer one then.
+#[test]
+fn a_slow_clock_makes_a_link_that_lasted_a_little_shorter() {
+    let client = Client {
+        acks_min: 1,
+        replicates_queues: true,
+        checks_duplicates: true,
+        is_told: false,
+        attempts_max: 1,
+        send_timeout_millis: 30_000,
+    };
+    Scenario {
+        seed: 2_435_492_428,
+        hosts: 2,
+        brokers: 2,
+        clients: vec![client],
+        hops_max: 1,
+        walls: Vec::new(),
+        limits: vec![Limit::Reconnect(1_000, 30_000, 3, 20)],
+        steps: vec![Step::Faults(61_881), Step::Restart(1)],
+    }
+    .run();
+}
+
 const SEEDS: u64 = 200;
 const STEPS_MAX: usize = 40;
