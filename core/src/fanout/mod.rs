@@ -333,6 +333,7 @@ impl Fanout {
         self.part(link, out);
         self.fail_all_doomed(out);
         self.pump_all(out);
+        self.shed(out);
     }
 
     /// Forgets a target; what only it was sent is for another now.

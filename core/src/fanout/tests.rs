@@ -346,6 +346,24 @@ fn a_target_too_far_behind_is_parted_from_and_the_others_are_not_held_up() {
     assert_eq!(rig.fanout.held_bytes(), (0, 0));
 }
 
+/// What a lost target had not answered is for another now, behind all that waits for that one already.
+#[test]
+fn what_is_released_anew_when_a_target_is_lost_is_bounded_too() {
+    let max = 5_000;
+    let mut rig = Rig::new(FanoutConfig { acks_min: 1, memory_max: max, window: 1, ..FanoutConfig::default() });
+    rig.up(1);
+    rig.up(2);
+    rig.send(TOPIC, 1).expect("room"); // Both have all they may have.
+    rig.send_sized(QUEUE, 1, 3_000).expect("room");
+    let primary = rig.fanout.primary.expect("one was chosen").0;
+    rig.down(primary);
+    let other = 3 - primary;
+    assert_eq!((rig.told(), rig.fanout.held_bytes().1), (Vec::from([format!("close {other}")]), 0));
+    rig.up_as(LinkId(9), other, 1 << 20);
+    rig.accept(9, TOPIC, 1);
+    assert_eq!((rig.take(9, TOPIC), rig.take(9, QUEUE)), (Vec::from([1]), Vec::from([1])));
+}
+
 #[test]
 fn a_message_that_a_target_can_not_take_is_refused_for_it() {
     let mut rig = Rig::with_acks(1);
