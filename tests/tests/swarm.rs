@@ -183,5 +183,29 @@ fn a_slow_clock_makes_a_link_that_lasted_a_little_shorter() {
     .run();
 }
 
+/// Found by seed 5000054280: a link is gone, and only its target knows: the client notices by its silence, at the very moment of the message's deadline.
+#[test]
+fn what_a_lost_target_had_may_run_out_of_time_with_it() {
+    let client = Client {
+        acks_min: 1,
+        replicates_queues: false,
+        checks_duplicates: true,
+        is_told: true,
+        attempts_max: 1,
+        send_timeout_millis: 30_000,
+    };
+    Scenario {
+        seed: 1_769_302_786,
+        hosts: 0,
+        brokers: 4,
+        clients: vec![client, Client { replicates_queues: true, is_told: false, attempts_max: 0, ..client }],
+        hops_max: 2,
+        walls: Vec::new(),
+        limits: Vec::new(),
+        steps: vec![Step::Wait(1), Step::Sever(2, 4), Step::SendSized(4, 2, 1, 9_000), Step::Wait(32_768)],
+    }
+    .run();
+}
+
 const SEEDS: u64 = 200;
 const STEPS_MAX: usize = 40;

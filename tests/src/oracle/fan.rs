@@ -370,10 +370,11 @@ impl Oracle {
         is_able: impl Fn(BrokerId) -> bool,
     ) {
         let (Some(fan), sent) = (&self.hosts[&host].fan, &self.sent[&id]) else { return };
-        let was_there = |since: Instant| since + within <= at;
-        let are_able = fan.targets.iter().all(|(broker, (_, since))| was_there(*since) && is_able(*broker));
+        let is_past = |then: Instant| then + within <= at;
+        let are_able = fan.targets.iter().all(|(broker, (_, since))| is_past(*since) && is_able(*broker));
+        let are_all = fan.lost.is_none_or(|(_, lost_at)| is_past(lost_at));
         assert!(
-            !(fan.is_ready() && was_there(sent.at) && are_able),
+            !(fan.is_ready() && is_past(sent.at) && are_able && are_all),
             "{} was left to its deadline, though these targets could have taken it: {:?}",
             self.describe(id),
             fan.targets
