@@ -1,20 +1,23 @@
 //! Knows what was sent, who subscribed and what failed; is told everything that applications do and hear; panics as
 //! soon as something happens that was promised not to, and says in the end what is still owed to whom.
 
+mod copy;
 mod dial;
 mod fan;
+mod host;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use flockmq_core::sim::HostId;
 use flockmq_core::{
-    Ack, AckExtent, AckKind, Address, Answer, BrokerId, CloseReason, Config, ConsumerId, Delivery, Destination,
-    DestinationKind, Event, Host as Place, Instant, MessageId, ProducerId, Refusal, Role, Service, Tag,
+    Ack, AckExtent, AckKind, Address, Answer, BrokerId, Config, ConsumerId, Delivery, Destination, DestinationKind,
+    Host as Place, Instant, MessageId, ProducerId, Refusal, Role, Service, Tag,
 };
 
+use copy::{Copy, Fate};
 use dial::Dials;
 use fan::Fan;
+use host::is_fair;
 
 use crate::limit::Limit;
 use crate::stage::text_of;
@@ -116,31 +119,6 @@ pub enum Outcome {
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
     pub(crate) answers: Vec<Answer>,
-}
-
-/// One handing out of a queue's message.
-#[derive(Debug)]
-struct Copy {
-    at: Instant,
-    number: u64, // Among all deliveries.
-    process: Process,
-    consumer: ConsumerId,
-    redeliveries: u32,
-    fate: Fate,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Acknowledged,
-    /// Its process crashed.
-    Lost,
-    Outstanding,
-    /// It went back, looked at or not.
-    Returned {
-        seen: bool,
-        /// How many deliveries there had been by then.
-        after: u64,
-    },
 }
 
 /// A consumer of the present process.
@@ -418,95 +396,6 @@ impl Oracle {
             }
         }
     }
-
-    pub(crate) fn noticed(&mut self, at: Instant, process: Process, event: &Event) {
-        let host = process.host;
-        let is_ours = matches!(event, Event::PeerLost { broker, .. } if self.is_ours(*broker));
-        let known = self.hosts.get_mut(&host).expect("a host of this world");
-        known.brokers.extend(process.broker);
-        known.present = process.broker;
-        match event {
-            Event::PeerLost { broker, reason, .. } => {
-                assert!(is_fair(reason) || !is_ours, "{host} and {broker}, of ours both, part because {reason}");
-                let up = known.up.remove(broker).unwrap_or_else(|| panic!("{host} lost {broker}, which was not up"));
-                known.parted.insert(*broker, at);
-                known.dials.lost(at, up.since);
-                if *reason == CloseReason::Replaced {
-                    self.check_replaced(process, *broker, up);
-                }
-                self.failed(at);
-                self.forgive_between(host, *broker);
-            }
-            Event::PeerReady { broker, .. } => {
-                let ready = known.up.get_mut(broker);
-                let ready = ready.unwrap_or_else(|| panic!("{host} is ready for {broker}, which is not up"));
-                assert!(!std::mem::replace(&mut ready.is_ready, true), "{host} is ready for {broker} twice");
-            }
-            Event::PeerUp { broker, .. } => {
-                assert!(!known.up.contains_key(broker), "{host} has {broker} up twice");
-                assert_ne!(process.broker, Some(*broker), "{host} is its own peer");
-                known.up.insert(*broker, Up { since: at, is_ready: false });
-            }
-            Event::ClientLost { client, reason, .. } => {
-                let links = known.clients.get_mut(client).filter(|links| **links > 0);
-                *links.unwrap_or_else(|| panic!("{host} lost client {client}, which was not up")) -= 1;
-                known.has_kept_clients = false;
-                let is_ours = self.is_ours(*client);
-                assert!(is_fair(reason) || !is_ours, "{host} and {client}, of ours both, part because {reason}");
-                self.failed(at);
-            }
-            Event::ClientUp { client, .. } => *known.clients.entry(*client).or_default() += 1,
-            Event::TargetFound { .. }
-            | Event::TargetGivenUp { .. }
-            | Event::TargetLost { .. }
-            | Event::Targets { .. }
-            | Event::TargetUp { .. } => self.fan_noticed(at, host, event),
-            Event::ServiceFound { service } => {
-                assert!(known.found.insert(service.clone()), "{host} found {service} twice");
-            }
-            Event::ServiceLost { service } => {
-                assert!(known.found.remove(service), "{host} lost {service}, which it had not found");
-                known.dials.forget(service);
-            }
-            _ => (),
-        }
-    }
-}
-
-/// What is known of hosts.
-impl Oracle {
-    /// A host dials.
-    pub(crate) fn dialled(&mut self, at: Instant, host: HostId, address: Address) {
-        if let Some(known) = self.hosts.get_mut(&host) {
-            known.dials.dialled(at, host, address);
-        }
-    }
-
-    /// True if a host has found a service of another host, and not lost it.
-    pub(crate) fn has_found(&self, host: HostId, other: HostId) -> bool {
-        self.hosts[&host].found.iter().any(|service| is_of(service, other))
-    }
-
-    /// True if a broker has a link to this client, and knows it for one.
-    pub(crate) fn serves(&self, broker: BrokerId, client: BrokerId) -> bool {
-        let found = self.hosts.values().find(|known| known.present == Some(broker));
-        found.is_some_and(|known| known.clients.get(&client).is_some_and(|links| *links > 0))
-    }
-
-    /// True if somebody may have forged adverts.
-    pub(crate) fn has_strangers(&self) -> bool {
-        self.has_strangers
-    }
-
-    /// True if a host has lost no link to a client so far, and all clients live.
-    pub(crate) fn has_kept_clients(&self, host: HostId) -> bool {
-        self.hosts[&host].has_kept_clients
-    }
-
-    /// How many messages of its own application a broker has accepted.
-    pub(crate) fn accepted_by(&self, broker: BrokerId) -> u64 {
-        self.hosts.values().filter(|known| known.present == Some(broker)).map(|known| known.accepted).sum()
-    }
 }
 
 /// What is owed in the end.
@@ -555,156 +444,9 @@ impl Oracle {
     fn host(&mut self, host: HostId) -> &mut Host {
         self.hosts.get_mut(&host).expect("a host of this world")
     }
-
-    /// True if a topic's message that `broker`, on `host`, sends now must reach a subscriber: one of its own, or one of a
-    /// peer for which it is ready, and who had it already when it began to tell its demand.
-    fn must_reach(&self, host: HostId, broker: BrokerId, subscriber: &Subscriber) -> bool {
-        if !subscriber.is_open || self.hosts[&subscriber.process.host].role == Role::Client {
-            return false;
-        }
-        let Process { host: other, broker: other_broker, .. } = subscriber.process;
-        let there = other_broker.and_then(|broker| self.hosts[&host].up.get(&broker));
-        let back = self.hosts[&other].up.get(&broker);
-        let is_told = back.is_some_and(|back| subscriber.at <= back.since);
-        other == host || (is_told && there.is_some_and(|there| there.is_ready))
-    }
-
-    /// True for a broker that is a node of ours, and no puppet.
-    fn is_ours(&self, broker: BrokerId) -> bool {
-        self.group_of(broker).is_some()
-    }
-
-    /// The group of a broker that is a node of ours.
-    fn group_of(&self, broker: BrokerId) -> Option<&str> {
-        let found = self.hosts.values().find(|known| known.brokers.contains(&broker));
-        found.map(|known| known.group.as_str())
-    }
-
-    /// V5: a message stays in its group. What a client sends is in those of whom it was sent to, and what it is given in
-    /// those of whom it has met.
-    fn check_groups(&self, host: HostId, sent: &Sent, what: &str) {
-        let [sender, receiver] = [sent.host, host].map(|host| &self.hosts[&host]);
-        if sender.group == receiver.group {
-            return;
-        }
-        let to = sent.fanned.iter().flat_map(fan::Fanned::targets);
-        let from = receiver.fan.iter().flat_map(Fan::met);
-        let to: Vec<&str> = to.filter_map(|broker| self.group_of(broker)).chain([sender.group.as_str()]).collect();
-        let mut from = from.filter_map(|broker| self.group_of(broker)).chain([receiver.group.as_str()]);
-        assert!(from.any(|group| to.contains(&group)), "V5: {what} has crossed into another group");
-    }
-
-    fn forgive_between(&mut self, host: HostId, broker: BrokerId) {
-        let (hosts, subscribers, sent) = (&self.hosts, &self.subscribers, &self.sent);
-        let other = hosts.iter().find(|(_, known)| known.brokers.contains(&broker)).map(|(host, _)| *host);
-        self.owed.retain(|(consumer, id)| {
-            let (from, to) = (sent[id].host, subscribers[consumer].process.host);
-            let is_between = |a, b| a == host && other.is_none_or(|other| other == b);
-            from == to || !(is_between(from, to) || is_between(to, from))
-        });
-    }
-
-    /// B4: a link gives way to another only if the other end had lost it, so a working one never does.
-    fn check_replaced(&self, process: Process, broker: BrokerId, up: Up) {
-        let Some((local, other)) = process.broker.zip(self.hosts.values().find(|known| known.present == Some(broker)))
-        else {
-            return;
-        };
-        let is_up = other.up.contains_key(&local);
-        let has_parted = other.parted.get(&local).is_some_and(|parted| *parted + HANDSHAKE >= up.since);
-        assert!(has_parted || !is_up, "B4: {} replaces its link to {broker}, which works", process.host);
-    }
-
-    fn settle(&mut self, process: Process, consumer: ConsumerId, id: MessageId, fate: Fate) {
-        let copies = self.sent.get_mut(&id).into_iter().flat_map(|sent| &mut sent.copies);
-        if let Some(copy) = copies.rev().find(|copy| copy.process == process && copy.consumer == consumer) {
-            copy.fate = fate;
-        }
-    }
-
-    /// A queue's message is handed out again only where it went back, or where a failure left it in doubt; and then
-    /// it says so.
-    fn check_copies(&mut self, at: Instant, process: Process, consumer: ConsumerId, delivery: &Delivery, what: &str) {
-        let failed_at = self.failed_at;
-        let checks_duplicates = self.hosts[&process.host].checks_duplicates;
-        let sent = self.sent.get_mut(&delivery.message.id).expect("just looked up");
-        let is_replicated = sent.fanned.as_ref().is_some_and(|fanned| fanned.is_replicated);
-        for copy in &sent.copies {
-            if is_replicated && (copy.process != process || !checks_duplicates) {
-                continue; // Another broker's.
-            }
-            let before = format!("consumer {} of {} had it at {}", copy.consumer, copy.process.host, copy.at);
-            let has_failed = failed_at.is_some_and(|failed_at| failed_at >= sent.at);
-            let is_marked = copy.redeliveries > 0 || delivery.redeliveries > 0;
-            if let Fate::Returned { seen, .. } = copy.fate {
-                // The same copy, come back; or, after a failure, the other one.
-                let may_be_other = has_failed && copy.process != process && is_marked;
-                assert!(
-                    !seen || is_replicated || delivery.redeliveries > 0 || may_be_other,
-                    "{what} came unmarked after {before}"
-                );
-                continue;
-            }
-            let may_be_same = !checks_duplicates && has_failed;
-            assert!(may_be_same || copy.process != process, "{what} came twice: {before}, {:?}", copy.fate);
-            assert!(has_failed, "{what} came twice though nothing failed: {before}");
-            assert!(is_marked, "{what} came twice and is not marked: {before}");
-        }
-        let (number, fate) = (self.deliveries, Fate::Outstanding);
-        sent.copies.push(Copy { at, number, process, consumer, redeliveries: delivery.redeliveries, fate });
-        self.check_return(delivery, process, what);
-    }
-
-    /// Q6: where nothing failed, a message that went back is counted as often as it was seen; and where it was its own
-    /// broker's all the time, it went back to its old place.
-    fn check_return(&self, delivery: &Delivery, process: Process, what: &str) {
-        let (id, sent) = (delivery.message.id, &self.sent[&delivery.message.id]);
-        let has_failed = self.failed_at.is_some_and(|failed_at| failed_at >= sent.at);
-        let has_clients = self.hosts.values().any(|known| known.role == Role::Client);
-        if has_failed || has_clients {
-            return;
-        }
-        let seen = sent.copies.iter().filter(|copy| matches!(copy.fate, Fate::Returned { seen: true, .. })).count();
-        assert_eq!(delivery.redeliveries as usize, seen, "{what} was handed out and seen {seen} times before");
-        let Some([.., before, _]) = sent.copies.get(..) else { return };
-        let Fate::Returned { after, .. } = before.fate else { return };
-        let is_elsewhere = |(host, to): &(HostId, Destination)| *host != process.host && to.matches(&sent.destination);
-        let may_have_gone = self.left.iter().any(is_elsewhere);
-        if before.process != process || process.broker != Some(id.producer.broker) || may_have_gone {
-            return;
-        }
-        let last = MessageId { sequence: u64::MAX, ..id };
-        for (later, found) in self.sent.range(id..=last).skip(1) {
-            let first = found.copies.first().filter(|first| first.process == process && first.number > after);
-            assert!(
-                first.is_none(),
-                "{what} has come back to its queue before {later} was handed out, and comes after"
-            );
-        }
-    }
 }
-
-/// By how much one end of a link may see it come up later than the other.
-const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// True if a service is at this host.
 pub(crate) fn is_of(service: &Service, host: HostId) -> bool {
     service.0.parse().is_ok_and(|address: Address| address.host == Place::Ip(host.ip().into()))
-}
-
-/// Whether two nodes that keep to the protocol may part for this reason.
-fn is_fair(reason: &CloseReason) -> bool {
-    match reason {
-        CloseReason::FrameTooLong { .. }
-        | CloseReason::GroupMismatch { .. }
-        | CloseReason::Malformed(_)
-        | CloseReason::OpenWire
-        | CloseReason::VersionMismatch { .. } => false,
-        CloseReason::Refused(why) => {
-            // What the other end says of its own reason.
-            let fair = [CloseReason::HandshakeTimeout, CloseReason::Silent, CloseReason::Unwanted];
-            fair.iter().any(|fair| fair.to_string() == *why)
-        }
-        _ => true,
-    }
 }
