@@ -26,6 +26,7 @@ use bytes::Bytes;
 
 use consumer::{Consumers, Opening};
 use log::{Item, Log};
+use outcome::tell_settled;
 use stream::{Entry, Route, Stream};
 use target::{Replay, Target};
 
@@ -245,6 +246,7 @@ impl Fanout {
         let mut stream = self.streams.remove(&number).expect("a number has a stream");
         while let Some(entry) = stream.take_first() {
             self.refuse(&stream, entry, refusal.clone(), out);
+            tell_settled(&mut stream, &mut self.unsettled_bytes, out); // It may have been all that kept others back.
         }
         self.deadlines.set(number, None);
         self.slots.remove(&stream.route.slot);

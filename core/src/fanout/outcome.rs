@@ -73,23 +73,19 @@ impl Fanout {
                     after: self.config.send_timeout,
                 };
                 self.refuse(&stream, entry, refusal, out);
+                tell_settled(&mut stream, &mut self.unsettled_bytes, out); // As when a stream is closed.
             }
             self.streams.insert(number, stream);
-            self.settle(number, out);
+            self.rearm(number);
         }
     }
 
     /// Tells of what enough brokers have accepted.
     fn settle(&mut self, number: u32, out: &mut Outbox<Output>) {
-        let Some(stream) = self.streams.get_mut(&number) else {
-            return;
-        };
-        let (connection, producer) = (stream.connection, stream.producer);
-        while let Some(Settled { up_to, count, bytes, by }) = stream.settle() {
-            self.unsettled_bytes -= bytes;
-            out.push(Output::Accepted { connection, producer, up_to, count, by });
+        if let Some(stream) = self.streams.get_mut(&number) {
+            tell_settled(stream, &mut self.unsettled_bytes, out);
+            self.rearm(number);
         }
-        self.rearm(number);
     }
 
     /// Notes when a stream's first message has to be settled.
@@ -150,5 +146,14 @@ impl Fanout {
             refusal,
             answers: stream.answers(&mut entry),
         });
+    }
+}
+
+/// Tells of the first messages that enough brokers have accepted.
+pub(super) fn tell_settled(stream: &mut Stream, unsettled_bytes: &mut u64, out: &mut Outbox<Output>) {
+    let (connection, producer) = (stream.connection, stream.producer);
+    while let Some(Settled { up_to, count, bytes, by }) = stream.settle() {
+        *unsettled_bytes -= bytes;
+        out.push(Output::Accepted { connection, producer, up_to, count, by });
     }
 }
