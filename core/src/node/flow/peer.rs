@@ -76,3 +76,146 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Config, Input, Output};
+    use super::*;
+    use crate::base::{Seed, Timestamp};
+    use crate::model::{Body, BrokerId, Destination, Message, MessageId, Path, ProducerId, Role};
+    use crate::wire::{Decoder, Deframer, Encoder, FrameBuffer, Hello, PREFACE, VERSION_MAX, VERSION_MIN};
+    use alloc::boxed::Box;
+    use alloc::collections::{BTreeMap, VecDeque};
+    use alloc::sync::Arc;
+
+    /// A node, and the peers at the other ends of its links.
+    struct Rig {
+        node: Node,
+        slots: VecDeque<LinkId>,
+        peers: BTreeMap<LinkId, Peer>,
+    }
+
+    #[derive(Default)]
+    struct Peer {
+        encoder: Encoder,
+        deframer: Option<Deframer>, // Once there was the preface.
+        decoder: Decoder,
+        heard: Vec<Frame>,
+    }
+
+    impl Rig {
+        fn new(config: Config) -> Self {
+            let node = Node::new(config, Seed::from(1), Instant::ZERO);
+            let mut rig = Self { node, slots: VecDeque::new(), peers: BTreeMap::new() };
+            rig.perform();
+            rig
+        }
+
+        /// Does what the node asks for.
+        fn perform(&mut self) {
+            while let Some(output) = self.node.poll_output() {
+                match output {
+                    Output::Accept { link, .. } => self.slots.push_back(link),
+                    Output::Listen { listener, .. } => {
+                        let addresses = Vec::from(["10.0.0.1:1".parse().expect("an address")]);
+                        self.node.handle_input(Instant::ZERO, Input::Listening { listener, addresses });
+                    }
+                    Output::Send { link, data } => self.peers.get_mut(&link).expect("it is up").hear(&data),
+                    Output::Close { link } => panic!("{link} is closed"),
+                    _ => (),
+                }
+            }
+        }
+
+        fn hear(&mut self, input: Input) {
+            self.node.handle_input(Instant::ZERO, input);
+            self.perform();
+        }
+
+        /// A peer dials, and has its bridge.
+        fn join(&mut self, broker: BrokerId) -> LinkId {
+            let link = self.slots.pop_front().expect("a slot");
+            self.peers.insert(link, Peer::default());
+            self.hear(Input::Connected { link, remote: "10.0.0.2:2".parse().expect("an address") });
+            let hello = Hello {
+                version_min: VERSION_MIN,
+                version_max: VERSION_MAX,
+                broker,
+                name: "peer".into(),
+                group: "flock".into(),
+                services: Vec::new(),
+                frame_max: 1_000_000,
+                silence_max_millis: 30_000,
+                role: Role::Peer,
+            };
+            self.hear(Input::Bytes { link, data: PREFACE[..].into() });
+            self.say(link, &[Frame::Hello(Box::new(hello)), Frame::Propose { ended: 0 }]);
+            self.say(link, &[Frame::Synced, Frame::SyncedHeard]);
+            self.take(link);
+            link
+        }
+
+        /// A peer says this, in one piece.
+        fn say(&mut self, link: LinkId, frames: &[Frame]) {
+            let (peer, mut buffer) = (self.peers.get_mut(&link).expect("it is up"), FrameBuffer::default());
+            for frame in frames {
+                peer.encoder.encode(frame, &mut buffer);
+            }
+            let data = core::iter::from_fn(|| buffer.pop()).collect::<Vec<_>>().concat().into();
+            self.hear(Input::Bytes { link, data });
+        }
+
+        /// What a peer was told since this was last asked.
+        fn take(&mut self, link: LinkId) -> Vec<Frame> {
+            core::mem::take(&mut self.peers.get_mut(&link).expect("it is up").heard)
+        }
+    }
+
+    impl Peer {
+        fn hear(&mut self, data: &[u8]) {
+            let is_new = self.deframer.is_none();
+            let deframer = self.deframer.get_or_insert_with(|| Deframer::new(u32::MAX));
+            deframer.push(data[if is_new { PREFACE.len() } else { 0 }..].to_vec().into());
+            while let Some(bytes) = deframer.poll_frame().expect("a frame") {
+                self.heard.extend(self.decoder.decode(bytes).expect("a frame"));
+            }
+        }
+    }
+
+    fn forward(demand: u32, tag: u64, destination: &Destination) -> Frame {
+        let id = MessageId { producer: ProducerId { broker: BrokerId(7), number: 1 }, sequence: tag };
+        let (destination, body) = (destination.clone(), Body::text("0123456789"));
+        let message = Message { id, destination, path: Path::default(), timestamp: Timestamp::default(), body };
+        Frame::Forward { demand, tag, redeliveries: 0, message: Arc::new(message) }
+    }
+
+    /// One peer forwards what another wants: one message is with that one, one waits, and one has no room. Then it is told,
+    /// all at once, of a shorter path, and of an answer that makes room. The demand by the longer path ends with all three
+    /// accepted: what is not said before the end stays with who forwarded it, and would be there twice.
+    #[test]
+    fn what_is_accepted_is_said_before_the_end_of_the_demand_that_it_answers() {
+        let mut config = Config::peer("flock", "node");
+        (config.bridge.message_hops_max, config.bridge.demand_hops_max, config.bridge.prefetch) = (3, 3, 1);
+        config.broker.queue_bytes_max = 1;
+        let mut rig = Rig::new(config);
+        let [wanter, forwarder] = [BrokerId(u128::MAX), BrokerId(u128::MAX - 1)].map(|broker| rig.join(broker));
+        let queue = Destination::queue("q").expect("a name");
+        let demand = |path| Demand { destination: queue.clone(), path };
+
+        rig.say(wanter, &[Frame::Demand { number: 1, demand: demand(Path::default().then(BrokerId(5))) }]);
+        assert!(matches!(rig.take(forwarder)[..], [Frame::Demand { number: 1, .. }]));
+        rig.say(forwarder, &[1, 2, 3].map(|tag| forward(1, tag, &queue)));
+        assert_eq!(rig.take(forwarder), [Frame::Forwarded { demand: 1, up_to: 2 }]);
+        assert!(matches!(rig.take(wanter)[..], [Frame::Forward { demand: 1, tag: 1, .. }]));
+
+        let shorter = Frame::Demand { number: 2, demand: demand(Path::default()) };
+        rig.say(wanter, &[shorter, Frame::Forwarded { demand: 1, up_to: 1 }]);
+        let path = Path::default().then(BrokerId(u128::MAX));
+        let expected = [
+            Frame::Demand { number: 2, demand: demand(path) },
+            Frame::Forwarded { demand: 1, up_to: 3 },
+            Frame::Undemand { number: 1 },
+        ];
+        assert_eq!(rig.take(forwarder), expected);
+    }
+}

@@ -318,6 +318,52 @@ fn a_new_process_hears_nothing_of_the_old_ones_links() {
 }
 
 #[test]
+fn a_severed_link_ends_for_who_hears_of_it_and_swallows_what_the_other_says() {
+    for is_dialler in [true, false] {
+        let (mut world, a, b) = linked(1, Faults::default());
+        let [(hearer, own), (other, theirs)] = if is_dialler { [(a, 1), (b, 2)] } else { [(b, 2), (a, 1)] };
+        let c = world.add_puppet("c");
+        world.perform(b, Output::Accept { listener: LISTENER, link: LinkId(3) });
+        connect(&mut world, c, 1, "tcp://b:40000");
+        world.run_for(seconds(1));
+        heard(&mut world, b);
+        heard(&mut world, c);
+
+        world.sever(hearer, other);
+        world.run_for(seconds(1_000));
+        assert_eq!(heard(&mut world, hearer), [reset(own)]);
+        assert_eq!(heard(&mut world, other), []);
+        send(&mut world, other, theirs, "hello?");
+        world.run_for(seconds(1_000));
+        assert_eq!((heard(&mut world, hearer), heard(&mut world, other)), (vec![], vec![]));
+        close(&mut world, other, theirs);
+        world.run_for(seconds(2));
+        assert_eq!(heard(&mut world, other), [requested(theirs)]);
+
+        send(&mut world, c, 1, "and us?");
+        world.run_for(seconds(1));
+        assert_eq!((heard(&mut world, b), heard(&mut world, c)), (vec![bytes(3, "and us?")], vec![sent(1, 7)]));
+        assert_eq!(world.counts().resets, 1);
+    }
+}
+
+#[test]
+fn dials_are_kept_from_when_it_is_asked_for_until_they_are_taken() {
+    let mut world = World::new(Seed::from(1));
+    let (a, b) = (world.add_puppet("a"), world.add_puppet("b"));
+    connect(&mut world, a, 1, "tcp://b:40000");
+    assert_eq!(world.take_dials(), []);
+    world.keep_dials();
+    let began = world.now();
+    connect(&mut world, b, 1, "tcp://10.0.0.1:40000");
+    world.run_for(seconds(1));
+    connect(&mut world, a, 2, "tcp://nobody:1");
+    let dialled = |after, host, address: &str| (began + seconds(after), host, address.parse().expect("an address"));
+    assert_eq!(world.take_dials(), [dialled(0, b, "tcp://10.0.0.1:40000"), dialled(1, a, "tcp://nobody:1")]);
+    assert_eq!(world.take_dials(), []);
+}
+
+#[test]
 fn a_reset_ends_all_streams_between_two_hosts_and_no_other() {
     let (mut world, a, b) = linked(1, Faults::default());
     let c = world.add_puppet("c");

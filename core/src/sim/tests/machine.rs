@@ -141,3 +141,30 @@ fn a_wall_clock_is_wrong_by_no_more_than_asked_and_jumps_when_it_is_told_to() {
     world.shift_wall_clock(host, -DAY);
     assert_eq!(world.wall_clock(host), Timestamp::from_millis(0));
 }
+
+#[test]
+fn a_world_is_calm_unless_something_stands_in_the_way_of_anything() {
+    type Deed = fn(&mut World, HostId, HostId);
+    let troubles: [(Deed, Deed); 5] = [
+        (World::cut_one_way, World::heal),
+        (|world, a, _| world.slow(a, Some(1)), |world, a, _| world.slow(a, None)),
+        (|world, a, _| world.pause(a), |world, a, _| world.resume(a)),
+        (|world, a, _| world.sleep(a), |world, a, _| world.resume(a)),
+        (
+            |world, _, _| world.set_faults(Faults { datagram_loss_ppm: 1, ..Faults::default() }),
+            |world, _, _| world.set_faults(Faults::default()),
+        ),
+    ];
+    let (mut world, a, b) = linked(1, Faults::default());
+    for (begin, end) in troubles {
+        assert!(world.is_calm());
+        begin(&mut world, a, b);
+        assert!(!world.is_calm());
+        end(&mut world, a, b);
+    }
+    // What is over when it has happened.
+    world.sever(a, b);
+    world.reset(a, b);
+    world.crash(a);
+    assert!(world.is_calm());
+}
