@@ -48,7 +48,10 @@ pub mod wire;
 
 pub use base::{Backoff, BackoffConfig, Instant, Rng, Seed, Situation, Timestamp};
 pub use bridge::BridgeConfig;
-pub use broker::{BrokerConfig, BrokerStats};
+pub use broker::{
+    BrokerConfig, BrokerStats, DeadLetterPolicy, DeadLetterQueue, DestinationPolicy, NonPersistent, Policies,
+    PolicyEntry, RedeliveryPolicy,
+};
 pub use dial::DialConfig;
 pub use discovery::MulticastStats;
 pub use fanout::FanoutConfig;

@@ -47,7 +47,7 @@ impl Broker {
             }
         }
         for slot in returned {
-            self.dispatch(slot, out);
+            self.dispatch(now, slot, out);
         }
         self.replenish(now, origin, id, out);
         Ok(())

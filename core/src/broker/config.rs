@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::policy::Policies;
 use crate::model::{DestinationKind, Refusal, Subscription};
 
 /// Limits of the embedded broker.
@@ -41,6 +42,8 @@ pub struct BrokerConfig {
     pub checks_duplicates: bool,
     /// For how many producers duplicates are recognised.
     pub audit_producers_max: usize,
+    /// How destinations are treated, by their names.
+    pub policies: Policies,
 }
 
 impl Default for BrokerConfig {
@@ -63,6 +66,7 @@ impl Default for BrokerConfig {
             message_max: 8 * 1024 * 1024,
             checks_duplicates: true,
             audit_producers_max: 1_024,
+            policies: Policies::default(),
         }
     }
 }

@@ -3,9 +3,13 @@
 
 mod ack;
 mod config;
+mod dead_letter;
+mod expiry;
 mod outstanding;
 mod parking;
+mod policy;
 mod queue;
+mod redelivery;
 mod registry;
 mod stats;
 mod subscription;
@@ -17,14 +21,18 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use expiry::age;
 use outstanding::Held;
 use queue::Entry;
 use registry::{Registry, Room, Slot};
-use subscription::{SubscriptionId, Subscriptions};
+use subscription::{Pending, SubscriptionId, Subscriptions};
 use topic::Audience;
 
 pub use config::BrokerConfig;
+pub use dead_letter::{DeadLetterPolicy, DeadLetterQueue, NonPersistent};
 pub(crate) use parking::Taken;
+pub use policy::{DestinationPolicy, Policies, PolicyEntry};
+pub use redelivery::RedeliveryPolicy;
 pub use stats::BrokerStats;
 pub(crate) use subscription::{Limits, Remote, Subscriber};
 
@@ -83,10 +91,10 @@ struct Connection {
 /// What a consumer leaves.
 #[derive(Debug)]
 struct Gone {
-    bytes: u64,                 // That were outstanding.
-    slots: Vec<Slot>,           // Where it consumed from.
-    pending: Vec<Arc<Message>>, // Of a bridge's: what waited for credit.
-    unwanted: Option<Demand>,   // What nobody wants any more.
+    bytes: u64,               // That were outstanding.
+    slots: Vec<Slot>,         // Where it consumed from.
+    pending: Vec<Pending>,    // Of a bridge's: what waited for credit.
+    unwanted: Option<Demand>, // What nobody wants any more.
 }
 
 impl Broker {
@@ -127,7 +135,7 @@ impl Broker {
         // was handed out before may have been seen.
         let gone: Vec<Gone> = consumers.into_values().map(|id| self.remove_consumer(id, Tag::MAX)).collect();
         for slot in gone.iter().flat_map(|gone| &gone.slots) {
-            self.dispatch(*slot, out);
+            self.dispatch(now, *slot, out);
         }
         self.unpark_all(now, out);
         for demand in gone.into_iter().filter_map(|gone| gone.unwanted) {
@@ -155,7 +163,7 @@ impl Broker {
         let destination = subscriber.subscription.destination.clone();
         let demand = Demand { destination: destination.clone(), path: subscriber.path.clone() };
         if !destination.is_pattern() {
-            self.registry.resolve(&destination, &self.subscriptions, self.config.destinations_max)?;
+            self.registry.resolve(&destination, &self.subscriptions, &self.config)?;
         }
         let id = self.subscriptions.insert(now, origin, consumer, subscriber, prefetch, &connection.limits);
         connection.consumers.insert(consumer, id);
@@ -165,7 +173,7 @@ impl Broker {
         let is_first = *count == 1;
         if destination.kind() == DestinationKind::Queue {
             for slot in slots {
-                self.refill(slot, id, out);
+                self.refill(now, slot, id, out);
                 self.unpark(now, slot, out);
             }
         }
@@ -207,10 +215,10 @@ impl Broker {
         let Gone { bytes, slots, pending, unwanted } = self.remove_consumer(id, seen);
         self.connections.get_mut(&origin).expect("just found").outstanding_bytes -= bytes;
         for slot in slots {
-            self.dispatch(slot, out);
+            self.dispatch(now, slot, out);
         }
         self.pass_on(now, origin, pending, out);
-        self.replenish_others(origin, id, out);
+        self.replenish_others(now, origin, id, out);
         self.unpark_all(now, out);
         Ok(unwanted)
     }
@@ -313,9 +321,9 @@ impl Broker {
         }
         match &mut self.registry.get_mut(slot).room {
             Room::Queue(queue) => {
-                let entry = queue.entry(message, redeliveries);
+                let entry = queue.entry(now, message, redeliveries);
                 self.stats.accepted_queued += 1;
-                self.offer(slot, entry, out);
+                self.offer(now, slot, entry, out);
             }
             Room::Topic => self.publish(now, slot, &message, Audience::All, out),
         }
@@ -332,53 +340,58 @@ impl Broker {
 
     /// Hands a subscription what waits for it, now that it has credit again.
     fn replenish(&mut self, now: Instant, origin: Origin, id: SubscriptionId, out: &mut Outbox<Output>) {
-        self.replenish_one(id, out);
+        self.replenish_one(now, id, out);
         // The connection's own credit may have kept back its other consumers too.
-        self.replenish_others(origin, id, out);
+        self.replenish_others(now, origin, id, out);
         if !self.congested.is_empty() {
             self.unpark_all(now, out);
         }
     }
 
     /// Hands a connection's other consumers what waits for them, if it has a credit of its own.
-    fn replenish_others(&mut self, origin: Origin, id: SubscriptionId, out: &mut Outbox<Output>) {
+    fn replenish_others(&mut self, now: Instant, origin: Origin, id: SubscriptionId, out: &mut Outbox<Output>) {
         let connection = &self.connections[&origin];
         let mut others = connection.consumers.values().filter(|other| **other != id).peekable();
         if connection.limits.window.is_some() && others.peek().is_some() {
             Situation::CreditShared.met();
             for other in others.copied().collect::<Vec<_>>() {
-                self.replenish_one(other, out);
+                self.replenish_one(now, other, out);
             }
         }
     }
 
-    fn replenish_one(&mut self, id: SubscriptionId, out: &mut Outbox<Output>) {
+    fn replenish_one(&mut self, now: Instant, id: SubscriptionId, out: &mut Outbox<Output>) {
         let Some(subscription) = self.subscriptions.get(id) else {
             return;
         };
         match subscription.destination.kind() {
             DestinationKind::Queue => {
                 for slot in self.registry.joined(id, subscription) {
-                    self.refill(slot, id, out);
+                    self.refill(now, slot, id, out);
                 }
             }
-            DestinationKind::Topic => self.drain_pending(id, out),
+            DestinationKind::Topic => self.drain_pending(now, id, out),
         }
     }
 
-    /// Hands `message` to a subscription that has credit.
+    /// Hands a message to a subscription that has credit.
     fn deliver(
         &mut self,
+        now: Instant,
         id: SubscriptionId,
-        message: Arc<Message>,
+        pending: Pending,
         redeliveries: u32,
         held: Option<Held>,
         out: &mut Outbox<Output>,
     ) {
+        let Pending { mut message, arrived_at } = pending;
         let subscription = self.subscriptions.get_mut(id).expect("whoever is delivered to is subscribed");
         let connection =
             self.connections.get_mut(&subscription.origin).expect("a subscription's connection is attached");
         let size = u32::try_from(message.size()).unwrap_or(u32::MAX);
+        if let Origin::Bridge(_) | Origin::Remote(_) = subscription.origin {
+            age(&mut message, now - arrived_at); // Others need not have our clock.
+        }
         if held.is_some() && subscription.is_bridge() {
             // It is that peer's to have from now on. If two hand each other their copies, neither may take the other's
             // for one it still has.

@@ -118,7 +118,7 @@ impl Outstanding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Key, Timestamp};
+    use crate::base::{Instant, Key, Timestamp};
     use crate::model::{Body, BrokerId, Destination, Message, MessageId, Path, ProducerId};
     use alloc::collections::BTreeSet;
     use alloc::sync::Arc;
@@ -135,7 +135,7 @@ mod tests {
         };
         Held {
             slot: Slot::from_number(1),
-            entry: Entry { order, redeliveries: Saturating(0), message: Arc::new(message) },
+            entry: Entry { order, redeliveries: Saturating(0), arrived_at: Instant::ZERO, message: Arc::new(message) },
         }
     }
 

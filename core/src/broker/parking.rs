@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::expiry::age;
 use super::registry::{Room, Slot};
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox, Situation};
@@ -23,6 +24,7 @@ pub(super) struct Parked {
     pub(super) from: Origin,
     ticket: Ticket,
     redeliveries: u32,
+    arrived_at: Instant,
     message: Arc<Message>,
 }
 
@@ -41,12 +43,13 @@ impl Broker {
         if size > u64::from(self.config.message_max) {
             return Err(Refusal::TooLarge { size, max: self.config.message_max.into() });
         }
-        let slot = self.registry.resolve(&message.destination, &self.subscriptions, self.config.destinations_max)?;
+        let slot = self.registry.resolve(&message.destination, &self.subscriptions, &self.config)?;
         if self.is_congested(slot) {
             Situation::Parked.met();
             self.stats.parked += 1;
             self.congested.insert(slot);
-            self.registry.get_mut(slot).parked.push_back(Parked { from, ticket, redeliveries, message });
+            let parked = Parked { from, ticket, redeliveries, arrived_at: now, message };
+            self.registry.get_mut(slot).parked.push_back(parked);
             return Ok(Taken::Parked);
         }
         self.accept(now, slot, from, redeliveries, message, out);
@@ -73,7 +76,8 @@ impl Broker {
     }
 
     fn accept_parked(&mut self, now: Instant, slot: Slot, parked: Parked, out: &mut Outbox<Output>) {
-        let Parked { from, ticket, redeliveries, message } = parked;
+        let Parked { from, ticket, redeliveries, arrived_at, mut message } = parked;
+        age(&mut message, now - arrived_at);
         out.push(Output::Accepted { to: from, ticket });
         self.accept(now, slot, from, redeliveries, message, out);
     }

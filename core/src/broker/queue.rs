@@ -8,9 +8,9 @@ use bytes::Bytes;
 
 use super::outstanding::Held;
 use super::registry::{Room, Slot};
-use super::subscription::SubscriptionId;
+use super::subscription::{Pending, SubscriptionId};
 use super::{Broker, Output};
-use crate::base::Outbox;
+use crate::base::{Instant, Outbox};
 use crate::model::Message;
 
 /// A queue's message with its place.
@@ -18,6 +18,7 @@ use crate::model::Message;
 pub(super) struct Entry {
     pub(super) order: u64,
     pub(super) redeliveries: Saturating<u32>, // Whatever count a link began with.
+    pub(super) arrived_at: Instant,
     pub(super) message: Arc<Message>,
 }
 
@@ -31,9 +32,9 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Gives a message the next place.
-    pub(super) fn entry(&mut self, message: Arc<Message>, redeliveries: u32) -> Entry {
+    pub(super) fn entry(&mut self, now: Instant, message: Arc<Message>, redeliveries: u32) -> Entry {
         self.born += 1;
-        Entry { order: self.born, redeliveries: Saturating(redeliveries), message }
+        Entry { order: self.born, redeliveries: Saturating(redeliveries), arrived_at: now, message }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -61,9 +62,9 @@ impl Broker {
     /// Hands a new message to whoever's turn it is, or lets it wait.
     ///
     /// Nobody with credit can be owed an older one: whoever gains credit is refilled at once.
-    pub(super) fn offer(&mut self, slot: Slot, entry: Entry, out: &mut Outbox<Output>) {
+    pub(super) fn offer(&mut self, now: Instant, slot: Slot, entry: Entry, out: &mut Outbox<Output>) {
         match self.turn(slot, &entry.message) {
-            Some(index) => self.hand_out(slot, index, entry, out),
+            Some(index) => self.hand_out(now, slot, index, entry, out),
             None => self.queue(slot).keep(entry),
         }
     }
@@ -78,7 +79,7 @@ impl Broker {
     }
 
     /// Hands out what waits and has somebody to go to, each in turn.
-    pub(super) fn dispatch(&mut self, slot: Slot, out: &mut Outbox<Output>) {
+    pub(super) fn dispatch(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
         let mut from = 0;
         while let Room::Queue(queue) = &self.registry.get(slot).room
             && let Some((order, entry)) = queue.waiting.range(from..).next()
@@ -88,13 +89,13 @@ impl Broker {
             from = order + 1;
             if let Some(index) = self.turn(slot, &entry.message) {
                 let entry = self.queue(slot).take(order).expect("just seen");
-                self.hand_out(slot, index, entry, out);
+                self.hand_out(now, slot, index, entry, out);
             }
         }
     }
 
     /// Hands one consumer what waits for it, as far as its credit goes.
-    pub(super) fn refill(&mut self, slot: Slot, id: SubscriptionId, out: &mut Outbox<Output>) {
+    pub(super) fn refill(&mut self, now: Instant, slot: Slot, id: SubscriptionId, out: &mut Outbox<Output>) {
         let Some(index) = self.registry.get(slot).consumers.iter().position(|consumer| consumer.id == id) else {
             return;
         };
@@ -115,8 +116,7 @@ impl Broker {
                 return;
             };
             let entry = self.queue(slot).take(order).expect("just found");
-            let held = Some(Held { slot, entry: entry.clone() });
-            self.deliver(id, entry.message, entry.redeliveries.0, held, out);
+            self.deliver_entry(now, id, slot, entry, out);
         }
     }
 
@@ -128,14 +128,18 @@ impl Broker {
         })
     }
 
-    fn hand_out(&mut self, slot: Slot, index: usize, entry: Entry, out: &mut Outbox<Output>) {
+    fn hand_out(&mut self, now: Instant, slot: Slot, index: usize, entry: Entry, out: &mut Outbox<Output>) {
         let consumers = &mut self.registry.get_mut(slot).consumers;
         let served = consumers[index];
         // Whoever was served stands behind their equals.
         let equals = consumers[index..].iter().take_while(|other| other.priority == served.priority).count();
         consumers[index..index + equals].rotate_left(1);
-        let held = Some(Held { slot, entry: entry.clone() });
-        self.deliver(served.id, entry.message, entry.redeliveries.0, held, out);
+        self.deliver_entry(now, served.id, slot, entry, out);
+    }
+
+    fn deliver_entry(&mut self, now: Instant, id: SubscriptionId, slot: Slot, entry: Entry, out: &mut Outbox<Output>) {
+        let pending = Pending { message: Arc::clone(&entry.message), arrived_at: entry.arrived_at };
+        self.deliver(now, id, pending, entry.redeliveries.0, Some(Held { slot, entry }), out);
     }
 
     fn queue(&mut self, slot: Slot) -> &mut Queue {

@@ -3,7 +3,9 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
+use super::BrokerConfig;
 use super::parking::Parked;
+use super::policy::DestinationPolicy;
 use super::queue::Queue;
 use super::subscription::{Subscription, SubscriptionId, Subscriptions};
 use crate::base::{Arena, Key};
@@ -27,6 +29,8 @@ impl Key for Slot {
 pub(super) struct Entry {
     pub(super) name: Destination,
     pub(super) room: Room,
+    #[expect(dead_code, reason = "what reads it is on its way")]
+    pub(super) policy: DestinationPolicy,
     pub(super) consumers: Vec<Consumer>, // First in turn first; of a topic, one for each bridge.
     pub(super) parked: VecDeque<Parked>,
 }
@@ -64,7 +68,7 @@ impl Registry {
         &mut self,
         name: &Destination,
         subscriptions: &Subscriptions,
-        count_max: usize,
+        config: &BrokerConfig,
     ) -> Result<Slot, Refusal> {
         if let Some((last, slot)) = &self.last
             && last.is_same(name)
@@ -74,10 +78,11 @@ impl Registry {
         let slot = match self.by_name.get(name) {
             Some(slot) => *slot,
             None if name.is_pattern() => return Err(Refusal::IsPattern(name.clone())),
-            None if self.entries.len() >= count_max => {
-                return Err(Refusal::LimitReached { what: What::Destination, max: count_max as u64 });
+            None if self.entries.len() >= config.destinations_max => {
+                let max = config.destinations_max as u64;
+                return Err(Refusal::LimitReached { what: What::Destination, max });
             }
-            None => self.create(name, subscriptions),
+            None => self.create(name, subscriptions, config),
         };
         self.last = Some((name.clone(), slot));
         Ok(slot)
@@ -141,12 +146,13 @@ impl Registry {
         self.by_name.iter().filter(|(name, _)| pattern.matches(name)).map(|(_, slot)| *slot).collect()
     }
 
-    fn create(&mut self, name: &Destination, subscriptions: &Subscriptions) -> Slot {
+    fn create(&mut self, name: &Destination, subscriptions: &Subscriptions, config: &BrokerConfig) -> Slot {
+        let policy = config.policies.resolve(name).clone();
         let room = match name.kind() {
             DestinationKind::Queue => Room::Queue(Queue::default()),
             DestinationKind::Topic => Room::Topic,
         };
-        let mut entry = Entry { name: name.clone(), room, consumers: Vec::new(), parked: VecDeque::new() };
+        let mut entry = Entry { name: name.clone(), room, policy, consumers: Vec::new(), parked: VecDeque::new() };
         entry.gather(subscriptions);
         let slot = self.entries.insert(entry);
         self.by_name.insert(name.clone(), slot);

@@ -49,6 +49,13 @@ impl Key for SubscriptionId {
     }
 }
 
+/// A message on its way to a consumer.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub(super) message: Arc<Message>,
+    pub(super) arrived_at: Instant,
+}
+
 /// A consumer as the broker sees it.
 #[derive(Debug)]
 pub(super) struct Subscription {
@@ -60,7 +67,7 @@ pub(super) struct Subscription {
     prefetch: u32,
     message_max: Option<u64>,
     remote: Option<Remote>,
-    pending: VecDeque<Arc<Message>>, // Topics only: what waits for credit.
+    pending: VecDeque<Pending>, // Topics only: what waits for credit.
     pending_bytes: u64,
     progressed_at: Instant,
     is_stalled: bool,
@@ -130,30 +137,30 @@ impl Subscription {
     }
 
     /// Keeps a topic's message until there is credit, dropping the oldest beyond the limit; tells how many.
-    pub(super) fn pend(&mut self, now: Instant, message: Arc<Message>, bytes_max: u64) -> u64 {
+    pub(super) fn pend(&mut self, now: Instant, pending: Pending, bytes_max: u64) -> u64 {
         if self.pending.is_empty() {
             self.progressed_at = now; // It had taken everything until now.
         }
-        let size = message.size() as u64;
+        let size = pending.message.size() as u64;
         let mut dropped = 0;
         while self.is_stalled
             && self.pending_bytes + size > bytes_max
             && let Some(oldest) = self.pending.pop_front()
         {
-            self.pending_bytes -= oldest.size() as u64;
+            self.pending_bytes -= oldest.message.size() as u64;
             Situation::SubscriberDropped.met();
             dropped += 1;
         }
         self.pending_bytes += size;
-        self.pending.push_back(message);
+        self.pending.push_back(pending);
         dropped
     }
 
     /// The next of what waits for credit.
-    pub(super) fn pop_pending(&mut self) -> Option<Arc<Message>> {
-        let message = self.pending.pop_front()?;
-        self.pending_bytes -= message.size() as u64;
-        Some(message)
+    pub(super) fn pop_pending(&mut self) -> Option<Pending> {
+        let pending = self.pending.pop_front()?;
+        self.pending_bytes -= pending.message.size() as u64;
+        Some(pending)
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::queue::unpin;
 use super::registry::Slot;
-use super::subscription::SubscriptionId;
+use super::subscription::{Pending, SubscriptionId};
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox, Situation};
 use crate::model::{Message, Origin};
@@ -42,10 +42,11 @@ impl Broker {
                 continue;
             }
             if has_credit && subscription.is_drained() {
-                self.deliver(id, Arc::clone(message), 0, None, out);
+                let pending = Pending { message: Arc::clone(message), arrived_at: now };
+                self.deliver(now, id, pending, 0, None, out);
             } else {
-                let mut kept = Arc::clone(message);
-                unpin(&mut kept);
+                let mut kept = Pending { message: Arc::clone(message), arrived_at: now };
+                unpin(&mut kept.message);
                 self.stats.dropped += subscription.pend(now, kept, self.config.topic_bytes_max);
             }
         }
@@ -53,38 +54,33 @@ impl Broker {
 
     /// Gives what waited for a bridge's subscription that has ended to its others that cover it: a message crosses a
     /// bridge for one of them only, and now for that one no more.
-    pub(super) fn pass_on(
-        &mut self,
-        now: Instant,
-        origin: Origin,
-        pending: Vec<Arc<Message>>,
-        out: &mut Outbox<Output>,
-    ) {
-        for message in pending {
+    pub(super) fn pass_on(&mut self, now: Instant, origin: Origin, pending: Vec<Pending>, out: &mut Outbox<Output>) {
+        for kept in pending {
+            let message = &kept.message;
             let others = self.connections.get(&origin).into_iter().flat_map(|connection| connection.consumers.values());
             let mut others = others.copied();
             let heir = others.find(|id| {
                 let found = self.subscriptions.get(*id);
-                found.is_some_and(|found| found.destination.matches(&message.destination) && found.admits(&message))
+                found.is_some_and(|found| found.destination.matches(&message.destination) && found.admits(message))
             });
             if let Some(heir) = heir
                 && let Some(subscription) = self.subscriptions.get_mut(heir)
             {
                 Situation::PendingInherited.met();
-                self.stats.dropped += subscription.pend(now, message, self.config.topic_bytes_max);
-                self.drain_pending(heir, out);
+                self.stats.dropped += subscription.pend(now, kept, self.config.topic_bytes_max);
+                self.drain_pending(now, heir, out);
             }
         }
     }
 
     /// Hands a subscriber what waits for it, as far as its credit goes.
-    pub(super) fn drain_pending(&mut self, id: SubscriptionId, out: &mut Outbox<Output>) {
+    pub(super) fn drain_pending(&mut self, now: Instant, id: SubscriptionId, out: &mut Outbox<Output>) {
         while self.has_credit(id) {
             let subscription = self.subscriptions.get_mut(id).expect("whoever has credit is subscribed");
-            let Some(message) = subscription.pop_pending() else {
+            let Some(pending) = subscription.pop_pending() else {
                 return;
             };
-            self.deliver(id, message, 0, None, out);
+            self.deliver(now, id, pending, 0, None, out);
         }
     }
 }

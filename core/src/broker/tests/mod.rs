@@ -7,6 +7,8 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 
+mod expiry;
+
 use super::*;
 use crate::base::Timestamp;
 use crate::model::{
@@ -89,6 +91,10 @@ impl Bench {
     }
 
     fn send_numbered(&mut self, from: Origin, destination: &str, sequence: u64) -> Vec<Said> {
+        self.send_body(from, destination, sequence, Body::bytes(alloc::vec![0; 100]))
+    }
+
+    fn send_body(&mut self, from: Origin, destination: &str, sequence: u64, body: Body) -> Vec<Said> {
         // What a peer passes on is a client's message here, so that it may come straight from that client too.
         let (broker, path) = match from {
             Origin::Application(_) => (LOCAL, Path::default()),
@@ -100,7 +106,7 @@ impl Bench {
             destination: destination.parse().expect("a destination"),
             path,
             timestamp: Timestamp::default(),
-            body: Body::bytes(alloc::vec![0; 100]),
+            body,
         };
         let mut out = Outbox::new();
         let ticket = Ticket { stream: 1, number: sequence };
