@@ -259,9 +259,9 @@ const SELECTORS: [(&str, &str); 12] = [
     ("comments", "a /* one */ = -- another\n 1"),
     (
         "header",
-        "JMSDeliveryMode = 'PERSISTENT' AND JMSDestination LIKE 'topic://%' AND JMSMessageID <> 'ID:x' AND JMSTimestamp > 0",
+        "JMSDeliveryMode = 'PERSISTENT' AND JMSDestination LIKE 'topic://%' AND JMSMessageID <> 'ID:x' AND JMSTimestamp > 0 AND JMSPriority < 5",
     ),
-    ("in", "a IN ('abc', 'it''s') OR JMSType NOT IN ('')"),
+    ("in", "a IN ('abc', 'it''s') OR JMSType NOT IN ('') OR JMSXGroupID IN ('abc')"),
     ("like", "a LIKE 'a_c%' OR d NOT LIKE '%a%!%_!_' ESCAPE '!'"),
     ("literals", "7. = .5 OR 1E3 > 1e-3d OR 0.1f <> 0.1 OR TRUE = FALSE OR 'é' = c"),
     ("logic", "NOT a AND (b OR NOT NOT c) OR a AND d"),

@@ -21,7 +21,7 @@ pub fn selector(data: &[u8]) {
             assert_eq!(selector.to_string(), text);
             let header = choices.get(NAMES.len()).copied().unwrap_or_default();
             let message = message(choices, header);
-            ask(&selector, Candidate { message: &message, redeliveries: u32::from(header >> 4) });
+            ask(&selector, Candidate { redeliveries: u32::from(header >> 4), ..Candidate::new(&message) });
         }
         Err(error) => {
             let columns = 1..=text.chars().count() + 1;
@@ -65,6 +65,7 @@ fn ask(selector: &Selector, candidate: Candidate<'_>) {
 fn message(choices: &[u8], header: u8) -> Message {
     let mut body = Body { persistent: header & 1 != 0, ..Body::text("a message") };
     body.correlation_id = (header & 2 != 0).then(|| "b".to_owned());
+    body.message_type = (header & 8 != 0).then(|| "abc".to_owned());
     body.reply_to = (header & 4 != 0).then(|| Destination::queue("b").expect("a valid name"));
     for (name, choice) in NAMES.into_iter().zip(choices) {
         if let Some(value) = value(*choice) {
@@ -103,4 +104,4 @@ fn value(choice: u8) -> Option<Value> {
 }
 
 /// What the message's properties are called.
-const NAMES: [&str; 5] = ["a", "b", "c", "d", "JMSType"];
+const NAMES: [&str; 5] = ["a", "b", "c", "d", "JMSXGroupID"];

@@ -34,7 +34,9 @@ pub enum SelectorError {
     /// Longer than [`Selector::LENGTH_MAX`].
     #[error("the selector is {length} bytes long; expected at most {max}", max = Selector::LENGTH_MAX)]
     TooLong {
-        /// Its length in bytes.
+        /// Where the first character stands that is beyond it.
+        column: usize,
+        /// The selector's length in bytes.
         length: usize,
     },
     /// Text or a comment that does not end.
@@ -64,14 +66,14 @@ pub enum SelectorError {
 }
 
 impl SelectorError {
-    /// Where the fault begins, in characters from 1: in what is too long, the first one too many.
+    /// Where the fault begins, in characters from 1.
     pub fn column(&self) -> usize {
         match self {
             Self::BadNumber { column, .. }
             | Self::TooDeep { column, .. }
+            | Self::TooLong { column, .. }
             | Self::Unclosed { column, .. }
             | Self::Unexpected { column, .. } => *column,
-            Self::TooLong { .. } => Selector::LENGTH_MAX + 1,
         }
     }
 
@@ -83,6 +85,11 @@ impl SelectorError {
     pub(super) fn too_deep(selector: &str, at: &Range<usize>) -> Self {
         let found = selector[at.clone()].into();
         Self::TooDeep { selector: selector.into(), column: column(selector, at.start), found }
+    }
+
+    pub(super) fn too_long(selector: &str) -> Self {
+        let column = column(selector, selector.floor_char_boundary(Selector::LENGTH_MAX));
+        Self::TooLong { column, length: selector.len() }
     }
 
     pub(super) fn unclosed(selector: &str, start: usize, what: &'static str, expected: &'static str) -> Self {

@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 
 use super::Selector;
+use crate::base::Timestamp;
 use crate::model::{Message, Value};
 
 /// Where a selector finds what its identifiers name.
@@ -32,7 +33,7 @@ pub enum Header {
     DeliveryMode,
     /// `JMSDestination`, text: `queue://…` or `topic://…`.
     Destination,
-    /// `JMSExpiration`, a whole number: milliseconds since 1970.
+    /// `JMSExpiration`, a whole number: milliseconds since 1970, or 0 for never.
     Expiration,
     /// `JMSXGroupID`, text.
     GroupId,
@@ -72,6 +73,8 @@ pub struct Candidate<'a> {
     pub message: &'a Message,
     /// How often it was handed out before.
     pub redeliveries: u32,
+    /// When it is worth nothing any more, if ever.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Header {
@@ -117,9 +120,36 @@ impl Header {
     }
 }
 
+impl<'a> Candidate<'a> {
+    /// A message as it is where it was sent: not handed out before.
+    pub fn new(message: &'a Message) -> Self {
+        let expires_at = message.body.time_to_live.map(|time| message.timestamp + time);
+        Self { message, redeliveries: 0, expires_at }
+    }
+
+    /// What messages have no field for yet is looked for among their properties.
+    fn field(self, header: Header) -> Option<Operand<'a>> {
+        let (message, body) = (self.message, &self.message.body);
+        match header {
+            Header::CorrelationId => body.correlation_id.as_deref().map(Operand::from),
+            Header::DeliveryCount => Some(Operand::Int(i64::from(self.redeliveries) + 1)),
+            Header::DeliveryMode => Some(if body.persistent { "PERSISTENT" } else { "NON_PERSISTENT" }.into()),
+            Header::Destination => Some(message.destination.to_string().into()),
+            Header::Expiration => Some(self.expires_at.map_or(Operand::Int(0), Operand::from)),
+            Header::GroupId | Header::GroupSequence => message.property(header.name()),
+            Header::MessageId => Some(message.id.to_string().into()),
+            Header::Priority => Some(Operand::Int(body.priority.level().into())),
+            Header::Redelivered => Some(Operand::Bool(self.redeliveries > 0)),
+            Header::ReplyTo => body.reply_to.as_ref().map(|destination| destination.to_string().into()),
+            Header::Timestamp => Some(message.timestamp.into()),
+            Header::Type => body.message_type.as_deref().map(Operand::from),
+        }
+    }
+}
+
 impl Lookup for Candidate<'_> {
     fn header(&self, header: Header) -> Option<Operand<'_>> {
-        header_of(self.message, self.redeliveries, header)
+        self.field(header)
     }
 
     fn property(&self, name: &str) -> Option<Operand<'_>> {
@@ -131,10 +161,10 @@ impl Lookup for Candidate<'_> {
     }
 }
 
-/// A message that was not handed out before.
+/// A message as it is where it was sent: not handed out before.
 impl Lookup for Message {
     fn header(&self, header: Header) -> Option<Operand<'_>> {
-        header_of(self, 0, header)
+        Candidate::new(self).field(header)
     }
 
     fn property(&self, name: &str) -> Option<Operand<'_>> {
@@ -143,24 +173,6 @@ impl Lookup for Message {
 
     fn property_steps(&self) -> usize {
         self.body.properties.len() / Selector::STEP_LENGTH // They are walked.
-    }
-}
-
-/// What messages have no field for yet is looked for among their properties.
-fn header_of(message: &Message, redeliveries: u32, header: Header) -> Option<Operand<'_>> {
-    match header {
-        Header::CorrelationId => message.body.correlation_id.as_deref().map(Operand::from),
-        Header::DeliveryCount => Some(Operand::Int(i64::from(redeliveries) + 1)),
-        Header::DeliveryMode if message.body.persistent => Some("PERSISTENT".into()),
-        Header::DeliveryMode => Some("NON_PERSISTENT".into()),
-        Header::Destination => Some(message.destination.to_string().into()),
-        Header::MessageId => Some(message.id.to_string().into()),
-        Header::Redelivered => Some(Operand::Bool(redeliveries > 0)),
-        Header::ReplyTo => message.body.reply_to.as_ref().map(|destination| destination.to_string().into()),
-        Header::Timestamp => Some(Operand::Int(message.timestamp.as_millis().try_into().unwrap_or(i64::MAX))),
-        Header::Expiration | Header::GroupId | Header::GroupSequence | Header::Priority | Header::Type => {
-            message.property(header.name())
-        }
     }
 }
 
@@ -190,6 +202,12 @@ impl From<f64> for Operand<'_> {
 impl From<i64> for Operand<'_> {
     fn from(value: i64) -> Self {
         Self::Int(value)
+    }
+}
+
+impl From<Timestamp> for Operand<'_> {
+    fn from(time: Timestamp) -> Self {
+        Self::Int(time.as_millis().try_into().unwrap_or(i64::MAX))
     }
 }
 

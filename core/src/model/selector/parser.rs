@@ -47,7 +47,7 @@ impl<'a> Parser<'a> {
     /// A parser before the first token.
     pub(super) fn new(text: &'a str) -> Result<Self> {
         if text.len() > Selector::LENGTH_MAX {
-            return Err(SelectorError::TooLong { length: text.len() });
+            return Err(SelectorError::too_long(text));
         }
         let mut lexer = Lexer::new(text);
         let (token, at) = lexer.next()?;
