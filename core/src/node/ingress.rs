@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 
 use super::flow::farewell;
 use super::pipe::{Pipe, Stage};
-use super::{Command, Event, GROUP, Input, Node, Output, Phase};
+use super::{Command, Event, GROUP, Input, Listener, Node, Output, Phase};
 use crate::base::Instant;
 use crate::broker::{Limits, Subscriber};
 use crate::client::Client;
@@ -225,10 +225,10 @@ impl Node {
         let Some(listener) = &mut self.listener else {
             return;
         };
-        if listener.addresses == addresses {
+        if listener.addresses.as_ref() == Some(&addresses) {
             return;
         }
-        listener.addresses.clone_from(&addresses);
+        listener.addresses = Some(addresses.clone());
         if let Some(multicast) = &mut self.multicast {
             multicast.publish(now, &addresses, &mut self.lanes.discovery);
         }
@@ -285,10 +285,9 @@ impl Node {
 
     /// Holds out slots for coming links, as many as there is room for.
     fn top_up(&mut self) {
-        let Some(listener) = self.listener.as_ref().filter(|listener| !listener.addresses.is_empty()) else {
-            return;
+        let Some(Listener { id, addresses: Some(_) }) = self.listener else {
+            return; // It is not open.
         };
-        let id = listener.id;
         let mut slots = self.pipes.iter().filter(|(_, pipe)| pipe.is_slot()).count();
         while slots < self.config.link.slots && self.pipes.len() < self.config.link.links_max {
             let link = self.pipes.insert(Pipe::new(None));

@@ -125,7 +125,7 @@ pub struct Node {
 #[derive(Debug)]
 struct Listener {
     id: ListenerId,
-    addresses: Vec<SocketAddr>,
+    addresses: Option<Vec<SocketAddr>>, // None while it is being opened.
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,7 +252,7 @@ impl Node {
 
     fn start(&mut self, now: Instant) {
         if let Some(address) = self.config.listen.clone() {
-            let listener = Listener { id: ListenerId(1), addresses: Vec::new() };
+            let listener = Listener { id: ListenerId(1), addresses: None };
             self.outbox.push(Output::Listen { listener: listener.id, address });
             self.listener = Some(listener);
         }

@@ -56,7 +56,7 @@ impl Node {
         let Host::Ip(other) = address.host else {
             return Urgency::AtOnce;
         };
-        let mut own = self.listener.iter().flat_map(|listener| &listener.addresses);
+        let mut own = self.listener.iter().filter_map(|listener| listener.addresses.as_ref()).flatten();
         match own.find(|own| own.ip().is_loopback() == other.is_loopback()) {
             Some(own) if (own.port(), own.ip()) > (address.port, other) => Urgency::AfterYou,
             Some(_) | None => Urgency::AtOnce,

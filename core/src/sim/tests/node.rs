@@ -1,6 +1,7 @@
 //! Worlds of nodes.
 
 use alloc::vec;
+use core::net::SocketAddr;
 
 use super::*;
 use crate::{Body, ConnectionId, ConsumerId, Destination, RequestId, Subscription};
@@ -126,4 +127,24 @@ fn one_more_host_far_away_changes_nothing_for_the_others() {
         hosts.map(|host| world.events(host))
     };
     assert_eq!(run(false), run(true));
+}
+
+/// On a machine whose interfaces are all down: whoever waits for the listener waits no longer.
+#[test]
+fn a_listener_that_nobody_can_reach_yet_is_told_of_too() {
+    let mut node = Node::new(peer("a"), Seed::from(1), Instant::ZERO);
+    let mut told = |addresses: &[SocketAddr]| {
+        while node.poll_output().is_some() {}
+        node.handle_input(Instant::ZERO, Input::Listening { listener: LISTENER, addresses: addresses.to_vec() });
+        let outputs: Vec<Output> = core::iter::from_fn(|| node.poll_output()).collect();
+        let events = outputs.iter().filter_map(|output| match output {
+            Output::Event(Event::Listening { addresses }) => Some(addresses.clone()),
+            _ => None,
+        });
+        (events.collect::<Vec<_>>(), outputs.iter().any(|output| matches!(output, Output::Accept { .. })))
+    };
+    let address = "10.0.0.1:5".parse().unwrap();
+    assert_eq!(told(&[]), (vec![vec![]], true));
+    assert_eq!(told(&[]), (vec![], false));
+    assert_eq!(told(&[address]), (vec![vec![address]], false));
 }
