@@ -129,10 +129,6 @@ impl Broker {
     async fn tell(&self, connection: &Connection, mut events: Events) -> Failure {
         let mut addresses = match connection.listening().await {
             Ok(addresses) => addresses,
-            Err(flockmq::Error::NotListening(reason)) => {
-                let at = self.listen.as_ref().map_or_else(|| "as asked".to_owned(), |address| format!("at {address}"));
-                return Failure::Failed(format!("can't listen {at}: {reason}"));
-            }
             Err(error) => return error.into(),
         };
         let (mut out, paint, mut missed) = (Some(Out::new()), Paint::stdout(), 0);
@@ -172,14 +168,17 @@ fn up(connection: &Connection, addresses: &[SocketAddr]) -> Change {
         "group": connection.group(),
         "addresses": uris(addresses),
     });
-    let text = format!("{} at {}", paint::name(connection.name()), uris(addresses).join(", "));
+    let text = format!("{} at {}", paint::name(connection.name()), places(addresses));
     Change::new("broker up", details, text)
 }
 
 /// The broker is reached elsewhere, since an interface came or went.
 fn moved(addresses: &[SocketAddr]) -> Change {
-    let addresses = uris(addresses);
-    Change::new("broker moved", json!({ "addresses": addresses }), format!("to {}", addresses.join(", ")))
+    Change::new("broker moved", json!({ "addresses": uris(addresses) }), format!("to {}", places(addresses)))
+}
+
+fn places(addresses: &[SocketAddr]) -> String {
+    if addresses.is_empty() { "no address".to_owned() } else { uris(addresses).join(", ") }
 }
 
 fn uris(addresses: &[SocketAddr]) -> Vec<String> {

@@ -82,18 +82,19 @@ impl Connection {
     /// that listens nowhere, and through fanout.
     pub async fn listening(&self) -> Result<Vec<SocketAddr>, Error> {
         self.attachment.check_open()?;
-        if self.attachment.config().listen.is_none() {
+        let Some(at) = &self.attachment.config().listen else {
             return Ok(Vec::new());
-        }
+        };
         let listening = self.attachment.broker.view().listening();
         match self.wait_for("waiting to listen", listening, |listening| *listening != Listening::NotYet).await? {
             Listening::At(addresses) => Ok(addresses),
-            Listening::Failed(reason) => Err(Error::NotListening(reason)),
+            Listening::Failed(reason) => Err(Error::NotListening { at: at.clone(), reason }),
             Listening::NotYet => unreachable!("this is waited for no longer"),
         }
     }
 
-    /// What happens from now on around the broker, or among the targets.
+    /// What happens from now on around the broker, or among the targets. How things stand by then is told by
+    /// [`peers`](Self::peers), [`targets`](Self::targets) and [`listening`](Self::listening).
     pub fn events(&self) -> Events {
         self.attachment.broker.view().events()
     }

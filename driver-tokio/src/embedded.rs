@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flockmq_core::{BrokerId, Config, Node, Role, Seed};
+use flockmq_core::{BrokerId, Config, Host, Node, Role, Seed};
 use tokio::sync::watch;
 use tracing::Instrument;
 
@@ -25,7 +25,8 @@ use crate::tape::{Blank, not_recorded};
 ///
 /// `peer://GROUP/NAME` is a broker that links up with the others of its group; connections of one process with the
 /// same URI share one, and without a name it gets one made up. `vm://NAME` is whatever broker of this process has
-/// that name, or else one that is alone.
+/// that name, or else one that is alone. A broker that was told where to listen (`transportConnectorURIs`) and can't is
+/// not started: [`Error::NotListening`].
 ///
 /// `fanout:(static:(tcp://HOST1:PORT,tcp://HOST2:PORT))?minAckCount=2` sends to all of these brokers at once, and
 /// `fanout:(multicast://default)?minAckCount=2` to all that are discovered. Each such connection is a client of its
@@ -156,10 +157,25 @@ impl Builder {
             // Whoever waits for the broker to be there only starts it when the time is up.
             let is_last = std::time::Instant::now() >= give_up_at;
             if let Some(broker) = self.acquire(is_last)? {
-                return Connection::attach(broker, self.timeout).await;
+                let connection = Connection::attach(broker, self.timeout).await?;
+                if self.says_where_to_listen()
+                    && let Err(error) = connection.listening().await
+                {
+                    _ = connection.close().await; // Whatever comes of it, this is why.
+                    return Err(error);
+                }
+                return Ok(connection);
             }
             tokio::time::sleep(WAIT_PERIOD).await;
         }
+    }
+
+    /// True if others may count on a listener at a place they were told of, and not at whatever port of whatever interface.
+    fn says_where_to_listen(&self) -> bool {
+        self.place.config.listen.as_ref().is_some_and(|at| {
+            let is_any_host = matches!(at.host, Host::Ip(ip) if ip.is_unspecified());
+            !is_any_host || at.port != 0
+        })
     }
 
     fn to(place: Place) -> Self {

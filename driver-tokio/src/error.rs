@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use flockmq_core::uri::UriError;
-use flockmq_core::{Answer, ConfigError, DestinationError, MessageError, PropertiesError, Refusal};
+use flockmq_core::{Address, Answer, ConfigError, DestinationError, MessageError, PropertiesError, Refusal};
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,9 +65,15 @@ pub enum Error {
         /// Its scheme.
         scheme: &'static str,
     },
-    /// The listener could not be opened: nobody can connect here. All else works.
-    #[error("nobody can connect here: {0}")]
-    NotListening(String),
+    /// The listener could not be opened: nobody can connect here. Nothing was started if it was said where to listen; else
+    /// all else works.
+    #[error("can't listen at {at}: {reason}")]
+    NotListening {
+        /// Where.
+        at: Address,
+        /// Why.
+        reason: String,
+    },
     /// What was asked to be recorded can't be. Nothing was started.
     #[error("'{}' can't be recorded into: {reason}", path.display())]
     NotRecorded {

@@ -83,7 +83,7 @@ impl Listener {
                 Poll::Ready(Ok(listener)) => {
                     self.phase = Phase::Open { listener, addresses: Vec::new() };
                     self.signal.raise();
-                    self.refresh(interfaces).map_or(Taken::Nothing, Taken::Listening)
+                    Taken::Listening(self.refresh(interfaces).unwrap_or_default()) // None if no interface is up.
                 }
             },
             Phase::Open { .. } if self.slots.is_empty() => Taken::Nothing,
@@ -229,6 +229,13 @@ mod tests {
         listener.add_slot(LinkId(9));
         assert!(listener.remove_slot(LinkId(8)) && !listener.remove_slot(LinkId(8)));
         assert!(matches!(take(&mut listener, &interfaces).await, Taken::Link(LinkId(9), ..)));
+    }
+
+    #[tokio::test]
+    async fn a_wildcard_listener_is_up_before_any_interface_is() {
+        let mut listener = Listener::open("tcp://0.0.0.0:0".parse().expect("an address"), signal());
+        assert!(matches!(take(&mut listener, &[]).await, Taken::Listening(addresses) if addresses.is_empty()));
+        assert_eq!(listener.refresh(&[]), None);
     }
 
     #[tokio::test]

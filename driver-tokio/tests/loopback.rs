@@ -173,6 +173,31 @@ async fn a_name_belongs_to_one_group_and_set_of_options_while_it_is_in_use() {
 }
 
 #[tokio::test]
+async fn a_broker_that_can_t_listen_where_it_was_told_to_is_not_started() {
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let address = holder.local_addr().expect("its address");
+    let uri = format!("peer://taken/taken?discovery.interface=127.0.0.1&transportConnectorURIs=tcp://{address}");
+    let (first, second) = tokio::join!(flockmq::connect(&uri), flockmq::connect(&uri));
+    for error in [first, second].map(|connection| connection.expect_err("somebody else is there")) {
+        assert!(matches!(&error, Error::NotListening { at, .. } if *at == address.into()), "{error:?}");
+        assert!(error.to_string().starts_with(&format!("can't listen at tcp://{address}: ")), "{error}");
+    }
+    let gone = flockmq::connect("vm://taken?create=false").await.map(drop);
+    assert_eq!(gone, Err(Error::NoBroker("taken".into())), "nothing is left of it");
+
+    let elsewhere = uri.replace(&address.to_string(), "192.0.2.1:0"); // An address that no interface has.
+    assert!(
+        matches!(flockmq::connect(&elsewhere).await, Err(Error::NotListening { .. })),
+        "any port, but of that host"
+    );
+
+    drop(holder);
+    let connection = flockmq::connect(&uri).await.expect("the port is free");
+    assert_eq!(connection.listening().await, Ok(vec![address]));
+    connection.close().await.expect("closed");
+}
+
+#[tokio::test]
 async fn connections_without_a_name_share_the_broker_of_their_options() {
     let port = free_port();
     let first = connect(config("unnamed", "", port)).await;

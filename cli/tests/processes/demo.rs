@@ -22,8 +22,8 @@ fn the_demo_tells_its_story() {
 
 #[test]
 fn a_demo_whose_processes_can_t_find_each_other_says_what_is_missing() {
-    let unreachable = "transportConnectorURIs=tcp://203.0.113.1:0"; // For documentation: no machine has it.
-    let shown = run(&["demo", "--options", unreachable, "--timeout", "1s"]);
+    let deaf = "discovery.interface=203.0.113.1"; // For documentation: no machine has it.
+    let shown = run(&["demo", "--options", deaf, "--timeout", "1s"]);
     assert_eq!(shown.code, Some(1), "{shown:?}");
     assert!(shown.stderr.contains("after 1s this was still missing: "), "{}", shown.stderr);
     assert!(shown.stderr.contains("alice is not ready for bob"), "{}", shown.stderr);
