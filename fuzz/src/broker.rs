@@ -71,6 +71,7 @@ impl Bench {
             message_max: 300,
             checks_duplicates: choice.pick(&[true, false]),
             audit_producers_max: 4,
+            ..BrokerConfig::default()
         };
         let remote = RemoteConfig {
             parked_bytes_max: choice.pick(&[10_000, 500]),

@@ -534,6 +534,7 @@ fn config(choice: &mut Choice<'_>) -> Config {
             message_max: 300,
             checks_duplicates: choice.pick(&[true, false]),
             audit_producers_max: 2,
+            ..BrokerConfig::default()
         },
         bridge: BridgeConfig {
             message_hops_max: choice.pick(&[1, 3]),
