@@ -157,6 +157,12 @@ impl Consumers {
         Arrival::New { connection: consumer.connection, consumer: id, delivery: Delivery { tag, ..delivery } }
     }
 
+    /// Whether a connection has this consumer; what another's is called is not for it to use.
+    pub(super) fn check(&self, connection: ConnectionId, consumer: ConsumerId) -> Result<(), Refusal> {
+        let found = self.by_id.get(&consumer).filter(|found| found.connection == connection);
+        found.map(|_| ()).ok_or(Refusal::unknown_consumer(consumer))
+    }
+
     /// The application answers deliveries: tells each target concerned.
     pub(super) fn acknowledge(&mut self, ack: Ack) -> Result<Vec<(LinkId, Ack)>, Refusal> {
         let consumer = self.by_id.get_mut(&ack.consumer).ok_or(Refusal::unknown_consumer(ack.consumer))?;

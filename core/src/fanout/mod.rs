@@ -399,7 +399,7 @@ impl Fanout {
         let consumers = self.consumers.iter().filter(|(_, found)| found.connection == connection);
         for consumer in consumers.map(|(id, _)| id).collect::<Vec<_>>() {
             // Whatever was handed out may have been seen.
-            self.unsubscribe(consumer, Tag::MAX, out).expect("just found");
+            self.unsubscribe(connection, consumer, Tag::MAX, out).expect("just found");
         }
         self.close_streams(&Refusal::Closed { what: What::Producer }, |stream| stream.connection == connection, out);
     }

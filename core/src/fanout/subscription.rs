@@ -35,17 +35,25 @@ impl Fanout {
     /// Ends a consumer; deliveries after `seen` go back as if never handed out.
     pub(crate) fn unsubscribe(
         &mut self,
+        connection: ConnectionId,
         consumer: ConsumerId,
         seen: Tag,
         out: &mut Outbox<Output>,
     ) -> Result<(), Refusal> {
+        self.consumers.check(connection, consumer)?;
         let removed = self.consumers.remove(consumer, seen).ok_or(Refusal::unknown_consumer(consumer))?;
         self.end_consumer(removed, Refusal::Closed { what: What::Consumer }, out);
         Ok(())
     }
 
     /// Answers deliveries.
-    pub(crate) fn acknowledge(&mut self, ack: Ack, out: &mut Outbox<Output>) -> Result<(), Refusal> {
+    pub(crate) fn acknowledge(
+        &mut self,
+        connection: ConnectionId,
+        ack: Ack,
+        out: &mut Outbox<Output>,
+    ) -> Result<(), Refusal> {
+        self.consumers.check(connection, ack.consumer)?;
         for (link, ack) in self.consumers.acknowledge(ack)? {
             out.push(Output::Say { link, frame: Frame::Ack(ack) });
         }

@@ -493,9 +493,25 @@ fn consumed(rig: &mut Rig) -> Vec<String> {
 }
 
 fn ack(rig: &mut Rig, tag: Tag, extent: crate::model::AckExtent, kind: crate::model::AckKind) -> Result<(), Refusal> {
-    let result = rig.fanout.acknowledge(Ack { consumer: ConsumerId(8), tag, extent, kind }, &mut rig.out);
+    let result = rig.fanout.acknowledge(CONNECTION, Ack { consumer: ConsumerId(8), tag, extent, kind }, &mut rig.out);
     rig.read();
     result
+}
+
+#[test]
+fn nobody_answers_for_another_connection_or_ends_its_consumers() {
+    use crate::model::{AckExtent::Individual, AckKind::Accepted};
+    let mut rig = Rig::with_targets(1, 1);
+    consumer(&mut rig, "queue://q");
+    forward(&mut rig, 1, delivery(1, 40));
+    assert_eq!(consumed(&mut rig), ["deliver 1"]);
+    let (other, id) = (ConnectionId(2), ConsumerId(8));
+    let unknown = Err(Refusal::unknown_consumer(id));
+    let ours = Ack { consumer: id, tag: 1, extent: Individual, kind: Accepted };
+    assert_eq!(rig.fanout.acknowledge(other, ours, &mut rig.out), unknown);
+    assert_eq!(rig.fanout.unsubscribe(other, id, 1, &mut rig.out), unknown);
+    assert_eq!(ack(&mut rig, 1, Individual, Accepted), Ok(()));
+    assert_eq!(consumed(&mut rig), ["1: Accepted Individual 1"]);
 }
 
 #[test]

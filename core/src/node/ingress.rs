@@ -88,7 +88,7 @@ impl Node {
             Command::Ack { connection, ack } => {
                 let origin = Origin::Application(connection);
                 let result = match &mut self.fanout {
-                    Some(fanout) => fanout.acknowledge(ack, &mut self.lanes.fanout),
+                    Some(fanout) => fanout.acknowledge(connection, ack, &mut self.lanes.fanout),
                     None => self.broker.acknowledge(now, origin, ack, &mut self.lanes.broker),
                 };
                 if let Err(refusal) = result {
@@ -102,7 +102,7 @@ impl Node {
             Command::CloseConsumer { request, connection, consumer, seen } => {
                 let origin = Origin::Application(connection);
                 let result = match &mut self.fanout {
-                    Some(fanout) => fanout.unsubscribe(consumer, seen, &mut self.lanes.fanout),
+                    Some(fanout) => fanout.unsubscribe(connection, consumer, seen, &mut self.lanes.fanout),
                     None => self.broker.unsubscribe(now, origin, consumer, seen, &mut self.lanes.broker),
                 };
                 self.reply(request, result);
