@@ -71,6 +71,8 @@ pub(crate) struct Application {
     pub(crate) is_stopped: bool,
     pub(crate) producers: BTreeMap<Destination, Producer>,
     pub(crate) notices: Vec<(Instant, Event)>,
+    /// An answer that is about to be refused: it is another connection's to give.
+    pub(crate) intrusion: Option<Ack>,
     /// Consumers that a client was refused.
     pub(crate) denied: Vec<(Instant, ConsumerId, Refusal)>,
     requests: u64,
@@ -133,6 +135,7 @@ impl Application {
             is_stopped: false,
             producers: BTreeMap::new(),
             notices: Vec::new(),
+            intrusion: None,
             denied: Vec::new(),
             requests: 0,
             produced: 0,

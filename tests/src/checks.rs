@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use flockmq_core::sim::{Faults, HostId};
-use flockmq_core::{BrokerId, ConsumerId, DestinationKind, Event, Instant, Refusal, Role, Target, TargetState};
+use flockmq_core::{
+    Ack, AckExtent, AckKind, BrokerId, ConsumerId, DestinationKind, Event, Instant, Refusal, Role, Target, TargetState,
+};
 
 use crate::application::Acking;
 use crate::oracle::{Outcome, is_of};
@@ -96,6 +98,7 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
             stage.restart(*host);
         }
     }
+    intrude(stage, &hosts);
     for consumer in hosts.iter().flat_map(|host| stage.open_consumers(*host)).collect::<Vec<_>>() {
         if stage.acking(consumer) == Acking::Manual {
             stage.unsubscribe(consumer);
@@ -120,8 +123,32 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     reach_everybody(stage, play, &hosts);
     arrive(stage, &hosts);
     be_quiet(stage, quiet);
+    forget(stage, &hosts);
     come_back(stage, &hosts);
     leave(stage, &hosts);
+}
+
+/// Q8: nobody answers for another connection.
+fn intrude(stage: &mut Stage, hosts: &[HostId]) {
+    for consumer in hosts.iter().flat_map(|host| stage.open_consumers(*host)).collect::<Vec<_>>() {
+        if let Some(tag) = stage.outstanding(consumer).last().copied() {
+            for kind in [AckKind::Accepted, AckKind::Released] {
+                stage.intrude(Ack { consumer, tag, extent: AckExtent::UpTo, kind });
+            }
+        }
+    }
+}
+
+/// V6: what forged or old adverts have announced is forgotten when nobody repeats it: who is found is there.
+fn forget(stage: &Stage, hosts: &[HostId]) {
+    for host in hosts {
+        for service in stage.oracle.found(*host) {
+            let is_meant = |other: &&HostId| stage.config(**other).group == stage.config(*host).group;
+            let listening = hosts.iter().filter(is_meant).flat_map(|other| stage.listening(*other));
+            let services: Vec<String> = listening.map(|address| format!("tcp://{address}")).collect();
+            assert!(services.contains(&service.0), "V6: {host} has found {service}, which is none of {services:?}");
+        }
+    }
 }
 
 /// Whatever disks have been through, what is left of each recording is a beginning of it, or is refused.

@@ -66,7 +66,8 @@ struct Host {
     up: BTreeMap<BrokerId, Up>,
     parted: BTreeMap<BrokerId, Instant>, // When a link to a peer was lost last.
     found: BTreeSet<Service>,
-    wanted: Vec<Destination>, // All it ever had consumers for.
+    announced: BTreeMap<Vec<u8>, Instant>, // When each advert went out last.
+    wanted: Vec<Destination>,              // All it ever had consumers for.
 }
 
 /// A peer that a link is up to.
@@ -156,6 +157,7 @@ impl Oracle {
             up: BTreeMap::new(),
             parted: BTreeMap::new(),
             found: BTreeSet::new(),
+            announced: BTreeMap::new(),
             wanted: Vec::new(),
         };
         self.hosts.insert(host, known);
@@ -262,6 +264,7 @@ impl Oracle {
         let known = self.hosts.get_mut(&host).expect("a host of this world");
         known.up.clear();
         known.found.clear();
+        known.announced.clear();
         known.clients.clear();
         known.has_kept_clients = false; // They go on counting where it was.
         known.accepted = 0;

@@ -9,11 +9,13 @@ mod producer;
 pub use client::client;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use flockmq_core::sim::{HostId, World};
 use flockmq_core::{
-    Ack, BrokerId, Command, Config, ConnectionId, ConsumerId, Delivery, Destination, Instant, Node, Peer, Seed, Stats,
+    Ack, BrokerId, Command, Config, ConnectionId, ConsumerId, Delivery, Destination, Event, Instant, Node, Peer, Seed,
+    Stats,
 };
 
 use crate::application::{Application, Asked, Consumer};
@@ -45,6 +47,7 @@ impl Stage {
             world.keep_log(lines);
         }
         world.keep_dials();
+        world.keep_adverts();
         Self {
             world,
             applications: BTreeMap::new(),
@@ -109,6 +112,15 @@ impl Stage {
     pub fn host_of(&self, broker: BrokerId) -> HostId {
         let is_meant = |host: &HostId| self.world.node(*host).is_some_and(|node| node.id() == broker);
         self.hosts().into_iter().find(is_meant).unwrap_or_else(|| panic!("{broker} runs nowhere"))
+    }
+
+    /// Where the present process of a host listens.
+    pub(crate) fn listening(&self, host: HostId) -> &[SocketAddr] {
+        let said = self.applications[&host].notices.iter().rev().find_map(|(_, event)| match event {
+            Event::Listening { addresses } => Some(&addresses[..]),
+            _ => None,
+        });
+        said.unwrap_or_default()
     }
 
     /// What the node on a host counts and holds.

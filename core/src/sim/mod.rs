@@ -39,6 +39,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use bytes::Bytes;
+
 use crate::recording::Recording;
 use crate::{Address, Command, Config, Event, Input, Instant, Node, Output, Rng, Seed, Timestamp};
 use agenda::Happening;
@@ -64,6 +66,7 @@ pub struct World {
     chance: u128, // Of hosts: each has its own, however many there are.
     is_recording: bool,
     dials: Option<Vec<(Instant, HostId, Address)>>,
+    adverts: Option<Vec<(Instant, HostId, Bytes)>>,
 }
 
 impl World {
@@ -81,6 +84,7 @@ impl World {
             chance,
             is_recording: false,
             dials: None,
+            adverts: None,
         }
     }
 
@@ -266,6 +270,16 @@ impl World {
         self.dials.as_mut().map(core::mem::take).unwrap_or_default()
     }
 
+    /// Keeps every datagram that is sent to a group from now on, until it is taken.
+    pub fn keep_adverts(&mut self) {
+        self.adverts.get_or_insert_default();
+    }
+
+    /// Takes the datagrams kept, oldest first: when, from which host, and what.
+    pub fn take_adverts(&mut self) -> Vec<(Instant, HostId, Bytes)> {
+        self.adverts.as_mut().map(core::mem::take).unwrap_or_default()
+    }
+
     /// Keeps the last so many lines of what happens from now on; none at first.
     pub fn keep_log(&mut self, lines_max: usize) {
         self.trace.keep_lines(lines_max);
@@ -441,6 +455,9 @@ impl World {
         // Whoever still commands it may be answered.
         if let (Some(dials), Output::Connect { address, .. }) = (&mut self.dials, &output) {
             dials.push((self.now, id, address.clone()));
+        }
+        if let (Some(adverts), Output::Announce { data, .. }) = (&mut self.adverts, &output) {
+            adverts.push((self.now, id, data.clone()));
         }
         let is_allowed = !host.is_stopped || matches!(output, Output::Event(_));
         assert!(is_allowed, "{id} has stopped, but says {output:?} (at {}, {})", self.now, self.seed);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flockmq_core::sim::HostId;
-use flockmq_core::{Address, BrokerId, CloseReason, Event, Instant, Role};
+use flockmq_core::{Address, BrokerId, CloseReason, Event, Instant, Role, Service};
 
 use super::fan::{Fan, Fanned};
 use super::{Oracle, Process, Sent, Subscriber, Up, is_of};
@@ -17,9 +17,23 @@ impl Oracle {
         }
     }
 
+    /// V8: however much is heard, an advert goes out so often and no oftener.
+    pub(crate) fn announced(&mut self, at: Instant, host: HostId, advert: Vec<u8>) {
+        if let Some(known) = self.hosts.get_mut(&host)
+            && let Some(before) = known.announced.insert(advert, at)
+        {
+            assert!(at - before >= ANSWER_GAP, "V8: {host} has announced itself at {before}, and does at {at}");
+        }
+    }
+
     /// True if a host has found a service of another host, and not lost it.
     pub(crate) fn has_found(&self, host: HostId, other: HostId) -> bool {
         self.hosts[&host].found.iter().any(|service| is_of(service, other))
+    }
+
+    /// The services that a host has found, and not lost.
+    pub(crate) fn found(&self, host: HostId) -> impl Iterator<Item = &Service> {
+        self.hosts[&host].found.iter()
     }
 
     /// True if a broker has a link to this client, and knows it for one.
@@ -178,3 +192,6 @@ pub(super) fn is_fair(reason: &CloseReason) -> bool {
 
 /// By how much one end of a link may see it come up later than the other.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// How long lies between two adverts at least: what the core keeps to, by a clock that may run too fast.
+const ANSWER_GAP: Duration = Duration::from_millis(19);

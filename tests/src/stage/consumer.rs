@@ -2,7 +2,8 @@
 
 use flockmq_core::sim::HostId;
 use flockmq_core::{
-    Ack, AckExtent, AckKind, Command, ConsumerId, Delivery, Destination, DestinationKind, Instant, Subscription, Tag,
+    Ack, AckExtent, AckKind, Command, ConnectionId, ConsumerId, Delivery, Destination, DestinationKind, Instant,
+    Subscription, Tag,
 };
 
 use super::{CONNECTION, Stage, destination, text_of};
@@ -102,6 +103,20 @@ impl Stage {
         self.command(host, Command::Ack { connection: CONNECTION, ack });
     }
 
+    /// Q8: another connection of a host answers deliveries that it does not hold: it is refused, and nothing changes.
+    pub(crate) fn intrude(&mut self, ack: Ack) {
+        let host = self.consumers[&ack.consumer].0;
+        let before = self.stats(host).broker;
+        let application = self.application(host);
+        application.intrusion = Some(ack);
+        let [request, end] = [Asked::Attach, Asked::Detach(Vec::new())].map(|asked| application.ask(asked));
+        self.command(host, Command::Attach { request, connection: INTRUDER });
+        self.command(host, Command::Ack { connection: INTRUDER, ack });
+        self.command(host, Command::Detach { request: end, connection: INTRUDER });
+        assert_eq!(self.application(host).intrusion, None, "Q8: {host} takes {ack:?} of who does not hold it");
+        assert_eq!(self.stats(host).broker, before, "Q8: {ack:?} changes something at {host}, though it is refused");
+    }
+
     /// The deliveries that a consumer has not answered.
     pub(crate) fn outstanding(&self, consumer: ConsumerId) -> Vec<Tag> {
         self.oracle.outstanding(consumer)
@@ -156,3 +171,6 @@ impl Stage {
         }
     }
 }
+
+/// Somebody else at a host.
+const INTRUDER: ConnectionId = ConnectionId(2);

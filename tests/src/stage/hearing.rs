@@ -26,6 +26,9 @@ impl Stage {
         for (at, host, address) in self.world.take_dials() {
             self.oracle.dialled(at, host, address);
         }
+        for (at, host, advert) in self.world.take_adverts() {
+            self.oracle.announced(at, host, advert.to_vec());
+        }
         let hosts = u32::try_from(self.world.hosts().count()).expect("few hosts");
         for host in (0..hosts).map(HostId) {
             loop {
@@ -75,7 +78,10 @@ impl Stage {
                 let asked = self.application(host).asked.remove(&request).expect("a reply answers a request, once");
                 self.replied(at, host, asked, result);
             }
-            Event::AckRefused { ack, refusal } => panic!("{host}: {ack:?} was refused: {refusal}"),
+            Event::AckRefused { ack, refusal } => {
+                let expected = self.application(host).intrusion.take();
+                assert_eq!(expected, Some(ack), "{host}: {ack:?} was refused: {refusal}");
+            }
             Event::Stopped => {
                 self.oracle.stopped(process);
                 // F3: nothing that was asked for is left without its end.
