@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn what_is_accepted_is_said_before_the_end_of_the_demand_that_it_answers() {
         let mut config = Config::peer("flock", "node");
-        (config.bridge.message_hops_max, config.bridge.demand_hops_max, config.bridge.prefetch) = (3, 3, 1);
+        (config.bridge.message_hops_max, config.bridge.demand_hops_max, config.bridge.window) = (3, 3, 1);
         config.broker.queue_bytes_max = 1;
         let mut rig = Rig::new(config);
         let [wanter, forwarder] = [BrokerId(u128::MAX), BrokerId(u128::MAX - 1)].map(|broker| rig.join(broker));
