@@ -120,6 +120,7 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
         stage.subscribe(*host, "queue://>");
     }
     stage.run_for(DEMAND_WITHIN);
+    stage.run_until_brisk();
     reach_everybody(stage, play, &hosts);
     arrive(stage, &hosts);
     be_quiet(stage, quiet);

@@ -32,6 +32,7 @@ pub struct Stage {
     seed: Seed,
     reactions: VecDeque<Ack>, // Of the application that is being told something.
     walls: BTreeSet<(HostId, HostId)>,
+    slow: BTreeSet<HostId>,
     sluggish_until: Instant,
     calm_since: Option<Instant>,
 }
@@ -56,6 +57,7 @@ impl Stage {
             seed,
             reactions: VecDeque::new(),
             walls: BTreeSet::new(),
+            slow: BTreeSet::new(),
             sluggish_until: Instant::ZERO,
             calm_since: None,
         }
@@ -195,6 +197,11 @@ impl Stage {
                 return done(self);
             }
         }
+    }
+
+    /// Lets time pass until whatever was sent to a slow host has arrived, if it is slow no more.
+    pub(crate) fn run_until_brisk(&mut self) {
+        self.run_for(self.sluggish_until.max(self.now()) - self.now());
     }
 
     /// True if nothing stands in the way of anything, and nothing has for so long.

@@ -207,5 +207,35 @@ fn what_a_lost_target_had_may_run_out_of_time_with_it() {
     .run();
 }
 
+/// Found by seed 5000232237: what was sent to a slow host keeps a consumer's word back for longer than a cut does.
+#[test]
+fn who_was_slow_hears_of_a_consumer_when_it_has_heard_all_before() {
+    let client = Client {
+        acks_min: 1,
+        replicates_queues: true,
+        checks_duplicates: true,
+        is_told: false,
+        attempts_max: 0,
+        send_timeout_millis: 200,
+    };
+    let other = Client { checks_duplicates: false, attempts_max: 3, send_timeout_millis: 30_000, ..client };
+    Scenario {
+        seed: 1_377_542_867,
+        hosts: 2,
+        brokers: 2,
+        clients: vec![client, other],
+        hops_max: 1,
+        walls: Vec::new(),
+        limits: Vec::new(),
+        steps: vec![
+            Step::Stranger(Mischief::Knock, 4, 9_801),
+            Step::Slow(2, 4_096),
+            Step::SendWide(4, 1_100),
+            Step::Subscribe(4, 3),
+        ],
+    }
+    .run();
+}
+
 const SEEDS: u64 = 200;
 const STEPS_MAX: usize = 40;

@@ -74,7 +74,13 @@ impl Stage {
     /// Lets each link of a host take no more than so many bytes a second; any number if `None`.
     pub fn slow(&mut self, host: HostId, bytes_per_second: Option<u64>) {
         self.world.slow(host, bytes_per_second);
-        self.sluggish_until = self.world.now() + SLUGGISH_FOR;
+        let is_news = match bytes_per_second {
+            Some(_) => self.slow.insert(host),
+            None => self.slow.remove(&host),
+        };
+        if is_news {
+            self.sluggish_until = self.world.now() + SLUGGISH_FOR;
+        }
     }
 
     /// Lets nothing pass between two hosts, ever: others have to pass on what they say.
