@@ -300,8 +300,8 @@ impl Shared {
         command.map_or(Ok(()), |command| self.inbox.push(Entry::Command(command)))
     }
 
-    /// Gives one delivery back, to be handed out again.
-    pub(crate) fn release(&self, tag: Tag) -> Result<(), Error> {
+    /// Gives one delivery back, to be handed out again or to nobody.
+    pub(crate) fn give_back(&self, tag: Tag, kind: AckKind) -> Result<(), Error> {
         if self.has_ended() {
             return Err(Error::Closed);
         }
@@ -312,7 +312,7 @@ impl Shared {
             }
             self.acknowledged.fetch_max(tag, Ordering::AcqRel);
         }
-        self.inbox.push(Entry::Command(self.ack(tag, AckExtent::Individual, AckKind::Released)))
+        self.inbox.push(Entry::Command(self.ack(tag, AckExtent::Individual, kind)))
     }
 
     fn has_ended(&self) -> bool {

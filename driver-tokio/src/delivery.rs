@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flockmq_core::{Destination, Message, MessageError, MessageId, Priority, Properties, Tag, Value};
+use flockmq_core::{AckKind, Destination, Message, MessageError, MessageId, Priority, Properties, Tag, Value};
 
 use crate::consumer::Shared;
 use crate::error::Error;
@@ -102,9 +102,18 @@ impl Delivery {
         self.consumer.acknowledge(self.inner.tag)
     }
 
-    /// Gives the delivery back, to be handed out again to whoever is next.
+    /// Gives the delivery back, to be handed out again to whoever is next once its destination's
+    /// [`RedeliveryPolicy`](flockmq_core::RedeliveryPolicy) says so: after a second unless told otherwise. Given back more
+    /// often than allowed, a queue's message is a dead letter.
     pub fn release(self) -> Result<(), Error> {
-        self.consumer.release(self.inner.tag)
+        self.consumer.give_back(self.inner.tag, AckKind::Released)
+    }
+
+    /// Says that nobody can deal with the message: a queue's is a dead letter at once, as its destination's
+    /// [`DeadLetterPolicy`](flockmq_core::DeadLetterPolicy) has it. A topic keeps nothing of what it has handed out, so
+    /// that there it is the same as [`ack`](Self::ack) for this delivery alone.
+    pub fn reject(self) -> Result<(), Error> {
+        self.consumer.give_back(self.inner.tag, AckKind::Rejected)
     }
 
     /// The message without the means to acknowledge it.

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use flockmq_core::wire::Frame;
 use flockmq_core::{
     Ack, AckExtent, AckKind, Body, BrokerConfig, BrokerId, CloseReason, Command, Config, ConnectionId, ConsumerId,
-    Delivery, Destination, Event, Input, Instant, LinkConfig, LinkId, ListenerId, Message, MessageId, Node, Output,
-    Path, ProducerId, Refusal, RemoteConfig, RequestId, Role, Seed, Subscription, Tag, Timestamp,
+    DeadLetterPolicy, DeadLetterQueue, Delivery, Destination, DestinationPolicy, Event, Input, Instant, LinkConfig,
+    LinkId, ListenerId, Message, MessageId, Node, Output, Path, Policies, ProducerId, RedeliveryPolicy, Refusal,
+    RemoteConfig, RequestId, Role, Seed, Subscription, Tag, Timestamp,
 };
 use flockmq_tests::Choice;
 
@@ -56,6 +57,15 @@ struct Bench {
 
 impl Bench {
     fn new(choice: &mut Choice<'_>) -> Self {
+        let redelivery = RedeliveryPolicy {
+            redeliveries_max: None,
+            first_delay: Duration::ZERO,
+            delay: Duration::ZERO,
+            ..RedeliveryPolicy::default()
+        };
+        let dead_letters = DeadLetterPolicy { queue: DeadLetterQueue::None, ..DeadLetterPolicy::default() };
+        // What is given back is handed out again at once, and what is rejected is gone.
+        let plain = DestinationPolicy { redelivery, dead_letters };
         let broker = BrokerConfig {
             destinations_max: choice.pick(&[100, 4, 2]),
             connections_max: choice.pick(&[100, 3, 2]),
@@ -71,6 +81,7 @@ impl Bench {
             message_max: 300,
             checks_duplicates: choice.pick(&[true, false]),
             audit_producers_max: 4,
+            policies: Policies { default: plain, entries: Vec::new() },
             ..BrokerConfig::default()
         };
         let remote = RemoteConfig {
@@ -133,7 +144,7 @@ impl Bench {
                 let number = consumer(owner, choice);
                 let tag = tag(self.model.last(number), choice);
                 let extent = choice.pick(&[AckExtent::UpTo, AckExtent::Individual]);
-                let kind = choice.pick(&[AckKind::Accepted, AckKind::Accepted, AckKind::Released]);
+                let kind = choice.pick(&[AckKind::Accepted, AckKind::Accepted, AckKind::Released, AckKind::Rejected]);
                 self.acknowledge(connection, Ack { consumer: number, tag, extent, kind });
             }
             10 => {

@@ -269,9 +269,13 @@ impl Model {
         (consumer.progressed_at, consumer.is_stalled) = (now, false);
         let covered: Vec<_> = covered.iter().filter_map(|tag| consumer.held.remove(tag)).collect();
         let queue = is_queue(&consumer.pattern);
+        let count = covered.len() as u64;
         if ack.kind == AckKind::Accepted {
-            self.counts.acknowledged += covered.len() as u64;
-            self.counts.acknowledged_queued += if queue { covered.len() as u64 } else { 0 };
+            self.counts.acknowledged += count;
+            self.counts.acknowledged_queued += if queue { count } else { 0 };
+        } else if queue && ack.kind == AckKind::Rejected {
+            self.counts.failed_queued += count;
+            self.counts.discarded += count;
         } else if queue {
             let places: BTreeSet<usize> = covered.iter().map(|(place, _)| *place).collect();
             for (place, waiting) in covered {
@@ -338,7 +342,7 @@ impl Model {
             outstanding_queued: held(true),
             ..self.counts
         };
-        let known = stats.queued + stats.outstanding_queued + stats.acknowledged_queued;
+        let known = stats.queued + stats.outstanding_queued + stats.acknowledged_queued + stats.failed_queued;
         assert_eq!(stats.accepted_queued, known, "Q1: nothing is lost");
         for place in self.places.iter().filter(|place| !place.waiting.is_empty()) {
             assert!(!place.turns.iter().any(|number| self.has_credit(*number)), "Q7: '{}' waits for none", place.name);

@@ -11,8 +11,8 @@ use flockmq_core::wire::{Advert, AdvertStatus, Farewell, Frame, Hello, VERSION_M
 use flockmq_core::{
     Ack, AckExtent, AckKind, BackoffConfig, Body, BridgeConfig, BrokerConfig, BrokerId, CloseReason, Command, Config,
     ConnectionId, ConsumerId, Demand, Destination, DialConfig, Event, FanoutConfig, GroupId, Input, Instant,
-    LinkConfig, LinkId, ListenerId, Message, MessageId, MulticastConfig, Node, Output, Path, ProducerId, Refusal,
-    RemoteConfig, RequestId, Role, Seed, Service, Subscription, Tag, Timestamp, What,
+    LinkConfig, LinkId, ListenerId, Message, MessageId, MulticastConfig, Node, Output, Path, Policies, ProducerId,
+    Refusal, RemoteConfig, RequestId, Role, Seed, Service, Subscription, Tag, Timestamp, What,
 };
 use flockmq_tests::Choice;
 
@@ -583,7 +583,12 @@ fn command(choice: &mut Choice<'_>) -> Command {
 
 fn ack(consumer: ConsumerId, choice: &mut Choice<'_>) -> Ack {
     let extent = choice.pick(&[AckExtent::UpTo, AckExtent::Individual]);
-    Ack { consumer, tag: tag(choice), extent, kind: choice.pick(&[AckKind::Accepted, AckKind::Released]) }
+    Ack {
+        consumer,
+        tag: tag(choice),
+        extent,
+        kind: choice.pick(&[AckKind::Accepted, AckKind::Released, AckKind::Rejected]),
+    }
 }
 
 fn subscription(choice: &mut Choice<'_>) -> Subscription {

@@ -36,10 +36,13 @@ pub(crate) fn queues(stage: &Stage) {
     }
 }
 
-/// Q1: a message that a queue accepted waits, is outstanding, was acknowledged, or was let go for another copy of it.
+/// Q1: a message that a queue accepted waits, is outstanding, was acknowledged, was let go for another copy of it, has
+/// expired or could not be delivered.
 fn conserve(stage: &Stage, host: HostId) {
     let found = stage.stats(host).broker;
-    let known = found.queued + found.outstanding_queued + found.acknowledged_queued + found.let_go;
+    let here = found.queued + found.delayed + found.outstanding_queued;
+    let gone = found.acknowledged_queued + found.let_go + found.expired_queued + found.failed_queued;
+    let known = here + gone;
     assert_eq!(known, found.accepted_queued, "Q1: {host}'s queues accepted as many messages, and there are: {found:?}");
 }
 
@@ -300,7 +303,7 @@ fn arrive(stage: &mut Stage, hosts: &[HostId]) {
             stage.unanswered(*host) == 0
                 && stats.waiting_bytes == 0
                 && (stats.unsettled_bytes, stats.lagging_bytes) == (0, 0)
-                && stats.broker.queued == 0
+                && (stats.broker.queued, stats.broker.delayed) == (0, 0)
                 && stats.broker.parked == 0
         };
         hosts.iter().all(is_empty) && stage.oracle.undelivered().is_empty()
@@ -326,7 +329,8 @@ fn arrive(stage: &mut Stage, hosts: &[HostId]) {
             assert_eq!(stage.unanswered(*host), 0, "messages of {host} that were not answered; {stats:?}");
             assert_eq!(stats.waiting_bytes, 0, "bytes that wait at {host}");
             assert_eq!((stats.unsettled_bytes, stats.lagging_bytes), (0, 0), "F7: bytes that {host} holds");
-            assert_eq!((stats.broker.queued, stats.broker.parked), (0, 0), "messages that wait at {host}");
+            let found = (stats.broker.queued, stats.broker.delayed, stats.broker.parked);
+            assert_eq!(found, (0, 0, 0), "messages that wait at {host}");
         }
     }
     let missed: Vec<String> =

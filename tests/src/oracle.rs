@@ -237,6 +237,7 @@ impl Oracle {
                 }
                 Fate::Returned { seen: true, after: self.deliveries }
             }
+            AckKind::Rejected => unreachable!("no application here rejects anything"),
         };
         for id in settled {
             self.settle(process, ack.consumer, id, fate);

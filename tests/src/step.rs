@@ -405,6 +405,8 @@ impl Play {
         config.broker.producers_max = PRODUCERS_MAX;
         config.broker.audit_producers_max = PRODUCERS_MAX * HOSTS_MAX;
         config.fanout.audit_producers_max = PRODUCERS_MAX * HOSTS_MAX;
+        // The oracle knows nothing of dead letters.
+        config.broker.policies.default.redelivery.redeliveries_max = None;
         for limit in &self.limits {
             limit.apply(&mut config, self.hosts.len());
         }

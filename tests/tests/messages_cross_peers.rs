@@ -166,6 +166,8 @@ fn what_is_released_comes_again_marked() {
     stage.run_for(A_MOMENT);
     stage.answer(Ack { consumer, tag: 2, extent: AckExtent::UpTo, kind: AckKind::Released });
     stage.run_for(A_MOMENT);
+    assert_eq!(stage.bodies(consumer), ["0", "1"], "they wait for a second");
+    stage.run_for(Duration::from_secs(1));
     assert_eq!(stage.bodies(consumer), ["0", "1", "0", "1"]);
     let redeliveries: Vec<u32> = stage.received(consumer).iter().map(|received| received.redeliveries).collect();
     assert_eq!(redeliveries, [0, 0, 1, 1]);

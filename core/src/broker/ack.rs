@@ -3,6 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+use super::dead_letter::Cause;
 use super::outstanding::{Held, NotOutstanding};
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox, Situation};
@@ -17,16 +18,17 @@ impl Broker {
         ack: Ack,
         out: &mut Outbox<Output>,
     ) -> Result<(), Refusal> {
+        self.catch_up(now, out);
         let connection = self.connections.get_mut(&origin).ok_or(Refusal::unknown_consumer(ack.consumer))?;
         let id = *connection.consumers.get(&ack.consumer).ok_or(Refusal::unknown_consumer(ack.consumer))?;
         let subscription = self.subscriptions.get_mut(id).expect("a connection's consumer has a subscription");
         let not_outstanding = Refusal::NotOutstanding { consumer: ack.consumer, tag: ack.tag };
         let before = subscription.outstanding.bytes();
         let (count, held) = (subscription.outstanding.count(), subscription.outstanding.held());
-        let released = match (ack.extent, ack.kind) {
+        let taken = match (ack.extent, ack.kind) {
             (AckExtent::Individual, _) => subscription.outstanding.take(ack.tag).map(|held| held.into_iter().collect()),
             (AckExtent::UpTo, AckKind::Accepted) => subscription.outstanding.drop_up_to(ack.tag).map(|()| Vec::new()),
-            (AckExtent::UpTo, AckKind::Released) => subscription.outstanding.take_up_to(ack.tag),
+            (AckExtent::UpTo, AckKind::Rejected | AckKind::Released) => subscription.outstanding.take_up_to(ack.tag),
         }
         .map_err(|NotOutstanding| not_outstanding)?;
         connection.outstanding_bytes -= before - subscription.outstanding.bytes();
@@ -37,11 +39,15 @@ impl Broker {
                 self.stats.acknowledged += (count - subscription.outstanding.count()) as u64;
                 self.stats.acknowledged_queued += (held - subscription.outstanding.held()) as u64;
             }
+            AckKind::Rejected => {
+                for Held { slot, entry } in taken {
+                    self.fail(now, slot, entry, Cause::Rejected, out);
+                }
+            }
             AckKind::Released => {
-                for Held { slot, mut entry } in released {
+                for Held { slot, entry } in taken {
                     Situation::Released.met();
-                    entry.redeliveries += 1;
-                    self.give_back(slot, entry);
+                    self.redeliver(now, slot, entry, out);
                     returned.insert(slot);
                 }
             }

@@ -3,7 +3,49 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use super::dead_letter::Cause;
+use super::queue::Entry;
+use super::registry::Slot;
+use super::subscription::Pending;
+use super::{Broker, Output};
+use crate::base::{Instant, Outbox};
 use crate::model::Message;
+
+impl Entry {
+    /// When its message is worth nothing any more.
+    #[inline]
+    pub(super) fn expires_at(&self) -> Option<Instant> {
+        self.message.body.time_to_live.map(|left| self.arrived_at + left)
+    }
+}
+
+impl Pending {
+    /// When its message is worth nothing any more.
+    #[inline]
+    pub(super) fn expires_at(&self) -> Option<Instant> {
+        self.message.body.time_to_live.map(|left| self.arrived_at + left)
+    }
+}
+
+impl Broker {
+    /// Ends a message that a queue has kept until its time was up.
+    pub(super) fn expire_queued(&mut self, now: Instant, slot: Slot, entry: Entry, out: &mut Outbox<Output>) {
+        self.stats.expired_queued += 1;
+        self.expire(now, slot, &entry.message, out);
+    }
+
+    /// Ends a message whose time is up.
+    pub(super) fn expire(&mut self, now: Instant, slot: Slot, message: &Message, out: &mut Outbox<Output>) {
+        self.stats.expired += 1;
+        self.bury(now, slot, message, Cause::Expired, out);
+    }
+}
+
+/// True if nothing is left of a message's life.
+#[inline]
+pub(super) fn is_over(message: &Message) -> bool {
+    message.body.time_to_live == Some(Duration::ZERO)
+}
 
 /// Takes what has passed off what is left of a message's life. Only one that has an end is copied for it.
 #[inline]

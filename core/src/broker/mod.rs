@@ -2,8 +2,11 @@
 //! connections ask; answers with deliveries, acceptances and changes of demand.
 
 mod ack;
+mod backlog;
 mod config;
 mod dead_letter;
+mod delayed;
+mod due;
 mod expiry;
 mod outstanding;
 mod parking;
@@ -21,7 +24,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use expiry::age;
+use due::Due;
+use expiry::{age, is_over};
 use outstanding::Held;
 use queue::Entry;
 use registry::{Registry, Room, Slot};
@@ -36,7 +40,7 @@ pub use redelivery::RedeliveryPolicy;
 pub use stats::BrokerStats;
 pub(crate) use subscription::{Limits, Remote, Subscriber};
 
-use crate::base::{Audit, Instant, Outbox, Situation};
+use crate::base::{Audit, Deadlines, Instant, Outbox, Situation};
 use crate::model::{
     ConnectionId, ConsumerId, Delivery, Demand, Destination, DestinationKind, LinkId, Message, MessageId, Origin,
     ProducerId, Refusal, Tag, Ticket, What,
@@ -77,6 +81,8 @@ pub(crate) struct Broker {
     audit: Audit<ProducerId>,
     wanted: BTreeMap<Demand, usize>,
     congested: BTreeSet<Slot>, // Destinations with parked messages.
+    due: Deadlines<Due>,
+    buried: Audit<ProducerId>, // Topics' messages that are dead letters.
     stats: BrokerStats,
 }
 
@@ -102,6 +108,8 @@ impl Broker {
     pub(crate) fn new(config: BrokerConfig) -> Self {
         Self {
             audit: Audit::new(config.audit_producers_max),
+            due: Deadlines::new(),
+            buried: Audit::new(config.audit_producers_max),
             config,
             connections: BTreeMap::new(),
             registry: Registry::default(),
@@ -129,6 +137,7 @@ impl Broker {
 
     /// Ends a connection: its deliveries go back to their queues, what it sent and was not accepted is forgotten.
     pub(crate) fn detach(&mut self, now: Instant, origin: Origin, out: &mut Outbox<Output>) {
+        self.catch_up(now, out);
         self.forget_parked(|parked| parked.from == origin);
         let consumers = self.connections.remove(&origin).map(|connection| connection.consumers).unwrap_or_default();
         // All of them end before anything is handed out again, or some would be handed what nobody hears of. Whatever
@@ -152,6 +161,7 @@ impl Broker {
         subscriber: Subscriber,
         out: &mut Outbox<Output>,
     ) -> Result<(), Refusal> {
+        self.catch_up(now, out);
         let connection = self.connections.get_mut(&origin).ok_or(Refusal::unknown_consumer(consumer))?;
         if connection.consumers.contains_key(&consumer) {
             return Err(Refusal::AlreadyExists { what: What::Consumer, number: consumer.0 });
@@ -209,6 +219,7 @@ impl Broker {
         seen: Tag,
         out: &mut Outbox<Output>,
     ) -> Result<Option<Demand>, Refusal> {
+        self.catch_up(now, out);
         let unknown = Refusal::unknown_consumer(consumer);
         let connection = self.connections.get_mut(&origin).ok_or(unknown.clone())?;
         let id = connection.consumers.remove(&consumer).ok_or(unknown)?;
@@ -226,6 +237,7 @@ impl Broker {
     /// Takes a consumer away and its deliveries back. Those up to `seen` may have been looked at.
     fn remove_consumer(&mut self, id: SubscriptionId, seen: Tag) -> Gone {
         let mut subscription = self.subscriptions.remove(id).expect("a connection's consumer has a subscription");
+        self.due.set(Due::Subscriber(id), None);
         let slots = self.registry.leave(id, &subscription.destination, &self.subscriptions);
         let bytes = subscription.outstanding.bytes();
         let returned = subscription.outstanding.take_all();
@@ -255,8 +267,9 @@ impl Broker {
         Gone { bytes, slots, pending, unwanted: is_last.then_some(demand) }
     }
 
-    /// Gives up on topic subscribers that have taken nothing for too long.
+    /// Does what is due, and gives up on topic subscribers that have taken nothing for too long.
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        self.catch_up(now, out);
         if self.congested.is_empty() {
             return;
         }
@@ -278,11 +291,14 @@ impl Broker {
 
     /// When there is something to do next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let due_at = self.due.first();
         if self.congested.is_empty() {
-            return None;
+            return due_at;
         }
         let bytes_max = self.config.topic_bytes_max;
-        self.subscriptions.iter().filter_map(|found| found.stalls_at(self.config.stalled_after, bytes_max)).min()
+        let stalls =
+            self.subscriptions.iter().filter_map(|found| found.stalls_at(self.config.stalled_after, bytes_max));
+        stalls.chain(due_at).min()
     }
 
     /// Everything that is wanted here, to be told to a new peer.
@@ -319,6 +335,14 @@ impl Broker {
             }
             return;
         }
+        if is_over(&message) {
+            return self.expire(now, slot, &message, out);
+        }
+        self.place(now, slot, redeliveries, message, out);
+    }
+
+    /// Gives a message its place at its destination.
+    fn place(&mut self, now: Instant, slot: Slot, redeliveries: u32, message: Arc<Message>, out: &mut Outbox<Output>) {
         match &mut self.registry.get_mut(slot).room {
             Room::Queue(queue) => {
                 let entry = queue.entry(now, message, redeliveries);

@@ -39,6 +39,7 @@ impl Broker {
         message: Arc<Message>,
         out: &mut Outbox<Output>,
     ) -> Result<Taken, Refusal> {
+        self.catch_up(now, out);
         let size = message.body.size() as u64;
         if size > u64::from(self.config.message_max) {
             return Err(Refusal::TooLarge { size, max: self.config.message_max.into() });
@@ -59,6 +60,7 @@ impl Broker {
     /// Forgets what was sent on a stream and not accepted yet; but what is `taken`, up to that number, is accepted at
     /// once, whether or not there is room.
     pub(crate) fn cancel(&mut self, now: Instant, origin: Origin, stream: u64, taken: u64, out: &mut Outbox<Output>) {
+        self.catch_up(now, out);
         for slot in self.congested.iter().copied().collect::<Vec<_>>() {
             let parked = &mut self.registry.get_mut(slot).parked;
             let (mine, others) = core::mem::take(parked).into_iter().partition::<Vec<_>, _>(|found| {
@@ -88,7 +90,7 @@ impl Broker {
         !destination.parked.is_empty() || self.is_full(slot)
     }
 
-    fn is_full(&self, slot: Slot) -> bool {
+    pub(super) fn is_full(&self, slot: Slot) -> bool {
         let destination = self.registry.get(slot);
         match &destination.room {
             Room::Queue(queue) => queue.bytes() >= self.config.queue_bytes_max,

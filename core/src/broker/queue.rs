@@ -1,11 +1,12 @@
 //! Messages that wait in order for one consumer each.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use core::num::Saturating;
 
 use bytes::Bytes;
 
+use super::delayed::Delayed;
 use super::outstanding::Held;
 use super::registry::{Room, Slot};
 use super::subscription::{Pending, SubscriptionId};
@@ -27,6 +28,8 @@ pub(super) struct Entry {
 pub(super) struct Queue {
     born: u64,
     waiting: BTreeMap<u64, Entry>,
+    delayed: Delayed,
+    expiring: BTreeSet<(Instant, u64)>, // Those that wait and whose life has an end.
     bytes: u64,
 }
 
@@ -45,16 +48,68 @@ impl Queue {
         self.bytes
     }
 
+    /// How many messages were given back and wait until they are handed out again.
+    pub(super) fn delayed(&self) -> usize {
+        self.delayed.len()
+    }
+
+    /// When something is due next.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        let expires_at = self.expiring.first().map(|(at, _)| *at);
+        [expires_at, self.delayed.due_at()].into_iter().flatten().min()
+    }
+
+    /// Takes a message that waits and whose time is up.
+    pub(super) fn pop_expired(&mut self, now: Instant) -> Option<Entry> {
+        let (_, order) = *self.expiring.first().filter(|(at, _)| *at <= now)?;
+        if self.waiting.contains_key(&order) {
+            return self.take(order);
+        }
+        let entry = self.delayed.take(order).expect("what expires waits");
+        Some(self.forget(entry))
+    }
+
+    /// Takes a message that has waited long enough since it was given back.
+    pub(super) fn pop_delayed(&mut self, now: Instant) -> Option<Entry> {
+        let entry = self.delayed.pop(now)?;
+        Some(self.forget(entry))
+    }
+
+    /// Keeps a message that was given back until it is handed out again.
+    pub(super) fn delay(&mut self, until: Instant, entry: Entry, keeps_order: bool) {
+        self.note(&entry);
+        self.delayed.insert(until, entry, keeps_order);
+    }
+
     fn keep(&mut self, mut entry: Entry) {
         unpin(&mut entry.message);
-        self.bytes += entry.size();
+        self.note(&entry);
         self.waiting.insert(entry.order, entry);
     }
 
     fn take(&mut self, order: u64) -> Option<Entry> {
         let entry = self.waiting.remove(&order)?;
+        Some(self.forget(entry))
+    }
+
+    fn note(&mut self, entry: &Entry) {
+        self.bytes += entry.size();
+        if let Some(at) = entry.expires_at() {
+            self.expiring.insert((at, entry.order));
+        }
+    }
+
+    fn forget(&mut self, entry: Entry) -> Entry {
         self.bytes -= entry.size();
-        Some(entry)
+        if let Some(at) = entry.expires_at() {
+            self.expiring.remove(&(at, entry.order));
+        }
+        entry
+    }
+
+    /// Where those begin that wait with one that was given back, for the sake of their order.
+    fn end(&self) -> u64 {
+        self.delayed.first_in_order().unwrap_or(u64::MAX)
     }
 }
 
@@ -64,25 +119,34 @@ impl Broker {
     /// Nobody with credit can be owed an older one: whoever gains credit is refilled at once.
     pub(super) fn offer(&mut self, now: Instant, slot: Slot, entry: Entry, out: &mut Outbox<Output>) {
         match self.turn(slot, &entry.message) {
-            Some(index) => self.hand_out(now, slot, index, entry, out),
-            None => self.queue(slot).keep(entry),
+            Some(index) if entry.order < self.queue(slot).end() => self.hand_out(now, slot, index, entry, out),
+            _ => self.keep(slot, entry),
         }
     }
 
     /// Puts a message back in its old place.
     pub(super) fn give_back(&mut self, slot: Slot, entry: Entry) {
         let order = entry.order;
-        self.queue(slot).keep(entry);
+        self.keep(slot, entry);
         for consumer in &mut self.registry.get_mut(slot).consumers {
             consumer.cursor = consumer.cursor.min(order);
         }
     }
 
+    fn keep(&mut self, slot: Slot, entry: Entry) {
+        let is_mortal = entry.expires_at().is_some();
+        self.queue(slot).keep(entry);
+        if is_mortal {
+            self.schedule(slot);
+        }
+    }
+
     /// Hands out what waits and has somebody to go to, each in turn.
     pub(super) fn dispatch(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
+        self.catch_up(now, out);
         let mut from = 0;
         while let Room::Queue(queue) = &self.registry.get(slot).room
-            && let Some((order, entry)) = queue.waiting.range(from..).next()
+            && let Some((order, entry)) = queue.waiting.range(from..).next().filter(|(order, _)| **order < queue.end())
             && self.registry.get(slot).consumers.iter().any(|consumer| self.has_credit(consumer.id))
         {
             let order = *order;
@@ -105,13 +169,14 @@ impl Broker {
             let Room::Queue(queue) = &self.registry.get(slot).room else {
                 return;
             };
+            let end = queue.end();
             let next = queue
                 .waiting
-                .range(cursor..)
+                .range(cursor.min(end)..end)
                 .find(|(_, entry)| subscription.admits(&entry.message) && subscription.fits(&entry.message));
             let found = next.map(|(order, _)| *order);
-            let born = queue.born;
-            self.registry.get_mut(slot).consumers[index].cursor = found.unwrap_or(born + 1);
+            let all = end.min(queue.born + 1);
+            self.registry.get_mut(slot).consumers[index].cursor = found.unwrap_or(all);
             let Some(order) = found else {
                 return;
             };
@@ -138,11 +203,14 @@ impl Broker {
     }
 
     fn deliver_entry(&mut self, now: Instant, id: SubscriptionId, slot: Slot, entry: Entry, out: &mut Outbox<Output>) {
+        if entry.expires_at().is_some() {
+            self.schedule(slot);
+        }
         let pending = Pending { message: Arc::clone(&entry.message), arrived_at: entry.arrived_at };
         self.deliver(now, id, pending, entry.redeliveries.0, Some(Held { slot, entry }), out);
     }
 
-    fn queue(&mut self, slot: Slot) -> &mut Queue {
+    pub(super) fn queue(&mut self, slot: Slot) -> &mut Queue {
         match &mut self.registry.get_mut(slot).room {
             Room::Queue(queue) => queue,
             Room::Topic => unreachable!("queues' subscriptions hold queues' messages"),

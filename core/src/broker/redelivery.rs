@@ -4,6 +4,12 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::dead_letter::Cause;
+use super::queue::Entry;
+use super::registry::Slot;
+use super::{Broker, Output};
+use crate::base::{Instant, Outbox};
+
 /// When and how often a delivery that was given back is handed out again (ActiveMQ's `RedeliveryPolicy`).
 ///
 /// It holds for deliveries that their consumer gives back ([`AckKind::Released`](crate::AckKind::Released)), or with a
@@ -38,5 +44,74 @@ impl Default for RedeliveryPolicy {
             delay_max: Duration::from_hours(1),
             keeps_order: false,
         }
+    }
+}
+
+impl RedeliveryPolicy {
+    /// How long a message waits that was given back for the n-th time.
+    fn wait(&self, times: u32) -> Duration {
+        if times <= 1 {
+            return self.first_delay.min(self.delay_max);
+        }
+        let mut wait = self.delay.min(self.delay_max);
+        if self.factor < 2 || wait.is_zero() {
+            return wait;
+        }
+        for _ in 2..times {
+            if wait >= self.delay_max {
+                break; // At most 64 doublings reach any limit, however many times there were.
+            }
+            wait = wait.saturating_mul(self.factor).min(self.delay_max);
+        }
+        wait
+    }
+
+    /// True if a message may not be handed out again after it was given back so often.
+    fn is_exceeded(&self, times: u32) -> bool {
+        self.redeliveries_max.is_some_and(|max| times > max)
+    }
+}
+
+impl Broker {
+    /// Takes back a delivery that its consumer gave back: it waits until it is handed out again, or is a dead letter.
+    /// Whoever calls dispatches afterwards.
+    pub(super) fn redeliver(&mut self, now: Instant, slot: Slot, mut entry: Entry, out: &mut Outbox<Output>) {
+        entry.redeliveries += 1;
+        let destination = self.registry.get(slot);
+        let policy = &destination.policy.redelivery;
+        // What is dead already has nowhere else to go.
+        if policy.is_exceeded(entry.redeliveries.0) && !destination.is_dead_letter_queue() {
+            return self.fail(now, slot, entry, Cause::GivenBack, out);
+        }
+        let (wait, keeps_order) = (policy.wait(entry.redeliveries.0), policy.keeps_order);
+        if wait.is_zero() {
+            return self.give_back(slot, entry);
+        }
+        self.queue(slot).delay(now + wait, entry, keeps_order);
+        self.schedule(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn waits_grow_by_their_factor_up_to_the_longest() {
+        let seconds = |policy: &RedeliveryPolicy| (1..8).map(|times| policy.wait(times).as_secs()).collect::<Vec<_>>();
+        let policy = RedeliveryPolicy::default();
+        assert_eq!(seconds(&policy), [1; 7]);
+        let grows = RedeliveryPolicy {
+            first_delay: Duration::from_secs(7),
+            delay: Duration::from_secs(2),
+            factor: 5,
+            delay_max: Duration::from_mins(1),
+            ..policy
+        };
+        assert_eq!(seconds(&grows), [7, 2, 10, 50, 60, 60, 60]);
+        assert_eq!(grows.wait(u32::MAX), Duration::from_mins(1));
+        let endless = RedeliveryPolicy { delay_max: Duration::MAX, ..grows };
+        assert_eq!(endless.wait(u32::MAX), Duration::MAX);
     }
 }

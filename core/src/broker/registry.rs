@@ -29,7 +29,6 @@ impl Key for Slot {
 pub(super) struct Entry {
     pub(super) name: Destination,
     pub(super) room: Room,
-    #[expect(dead_code, reason = "what reads it is on its way")]
     pub(super) policy: DestinationPolicy,
     pub(super) consumers: Vec<Consumer>, // First in turn first; of a topic, one for each bridge.
     pub(super) parked: VecDeque<Parked>,

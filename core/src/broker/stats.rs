@@ -16,16 +16,30 @@ pub struct BrokerStats {
     pub duplicates: u64,
     /// Messages dropped because their topic subscriber was stalled.
     pub dropped: u64,
-    /// Queues' messages accepted, duplicates not included. Each waits, is outstanding, was acknowledged or let go.
+    /// Queues' messages accepted, duplicates not included. Each waits, is outstanding, was
+    /// acknowledged or let go, has expired or failed.
     pub accepted_queued: u64,
     /// Deliveries of queues' messages acknowledged, those to peers included: from then on the peer's.
     pub acknowledged_queued: u64,
     /// Queues' messages that came back from a peer when another copy had come meanwhile, and were let go.
     pub let_go: u64,
+    /// Messages whose time was up: on arrival, in their queue, or, once for each of them, while they waited for a
+    /// topic's subscriber.
+    pub expired: u64,
+    /// As many of them as queues had accepted.
+    pub expired_queued: u64,
+    /// Queues' messages that a consumer rejected, or that were given back more often than allowed.
+    pub failed_queued: u64,
+    /// Dead messages that were kept: their copies in dead-letter queues, where they count as accepted too.
+    pub dead_lettered: u64,
+    /// Dead messages that were not kept, by their destination's policy or because there was no room.
+    pub discarded: u64,
     /// Bytes that wait in queues now.
     pub queued_bytes: u64,
     /// Messages that wait in queues now.
     pub queued: u64,
+    /// Messages that were given back to their queues and wait now until they are handed out again.
+    pub delayed: u64,
     /// Messages that wait for room now, not accepted yet.
     pub parked: u64,
     /// Deliveries that are not acknowledged now, those to peers included.
@@ -42,6 +56,7 @@ impl Broker {
             if let Room::Queue(queue) = &room.room {
                 stats.queued += queue.len() as u64;
                 stats.queued_bytes += queue.bytes();
+                stats.delayed += queue.delayed() as u64;
             }
         }
         for subscription in self.subscriptions.iter() {

@@ -1,9 +1,9 @@
 //! Who takes messages, and what waits for them.
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use super::backlog::Backlog;
 use super::outstanding::Outstanding;
 use crate::base::{Arena, Instant, Key, Situation};
 use crate::model::{self, BrokerId, ConsumerId, Destination, Message, Origin, Path};
@@ -67,8 +67,7 @@ pub(super) struct Subscription {
     prefetch: u32,
     message_max: Option<u64>,
     remote: Option<Remote>,
-    pending: VecDeque<Pending>, // Topics only: what waits for credit.
-    pending_bytes: u64,
+    pub(super) pending: Backlog, // Topics only: what waits for credit.
     progressed_at: Instant,
     is_stalled: bool,
 }
@@ -121,7 +120,7 @@ impl Subscription {
 
     /// True if publishers have to wait for this subscriber.
     pub(super) fn is_full(&self, bytes_max: u64) -> bool {
-        self.pending_bytes >= bytes_max && !self.is_stalled
+        self.pending.bytes() >= bytes_max && !self.is_stalled
     }
 
     /// When this subscriber counts as stalled, if publishers wait for it.
@@ -143,24 +142,17 @@ impl Subscription {
         }
         let size = pending.message.size() as u64;
         let mut dropped = 0;
-        while self.is_stalled
-            && self.pending_bytes + size > bytes_max
-            && let Some(oldest) = self.pending.pop_front()
-        {
-            self.pending_bytes -= oldest.message.size() as u64;
+        while self.is_stalled && self.pending.bytes() + size > bytes_max && self.pending.pop().is_some() {
             Situation::SubscriberDropped.met();
             dropped += 1;
         }
-        self.pending_bytes += size;
-        self.pending.push_back(pending);
+        self.pending.push(pending);
         dropped
     }
 
     /// The next of what waits for credit.
     pub(super) fn pop_pending(&mut self) -> Option<Pending> {
-        let pending = self.pending.pop_front()?;
-        self.pending_bytes -= pending.message.size() as u64;
-        Some(pending)
+        self.pending.pop()
     }
 }
 
@@ -189,8 +181,7 @@ impl Subscriptions {
             prefetch,
             message_max: limits.message_max,
             remote: limits.remote.clone(),
-            pending: VecDeque::new(),
-            pending_bytes: 0,
+            pending: Backlog::default(),
             progressed_at: now,
             is_stalled: false,
         })

@@ -47,7 +47,11 @@ impl Broker {
             } else {
                 let mut kept = Pending { message: Arc::clone(message), arrived_at: now };
                 unpin(&mut kept.message);
+                let is_mortal = kept.expires_at().is_some();
                 self.stats.dropped += subscription.pend(now, kept, self.config.topic_bytes_max);
+                if is_mortal {
+                    self.schedule_subscriber(id);
+                }
             }
         }
     }
@@ -68,6 +72,7 @@ impl Broker {
             {
                 Situation::PendingInherited.met();
                 self.stats.dropped += subscription.pend(now, kept, self.config.topic_bytes_max);
+                self.schedule_subscriber(heir);
                 self.drain_pending(now, heir, out);
             }
         }
@@ -80,6 +85,9 @@ impl Broker {
             let Some(pending) = subscription.pop_pending() else {
                 return;
             };
+            if pending.expires_at().is_some() {
+                self.schedule_subscriber(id);
+            }
             self.deliver(now, id, pending, 0, None, out);
         }
     }

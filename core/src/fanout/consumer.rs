@@ -261,7 +261,7 @@ impl Consumers {
             return;
         }
         self.handed_out.remove(&(scope, id));
-        if kind == AckKind::Accepted {
+        if kind != AckKind::Released {
             let done = self.done.entry(scope).or_insert_with(|| Audit::new(self.producers_max));
             done.note(id.producer, id.sequence);
         }

@@ -23,8 +23,11 @@ pub struct Delivery {
 pub enum AckKind {
     /// They are done with.
     Accepted,
-    /// They go back to their queue, to be handed out again.
+    /// They go back to their queue, to be handed out again after a while, as its redelivery policy has it.
     Released,
+    /// They can't be dealt with by anybody (ActiveMQ's poison acknowledgement): they are dead letters of their queue. A
+    /// topic keeps nothing of what it has handed out, so that this only says that they were seen.
+    Rejected,
 }
 
 /// Which deliveries an acknowledgement covers. Links carry it, in this order.

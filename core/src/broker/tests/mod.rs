@@ -7,7 +7,9 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 
+mod dead_letter;
 mod expiry;
+mod redelivery;
 
 use super::*;
 use crate::base::Timestamp;
@@ -48,6 +50,14 @@ fn deliver(consumer: ConsumerId, tag: Tag, sequence: u64) -> Said {
 
 fn again(consumer: ConsumerId, tag: Tag, sequence: u64) -> Said {
     Said::Deliver { consumer: consumer.0, tag, sequence, redeliveries: 1 }
+}
+
+/// What is given back is handed out again without delay, however often.
+fn at_once() -> BrokerConfig {
+    let mut config = BrokerConfig::default();
+    let policy = &mut config.policies.default.redelivery;
+    (policy.first_delay, policy.delay, policy.redeliveries_max) = (Duration::ZERO, Duration::ZERO, None);
+    config
 }
 
 impl Bench {
@@ -211,7 +221,7 @@ fn a_consumer_that_leaves_gives_back_what_it_did_not_acknowledge() {
 
 #[test]
 fn released_deliveries_keep_their_place() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::with(at_once());
     bench.subscribe(APP, ONE, "q", 2);
     for _ in 0..3 {
         bench.send(APP, "q");
@@ -455,7 +465,7 @@ proptest! {
     /// Invariants Q1, Q2, Q4, Q5, Q6, Q7 and T1 of the reliability reference, against a model of maps and lists.
     #[test]
     fn a_broker_keeps_its_books(steps in proptest::collection::vec(any_step(), 1..120)) {
-        let config = BrokerConfig { queue_bytes_max: 2_000, topic_bytes_max: 1_000, ..BrokerConfig::default() };
+        let config = BrokerConfig { queue_bytes_max: 2_000, topic_bytes_max: 1_000, ..at_once() };
         let mut bench = Bench::with(config);
         let mut seats: BTreeMap<u64, Seat> = BTreeMap::new();
         // Queue: who holds each message. Topic: what each subscriber is owed, in order.

@@ -150,6 +150,7 @@ fn a_clients_frames_keep_their_bytes() {
         (Frame::Unsubscribe { number: 1, seen: 300 }, b"\0\0\0\x04\x0f\x01\xac\x02"),
         (ack(AckExtent::Individual, AckKind::Accepted), b"\0\0\0\x06\x10\x01\xac\x02\x00\x00"),
         (ack(AckExtent::UpTo, AckKind::Released), b"\0\0\0\x06\x10\x01\xac\x02\x01\x01"),
+        (ack(AckExtent::Individual, AckKind::Rejected), b"\0\0\0\x06\x10\x01\xac\x02\x00\x02"),
         (Frame::Refused { stream: 1, tag: 300, refusal: Refusal::Stopping }, b"\0\0\0\x05\x11\x01\xac\x02\x07"),
         (Frame::Finish { stream: 300 }, b"\0\0\0\x03\x12\xac\x02"),
     ]);
@@ -368,9 +369,9 @@ fn any_word() -> impl Strategy<Value = Frame> {
         Frame::Demand { number, demand }
     });
     let subscription = (any_destination(), any::<Option<u32>>());
-    let ack = (any::<(u64, u64)>(), any::<bool>(), any::<bool>()).prop_map(|((consumer, tag), is_one, is_done)| {
+    let kind = prop_oneof![Just(AckKind::Accepted), Just(AckKind::Released), Just(AckKind::Rejected)];
+    let ack = (any::<(u64, u64)>(), any::<bool>(), kind).prop_map(|((consumer, tag), is_one, kind)| {
         let extent = if is_one { AckExtent::Individual } else { AckExtent::UpTo };
-        let kind = if is_done { AckKind::Accepted } else { AckKind::Released };
         Frame::Ack(Ack { consumer: ConsumerId(consumer), tag, extent, kind })
     });
     let opening = prop_oneof![

@@ -1,0 +1,54 @@
+//! Messages of a queue that were given back and wait until they are handed out again.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use super::queue::Entry;
+use crate::base::Instant;
+
+/// Messages by their place in the queue, and by when they are due.
+#[derive(Debug, Default)]
+pub(super) struct Delayed {
+    entries: BTreeMap<u64, (Instant, Entry)>,
+    due: BTreeSet<(Instant, u64)>,
+    in_order: BTreeSet<u64>, // Those that hold up what is behind them.
+}
+
+impl Delayed {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Adds a message that is due `at`; those behind it wait for it if it `keeps_order`.
+    pub(super) fn insert(&mut self, at: Instant, entry: Entry, keeps_order: bool) {
+        self.due.insert((at, entry.order));
+        if keeps_order {
+            self.in_order.insert(entry.order);
+        }
+        self.entries.insert(entry.order, (at, entry));
+    }
+
+    /// Takes the message at this place.
+    pub(super) fn take(&mut self, order: u64) -> Option<Entry> {
+        let (at, entry) = self.entries.remove(&order)?;
+        self.due.remove(&(at, order));
+        self.in_order.remove(&order);
+        Some(entry)
+    }
+
+    /// Takes a message that is due.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Entry> {
+        let (_, order) = *self.due.first().filter(|(at, _)| *at <= now)?;
+        self.take(order)
+    }
+
+    /// When the next message is due.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// The first place that holds up those behind it.
+    #[inline]
+    pub(super) fn first_in_order(&self) -> Option<u64> {
+        self.in_order.first().copied()
+    }
+}

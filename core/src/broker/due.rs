@@ -1,0 +1,81 @@
+//! What comes about by itself, because its time has come: lives end, and what was given back is handed out again.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use super::registry::{Room, Slot};
+use super::subscription::SubscriptionId;
+use super::{Broker, Output};
+use crate::base::{Instant, Outbox};
+
+/// Where something is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// At a queue.
+    Queue(Slot),
+    /// Among what waits for a topic's subscriber.
+    Subscriber(SubscriptionId),
+}
+
+impl Broker {
+    /// Does what is due. Whoever hands out messages does this first, so that no message is handed out after its end.
+    #[inline]
+    pub(super) fn catch_up(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        if self.due.first().is_some_and(|at| at <= now) {
+            self.do_due(now, out);
+        }
+    }
+
+    /// Notes when something is due next at a queue.
+    pub(super) fn schedule(&mut self, slot: Slot) {
+        let at = self.queue(slot).due_at();
+        self.due.set(Due::Queue(slot), at);
+    }
+
+    /// Notes when something is due next among what waits for a subscriber.
+    pub(super) fn schedule_subscriber(&mut self, id: SubscriptionId) {
+        let at = self.subscriptions.get(id).and_then(|found| found.pending.expires_at());
+        self.due.set(Due::Subscriber(id), at);
+    }
+
+    fn do_due(&mut self, now: Instant, out: &mut Outbox<Output>) {
+        let mut slots = BTreeSet::new();
+        for due in self.due.due(now).collect::<Vec<_>>() {
+            match due {
+                Due::Queue(slot) => {
+                    self.do_due_at(now, slot, out);
+                    slots.insert(slot);
+                }
+                Due::Subscriber(id) => self.expire_pending(now, id, out),
+            }
+        }
+        for slot in slots {
+            self.dispatch(now, slot, out);
+        }
+        self.unpark_all(now, out);
+    }
+
+    fn do_due_at(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
+        while let Some(entry) = self.queue(slot).pop_expired(now) {
+            self.expire_queued(now, slot, entry, out);
+        }
+        while let Room::Queue(queue) = &mut self.registry.get_mut(slot).room
+            && let Some(entry) = queue.pop_delayed(now)
+        {
+            self.give_back(slot, entry);
+        }
+        self.schedule(slot);
+    }
+
+    /// Ends what waits for a subscriber and is worth nothing any more.
+    fn expire_pending(&mut self, now: Instant, id: SubscriptionId, out: &mut Outbox<Output>) {
+        while let Some(pending) = self.subscriptions.get_mut(id).and_then(|found| found.pending.pop_expired(now)) {
+            let known = self.registry.resolve(&pending.message.destination, &self.subscriptions, &self.config);
+            match known {
+                Ok(slot) => self.expire(now, slot, &pending.message, out),
+                Err(_) => self.stats.expired += 1,
+            }
+        }
+        self.schedule_subscriber(id);
+    }
+}
