@@ -11,8 +11,8 @@ use flockmq_core::wire::{Advert, AdvertStatus, Farewell, Frame, Hello, VERSION_M
 use flockmq_core::{
     Ack, AckExtent, AckKind, BackoffConfig, Body, BridgeConfig, BrokerConfig, BrokerId, CloseReason, Command, Config,
     ConnectionId, ConsumerId, Demand, Destination, DialConfig, Event, FanoutConfig, GroupId, Input, Instant,
-    LinkConfig, LinkId, ListenerId, Message, MessageId, MulticastConfig, Node, Output, Path, Policies, ProducerId,
-    Refusal, RemoteConfig, RequestId, Role, Seed, Service, Subscription, Tag, Timestamp, What,
+    LinkConfig, LinkId, ListenerId, Message, MessageId, MulticastConfig, Node, Output, Path, ProducerId, Refusal,
+    RemoteConfig, RequestId, Role, Seed, Service, Subscription, Tag, Timestamp, What,
 };
 use flockmq_tests::Choice;
 
