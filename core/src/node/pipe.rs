@@ -56,6 +56,11 @@ impl Pipe {
         self.dialled.is_none() && matches!(self.stage, Stage::Coming)
     }
 
+    /// True once it was asked to close.
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(self.stage, Stage::Closing)
+    }
+
     pub(super) fn link(&self) -> Option<&Link> {
         match &self.stage {
             Stage::Up(link) => Some(link),

@@ -71,8 +71,7 @@ impl Node {
         while let Some(output) = self.lanes.dial.pop() {
             match output {
                 dial::Output::Dial(address) => {
-                    let links = self.pipes.iter().filter(|(_, pipe)| !pipe.is_slot()).count();
-                    if links >= self.config.link.links_max {
+                    if !self.make_room(now) {
                         self.dialer.postponed(now, &address);
                         continue;
                     }
@@ -86,5 +85,68 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// True if there may be one more link. A slot that nobody has connected to is taken back for it.
+    fn make_room(&mut self, now: Instant) -> bool {
+        let max = self.config.link.links_max;
+        if self.pipes.iter().filter(|(_, pipe)| !pipe.is_slot()).count() >= max {
+            return false;
+        }
+        let open = self.pipes.iter().filter(|(_, pipe)| !pipe.is_closing()).count();
+        let slot = self.pipes.iter().find_map(|(link, pipe)| pipe.is_slot().then_some(link));
+        if let Some(slot) = slot.filter(|_| open >= max) {
+            self.end(now, slot, CloseReason::Requested, None);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Config, Input};
+    use super::*;
+    use crate::base::Seed;
+    use crate::link::LinkConfig;
+    use crate::model::LinkId;
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    /// What is asked of links.
+    fn asked(node: &mut Node) -> Vec<(String, LinkId)> {
+        let outputs = core::iter::from_fn(|| node.poll_output());
+        let asked = outputs.filter_map(|output| match output {
+            Output::Accept { link, .. } => Some(("accept".into(), link)),
+            Output::Close { link } => Some(("close".into(), link)),
+            Output::Connect { link, address } => Some((format!("connect {address}"), link)),
+            _ => None,
+        });
+        asked.collect()
+    }
+
+    /// Found by seeds 5000069235 and 5000209197: who dialled while all other places were held out for others had a link
+    /// too many once they had come.
+    #[test]
+    fn a_slot_is_taken_back_for_a_link_of_our_own() {
+        let address: Address = "tcp://10.0.0.2:1".parse().expect("an address");
+        let link = LinkConfig { links_max: 2, slots: 2, ..LinkConfig::default() };
+        let config = Config { link, multicast: None, peers: alloc::vec![address], ..Config::peer("g", "a") };
+        let mut node = Node::new(config, Seed::from(1), Instant::ZERO);
+        let dial = "connect tcp://10.0.0.2:1".into();
+        let [(what, first)] = &asked(&mut node)[..] else { panic!("it dials") };
+        assert_eq!(what, &dial);
+        let reason = CloseReason::ConnectFailed("refused".into());
+        node.handle_input(Instant::ZERO, Input::Closed { link: *first, reason });
+        let listener = node.listener.as_ref().expect("it listens").id;
+        let addresses = Vec::from(["10.0.0.1:1".parse().expect("an address")]);
+        node.handle_input(Instant::ZERO, Input::Listening { listener, addresses });
+        let slots = asked(&mut node);
+        assert_eq!(slots.iter().map(|(what, _)| what.as_str()).collect::<Vec<_>>(), ["accept", "accept"]);
+        let due = node.poll_timeout().expect("it dials again");
+        node.handle_input(due, Input::Timeout);
+        let again = asked(&mut node);
+        assert_eq!(again[0], ("close".into(), slots[0].1));
+        assert_eq!((again.len(), &again[1].0), (2, &dial));
     }
 }
