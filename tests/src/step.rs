@@ -405,8 +405,10 @@ impl Play {
         config.broker.producers_max = PRODUCERS_MAX;
         config.broker.audit_producers_max = PRODUCERS_MAX * HOSTS_MAX;
         config.fanout.audit_producers_max = PRODUCERS_MAX * HOSTS_MAX;
-        // The oracle knows nothing of dead letters.
-        config.broker.policies.default.redelivery.redeliveries_max = None;
+        // The oracle has everything come back, and before whatever is handed out later.
+        let redelivery = &mut config.broker.policies.default.redelivery;
+        (redelivery.redeliveries_max, redelivery.first_delay, redelivery.delay) =
+            (None, Duration::ZERO, Duration::ZERO);
         for limit in &self.limits {
             limit.apply(&mut config, self.hosts.len());
         }
