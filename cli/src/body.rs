@@ -5,6 +5,18 @@ use std::fmt::Write;
 use flockmq::{Delivery, Value};
 use serde_json::{Map, Number, json};
 
+use crate::paint;
+use crate::subscribe::Format;
+
+/// A message as it is written, without the end of its line.
+pub(crate) fn line(delivery: &Delivery, format: Format, is_terminal: bool) -> String {
+    match format {
+        Format::Json => json(delivery),
+        Format::Text if is_terminal => paint::harmless(&readable(delivery.data()).0),
+        Format::Text => readable(delivery.data()).0,
+    }
+}
+
 /// Content as one text: as it is if it is UTF-8. Otherwise bytes that are none are written `\xNN`, and a backslash
 /// is doubled.
 pub(crate) fn readable(data: &[u8]) -> (String, bool) {

@@ -4,6 +4,7 @@
 
 mod body;
 mod broker;
+mod browse;
 mod caret;
 mod change;
 mod demo;
@@ -52,6 +53,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Broker(broker::Broker),
+    Browse(browse::Browse),
     Demo(demo::Demo),
     Peers(peers::Peers),
     #[command(hide = true)]
@@ -67,6 +69,7 @@ impl Command {
     async fn run(self) -> Result<(), Failure> {
         match self {
             Self::Broker(broker) => broker.run().await,
+            Self::Browse(browse) => browse.run().await,
             Self::Demo(demo) => demo.run().await,
             Self::Peers(peers) => peers.run().await,
             Self::Player(player) => player.run().await,
@@ -115,6 +118,7 @@ Examples:
   flockmq peers peer://groupA --watch
   flockmq broker --name a
   flockmq publish 'fanout:(multicast://default)' topic://log.seq 'to every broker there is' --verbose
+  flockmq browse 'fanout:(multicast://default)?minAckCount=1' orders
   flockmq subscribe peer://groupA/b2 orders --record run.flock
   flockmq replay run.flock
   flockmq simulate --seed 5 --only events

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use flockmq::{AckMode, Connection, Consumer, Delivery, SubscribeOptions};
+use flockmq::{AckMode, Connection, Consumer, SubscribeOptions};
 
 use crate::failure::Failure;
 use crate::out::{Out, Reader};
@@ -145,7 +145,7 @@ impl Subscribe {
             let Some(delivery) = next else {
                 break Err(flockmq::Error::Closed.into());
             };
-            if let Err(failure) = out.line(self.shown(&delivery, is_terminal)) {
+            if let Err(failure) = out.line(body::line(&delivery, self.format, is_terminal)) {
                 // Else closing, in automatic mode, would acknowledge what was taken and not written.
                 _ = delivery.release();
                 break Err(failure);
@@ -158,14 +158,6 @@ impl Subscribe {
         consumer.close().await?;
         place::warn_of_rest(connection).await;
         outcome
-    }
-
-    fn shown(&self, delivery: &Delivery, is_terminal: bool) -> Vec<u8> {
-        match self.format {
-            Format::Json => body::json(delivery).into_bytes(),
-            Format::Text if is_terminal => paint::harmless(&body::readable(delivery.data()).0).into_bytes(),
-            Format::Text => body::readable(delivery.data()).0.into_bytes(),
-        }
     }
 
     fn stopped(&self, cause: Cause, taken: u64) -> Result<(), Failure> {

@@ -58,9 +58,10 @@ pub use fanout::FanoutConfig;
 pub use link::LinkConfig;
 pub use model::{
     Ack, AckExtent, AckKind, Address, AddressError, Answer, Body, BodyKind, BrokerId, CloseReason, ConnectionId,
-    ConsumerId, Delivery, Demand, Destination, DestinationError, DestinationKind, GroupId, Host, LinkId, ListenerId,
-    Message, MessageError, MessageId, Path, Priority, PriorityError, ProducerId, Properties, PropertiesError, Refusal,
-    RequestId, Role, Selector, SelectorError, Service, Subscription, Tag, Value, What, selector,
+    ConsumerId, ConsumerPriority, ConsumerPriorityError, Delivery, Demand, Destination, DestinationError,
+    DestinationKind, GroupId, Host, LinkId, ListenerId, Message, MessageError, MessageId, Path, Priority,
+    PriorityError, ProducerId, Properties, PropertiesError, Refusal, RequestId, Role, Selector, SelectorError, Service,
+    Subscription, Tag, Value, What, selector,
 };
 pub use node::{
     Command, Config, ConfigError, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats, Target,

@@ -10,6 +10,7 @@ use flockmq_core::{BrokerId, Command, Config, ConnectionId, Destination, Peer, R
 use tokio::sync::{oneshot, watch};
 
 use crate::board::Listening;
+use crate::browser::{BrowseOptions, Browser};
 use crate::consumer::{Consumer, SubscribeOptions};
 use crate::embedded::{self, Broker};
 use crate::error::{Error, within};
@@ -122,7 +123,35 @@ impl Connection {
         options: SubscribeOptions,
     ) -> Result<Consumer, Error> {
         self.attachment.check_open()?;
-        Consumer::open(&self.attachment, destination.to_destination()?, options, self.timeout).await
+        let subscription = options.subscription(destination.to_destination()?);
+        Consumer::open(&self.attachment, subscription, options.ack, self.timeout).await
+    }
+
+    /// Looks at what waits in a queue now, taking nothing (JMS `QueueBrowser`).
+    ///
+    /// Through fanout one sees what waits at each target that is up, a message that several have once. This returns once
+    /// as many targets as are needed (`minAckCount`) are asked; those that come up after that are not.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flockmq::Error> {
+    /// let connection = flockmq::connect("vm://browse-example").await?;
+    /// connection.send("queue://orders", "42").await?;
+    /// let mut waiting = connection.browse("queue://orders").await?;
+    /// while let Some(message) = waiting.next().await {
+    ///     println!("{} waits: {}", message.id(), message.text()?);
+    /// }
+    /// # connection.close().await
+    /// # }
+    /// ```
+    pub async fn browse(&self, destination: impl ToDestination) -> Result<Browser, Error> {
+        self.browse_with(destination, BrowseOptions::default()).await
+    }
+
+    /// Looks at what waits in a queue now, as [`browse`](Self::browse) has it.
+    pub async fn browse_with(&self, destination: impl ToDestination, options: BrowseOptions) -> Result<Browser, Error> {
+        self.attachment.check_open()?;
+        Browser::open(&self.attachment, destination.to_destination()?, options, self.timeout).await
     }
 
     /// Makes a producer for one destination, which is the quickest way to send many messages.

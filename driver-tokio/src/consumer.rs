@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use flockmq_core::{Ack, AckExtent, AckKind, Command, ConnectionId, ConsumerId, Destination, DestinationKind};
+use flockmq_core::{
+    Ack, AckExtent, AckKind, Command, ConnectionId, ConsumerId, ConsumerPriority, Destination, DestinationKind,
+};
 use flockmq_core::{Subscription, Tag};
 
 use crate::connection::Attachment;
@@ -37,6 +39,20 @@ pub struct SubscribeOptions {
     /// How many deliveries may be unacknowledged at a time; `None` takes the broker's default for queues or topics.
     /// Through fanout each target may hand out so many.
     pub prefetch: Option<u32>,
+    /// Queues: how much it comes before the broker's other consumers, which are handed only what those above them have
+    /// no credit for (ActiveMQ's `consumer.priority`).
+    pub priority: ConsumerPriority,
+    /// Queues: whether it wants the queue to itself (ActiveMQ's `consumer.exclusive`). Of several that do, the one with
+    /// the highest priority is handed everything, and of equals the first that came; the others stand by.
+    pub exclusive: bool,
+}
+
+impl SubscribeOptions {
+    /// What a consumer of `destination` asks its broker for.
+    pub(crate) fn subscription(self, destination: Destination) -> Subscription {
+        let Self { ack: _, prefetch, priority, exclusive } = self;
+        Subscription { prefetch, priority, exclusive, ..Subscription::new(destination) }
+    }
 }
 
 /// Takes messages of one destination, or of all that a pattern covers.
@@ -79,17 +95,18 @@ impl Consumer {
     /// Creates a consumer at the broker.
     pub(crate) async fn open(
         attachment: &Arc<Attachment>,
-        destination: Destination,
-        options: SubscribeOptions,
+        subscription: Subscription,
+        ack: AckMode,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
         let (inbox, broker) = (attachment.inbox(), &attachment.config().broker);
-        let prefetch = options.prefetch.unwrap_or(match destination.kind() {
+        let prefetch = subscription.prefetch.unwrap_or(match subscription.destination.kind() {
+            DestinationKind::Queue if subscription.browses => broker.browser_prefetch,
             DestinationKind::Queue => broker.queue_prefetch,
             DestinationKind::Topic => broker.topic_prefetch,
         });
         let (connection, consumer) = (attachment.id(), ConsumerId(inbox.number()));
-        let shared = Arc::new(Shared::new(connection, consumer, options.ack, Arc::clone(inbox)));
+        let shared = Arc::new(Shared::new(connection, consumer, ack, Arc::clone(inbox)));
         inbox.push(Entry::Consumer(Arc::clone(&shared)))?;
         // Made before the answer is known, so that a wait that is given up closes it again.
         let mut opened = Self {
@@ -100,7 +117,6 @@ impl Consumer {
             is_open: true,
             _attachment: Arc::clone(attachment),
         };
-        let subscription = Subscription { prefetch: options.prefetch, ..Subscription::new(destination) };
         let opening = inbox.ask(|request| Command::Subscribe { request, connection, consumer, subscription });
         let outcome = within(timeout, "subscribing", opening).await;
         opened.is_open = !matches!(outcome, Err(Error::Refused(_) | Error::Closed));
@@ -151,7 +167,7 @@ impl Consumer {
             let budget = std::task::ready!(tokio::task::coop::poll_proceed(context));
             let mut state = lock(&self.shared.state);
             let Some(batch) = state.batches.pop_front() else {
-                if self.shared.has_ended() {
+                if state.is_complete || self.shared.has_ended() {
                     return Poll::Ready(None);
                 }
                 attach(&mut state.waker, context.waker());
@@ -160,6 +176,14 @@ impl Consumer {
             drop(state);
             budget.made_progress();
             self.batch = batch.into_iter();
+        }
+    }
+
+    /// True if this one only looks, and all was handed to the application.
+    pub(crate) fn was_shown_all(&self) -> bool {
+        self.batch.len() == 0 && {
+            let state = lock(&self.shared.state);
+            state.is_complete && state.batches.is_empty()
         }
     }
 
@@ -233,6 +257,7 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct State {
     batches: VecDeque<Vec<flockmq_core::Delivery>>,
+    is_complete: bool, // Nothing follows on them.
     waker: Option<Waker>,
 }
 
@@ -254,6 +279,17 @@ impl Shared {
     pub(crate) fn deliver(&self, deliveries: Vec<flockmq_core::Delivery>) {
         let mut state = lock(&self.state);
         state.batches.push_back(deliveries);
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Nothing follows on what was delivered.
+    pub(crate) fn complete(&self) {
+        let mut state = lock(&self.state);
+        state.is_complete = true;
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {

@@ -105,6 +105,11 @@ impl Desk {
                     shared.accept(up_to, self.acceptors.outcome(&by));
                 }
             }
+            Event::Browsed { consumer } => {
+                if let Some(shared) = self.consumers.get(&consumer) {
+                    shared.complete();
+                }
+            }
             Event::Delivered { consumer, deliveries } => {
                 // Deliveries for one that has gone meanwhile go back to their queue by its closing.
                 if let Some(shared) = self.consumers.get(&consumer) {

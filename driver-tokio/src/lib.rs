@@ -55,6 +55,7 @@
 #![forbid(unsafe_code)]
 
 mod board;
+mod browser;
 mod clock;
 mod connection;
 mod consumer;
@@ -77,6 +78,7 @@ mod tape;
 mod tcp;
 mod udp;
 
+pub use browser::{BrowseOptions, Browser};
 pub use connection::Connection;
 pub use consumer::{AckMode, Consumer, SubscribeOptions};
 pub use delivery::Delivery;
@@ -89,9 +91,10 @@ pub use producer::{Producer, Receipt};
 
 pub use flockmq_core as core;
 pub use flockmq_core::{
-    Address, Answer, BodyKind, BrokerId, CloseReason, Config, Destination, DestinationError, DestinationKind, Event,
-    FanoutConfig, Message as Received, MessageError, MessageId, MulticastConfig, Peer, Priority, PriorityError,
-    Properties, PropertiesError, Refusal, Role, Seed, Service, Stats, Target, TargetState, Value,
+    Address, Answer, BodyKind, BrokerId, CloseReason, Config, ConsumerPriority, ConsumerPriorityError, Destination,
+    DestinationError, DestinationKind, Event, FanoutConfig, Message as Received, MessageError, MessageId,
+    MulticastConfig, Peer, Priority, PriorityError, Properties, PropertiesError, Refusal, Role, Seed, Service, Stats,
+    Target, TargetState, Value,
 };
 
 /// The README's example is compiled, so that it stays one.

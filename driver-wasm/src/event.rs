@@ -21,6 +21,7 @@ fn fields(event: &Event) -> Value {
         Event::AckRefused { ack, refusal } => {
             json!({ "type": "AckRefused", "consumer": ack.consumer.0, "tag": ack.tag, "refusal": refusal.to_string() })
         }
+        Event::Browsed { consumer } => json!({ "type": "Browsed", "consumer": consumer.0 }),
         Event::ClientLost { client, name, reason } => {
             json!({ "type": "ClientLost", "client": client.to_string(), "name": name, "reason": reason.to_string() })
         }

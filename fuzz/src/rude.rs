@@ -10,9 +10,9 @@ use bytes::Bytes;
 use flockmq_core::wire::{Advert, AdvertStatus, Farewell, Frame, Hello, VERSION_MAX};
 use flockmq_core::{
     Ack, AckExtent, AckKind, BackoffConfig, Body, BridgeConfig, BrokerConfig, BrokerId, CloseReason, Command, Config,
-    ConnectionId, ConsumerId, Demand, Destination, DialConfig, Event, FanoutConfig, GroupId, Input, Instant,
-    LinkConfig, LinkId, ListenerId, Message, MessageId, MulticastConfig, Node, Output, Path, ProducerId, Refusal,
-    RemoteConfig, RequestId, Role, Seed, Service, Subscription, Tag, Timestamp, What,
+    ConnectionId, ConsumerId, ConsumerPriority, Demand, Destination, DialConfig, Event, FanoutConfig, GroupId, Input,
+    Instant, LinkConfig, LinkId, ListenerId, Message, MessageId, MulticastConfig, Node, Output, Path, ProducerId,
+    Refusal, RemoteConfig, RequestId, Role, Seed, Service, Subscription, Tag, Timestamp, What,
 };
 use flockmq_tests::Choice;
 
@@ -420,10 +420,10 @@ impl Bench {
         let number = u32::from(choice.place(4));
         let usual: &[u64] = match (self.node.config().role, found.role) {
             (_, Role::Client) => &[0, 0, 10, 10, 12, 13, 13, 15],
-            (Role::Client, _) => &[0, 0, 0, 5, 5, 16, 17, 17],
+            (Role::Client, _) => &[0, 0, 0, 5, 5, 16, 17, 17, 23],
             _ => &[0, 0, 0, 5, 7, 7, 9, 20, 21],
         };
-        match if choice.chance(1, 16) { choice.below(24) } else { choice.pick(usual) } {
+        match if choice.chance(1, 16) { choice.below(25) } else { choice.pick(usual) } {
             0..5 => {
                 let tag = found.tags.entry(number).or_default();
                 *tag = if choice.chance(1, 8) { huge(choice) } else { tag.saturating_add(1) };
@@ -456,6 +456,7 @@ impl Bench {
                 1 => Frame::Goodbye(Farewell::Duplicate),
                 _ => Frame::Goodbye(Farewell::Refused("no".to_owned())),
             },
+            23 => Frame::Browsed { number },
             _ => Frame::Hello(Box::new(strange(hello(broker, Role::Peer), choice))),
         }
     }
@@ -595,6 +596,9 @@ fn subscription(choice: &mut Choice<'_>) -> Subscription {
     let destination = destination(choice);
     Subscription {
         prefetch: choice.pick(&[Some(1), None, Some(4), Some(0), Some(5)]),
+        priority: choice.pick(&[ConsumerPriority::MIN, ConsumerPriority::MAX]),
+        exclusive: choice.chance(1, 8),
+        browses: choice.chance(1, 8),
         ..Subscription::new(destination)
     }
 }

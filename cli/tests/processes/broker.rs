@@ -89,3 +89,38 @@ fn what_nobody_has_taken_ends_with_the_broker_which_says_so() {
     assert_eq!(ended.code, Some(0));
     assert!(ended.stderr.contains("2 messages that were sent here and not taken end"), "{}", ended.stderr);
 }
+
+#[test]
+fn what_waits_is_shown_and_still_waits() {
+    let (a, b) = (Broker::start("a"), Broker::start("b"));
+    for (broker, texts) in [(&a, ["one", "two"]), (&b, ["three", "four"])] {
+        let uri = fanout(&[broker], "minAckCount=1");
+        assert_eq!(run(&["publish", &uri, "queue://q", texts[0], texts[1]]).code, Some(0));
+    }
+    let one = fanout(&[&a], "minAckCount=1");
+    for _ in 0..2 {
+        let ended = run(&["browse", &one, "q"]);
+        assert_eq!((ended.code, ended.lines), (Some(0), vec!["one".to_owned(), "two".to_owned()]));
+    }
+    let ended = run(&["browse", &one, "q", "--max", "1", "--format", "json"]);
+    let shown: Value = serde_json::from_str(&ended.lines.concat()).expect("one object");
+    assert_eq!((&shown["body"], &shown["destination"]), (&"one".into(), &"queue://q".into()));
+    let both = fanout(&[&a, &b], "minAckCount=2");
+    let mut lines = run(&["browse", &both, "q"]).lines;
+    lines.sort();
+    assert_eq!(lines, ["four", "one", "three", "two"], "of each broker what it has");
+    assert_eq!(run(&["browse", &one, "other"]).lines, Vec::<String>::new());
+    let ended = run(&["subscribe", &one, "q", "--count", "2"]);
+    assert_eq!(ended.lines, ["one", "two"], "nothing was taken");
+}
+
+#[test]
+fn only_a_queue_of_brokers_that_are_there_can_be_shown() {
+    let broker = Broker::start("a");
+    let ended = run(&["browse", &fanout(&[&broker], "minAckCount=1"), "topic://t"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("only a queue can be browsed, one at a time; 'topic://t' is"), "{}", ended.stderr);
+    let ended = run(&["browse", "vm://here", "q"]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("'vm://here' starts a broker of its own"), "{}", ended.stderr);
+}

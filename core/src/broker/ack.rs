@@ -1,7 +1,6 @@
 //! What consumers say of what they were handed.
 
 use alloc::collections::BTreeSet;
-use alloc::vec::Vec;
 
 use super::dead_letter::Cause;
 use super::outstanding::{Held, NotOutstanding};
@@ -27,7 +26,7 @@ impl Broker {
         let (count, held) = (subscription.outstanding.count(), subscription.outstanding.held());
         let taken = match (ack.extent, ack.kind) {
             (AckExtent::Individual, _) => subscription.outstanding.take(ack.tag).map(|held| held.into_iter().collect()),
-            (AckExtent::UpTo, AckKind::Accepted) => subscription.outstanding.drop_up_to(ack.tag).map(|()| Vec::new()),
+            (AckExtent::UpTo, AckKind::Accepted) => subscription.outstanding.settle_up_to(ack.tag),
             (AckExtent::UpTo, AckKind::Rejected | AckKind::Released) => subscription.outstanding.take_up_to(ack.tag),
         }
         .map_err(|NotOutstanding| not_outstanding)?;
@@ -38,6 +37,9 @@ impl Broker {
             AckKind::Accepted => {
                 self.stats.acknowledged += (count - subscription.outstanding.count()) as u64;
                 self.stats.acknowledged_queued += (held - subscription.outstanding.held()) as u64;
+                for Held { slot, entry } in taken {
+                    self.let_go(slot, &entry);
+                }
             }
             AckKind::Rejected => {
                 for Held { slot, entry } in taken {

@@ -22,12 +22,18 @@ pub struct BrokerConfig {
     pub producer_window: u64,
     /// The default prefetch of a queue's consumer.
     pub queue_prefetch: u32,
+    /// The default prefetch of whoever looks at a queue.
+    pub browser_prefetch: u32,
     /// The default prefetch of a topic's subscriber.
     pub topic_prefetch: u32,
     /// The greatest prefetch that may be asked for.
     pub prefetch_max: u32,
     /// How many bytes may wait in one queue; its producers wait while there are more.
     pub queue_bytes_max: u64,
+    /// How many message groups of one queue are remembered while there is no message of theirs: each goes on with the
+    /// consumer that had it. Beyond that, the one without messages for longest is forgotten, and its next message goes to
+    /// whoever's turn it is.
+    pub groups_max: usize,
     /// How many bytes may wait for one topic subscriber; publishers wait while there are more.
     pub topic_bytes_max: u64,
     /// How long a topic subscriber may take nothing while publishers wait for it; after that its oldest messages
@@ -47,8 +53,8 @@ pub struct BrokerConfig {
 }
 
 impl Default for BrokerConfig {
-    /// ActiveMQ's prefetch of 1000 for queues and 32767 for topics; 10 000 destinations, 1000 connections with 1000
-    /// consumers and producers each, 8192 messages unaccepted; 64 MiB in a queue, 16 MiB for a subscriber, 1 s until
+    /// ActiveMQ's prefetch of 1000 for queues, 500 for who looks at one and 32767 for topics; 10 000 destinations, 1000 connections with 1000
+    /// consumers and producers each, 8192 messages unaccepted; 64 MiB in a queue and 1024 idle groups, 16 MiB for a subscriber, 1 s until
     /// one counts as stalled; 8 MiB a message; duplicates of 1024 producers.
     fn default() -> Self {
         Self {
@@ -58,9 +64,11 @@ impl Default for BrokerConfig {
             producers_max: 1_000,
             producer_window: 8_192,
             queue_prefetch: 1_000,
+            browser_prefetch: 500,
             topic_prefetch: 32_767,
             prefetch_max: 65_535,
             queue_bytes_max: 64 * 1024 * 1024,
+            groups_max: 1_024,
             topic_bytes_max: 1024 * 1024,
             stalled_after: Duration::from_secs(1),
             message_max: 8 * 1024 * 1024,
@@ -75,6 +83,7 @@ impl BrokerConfig {
     /// How many deliveries a subscriber may have outstanding.
     pub(super) fn prefetch(&self, subscription: &Subscription) -> Result<u32, Refusal> {
         let default = match subscription.destination.kind() {
+            DestinationKind::Queue if subscription.browses => self.browser_prefetch,
             DestinationKind::Queue => self.queue_prefetch,
             DestinationKind::Topic => self.topic_prefetch,
         };

@@ -2,15 +2,16 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
+use super::place::Place;
 use super::queue::Entry;
 use crate::base::Instant;
 
 /// Messages by their place in the queue, and by when they are due.
 #[derive(Debug, Default)]
 pub(super) struct Delayed {
-    entries: BTreeMap<u64, (Instant, Entry)>,
-    due: BTreeSet<(Instant, u64)>,
-    in_order: BTreeSet<u64>, // Those that hold up what is behind them.
+    entries: BTreeMap<Place, (Instant, Entry)>,
+    due: BTreeSet<(Instant, Place)>,
+    in_order: BTreeSet<Place>, // Those that hold up what is behind them.
 }
 
 impl Delayed {
@@ -20,25 +21,25 @@ impl Delayed {
 
     /// Adds a message that is due `at`; those behind it wait for it if it `keeps_order`.
     pub(super) fn insert(&mut self, at: Instant, entry: Entry, keeps_order: bool) {
-        self.due.insert((at, entry.order));
+        self.due.insert((at, entry.place));
         if keeps_order {
-            self.in_order.insert(entry.order);
+            self.in_order.insert(entry.place);
         }
-        self.entries.insert(entry.order, (at, entry));
+        self.entries.insert(entry.place, (at, entry));
     }
 
     /// Takes the message at this place.
-    pub(super) fn take(&mut self, order: u64) -> Option<Entry> {
-        let (at, entry) = self.entries.remove(&order)?;
-        self.due.remove(&(at, order));
-        self.in_order.remove(&order);
+    pub(super) fn take(&mut self, place: Place) -> Option<Entry> {
+        let (at, entry) = self.entries.remove(&place)?;
+        self.due.remove(&(at, place));
+        self.in_order.remove(&place);
         Some(entry)
     }
 
     /// Takes a message that is due.
     pub(super) fn pop(&mut self, now: Instant) -> Option<Entry> {
-        let (_, order) = *self.due.first().filter(|(at, _)| *at <= now)?;
-        self.take(order)
+        let (_, place) = *self.due.first().filter(|(at, _)| *at <= now)?;
+        self.take(place)
     }
 
     /// When the next message is due.
@@ -48,7 +49,7 @@ impl Delayed {
 
     /// The first place that holds up those behind it.
     #[inline]
-    pub(super) fn first_in_order(&self) -> Option<u64> {
+    pub(super) fn first_in_order(&self) -> Option<Place> {
         self.in_order.first().copied()
     }
 }

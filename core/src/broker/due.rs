@@ -62,7 +62,7 @@ impl Broker {
         while let Room::Queue(queue) = &mut self.registry.get_mut(slot).room
             && let Some(entry) = queue.pop_delayed(now)
         {
-            self.give_back(slot, entry);
+            self.keep(slot, entry);
         }
         self.schedule(slot);
     }

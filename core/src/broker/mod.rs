@@ -3,13 +3,18 @@
 
 mod ack;
 mod backlog;
+mod browse;
 mod config;
 mod dead_letter;
 mod delayed;
+mod dispatch;
 mod due;
+mod exclusive;
 mod expiry;
+mod group;
 mod outstanding;
 mod parking;
+mod place;
 mod policy;
 mod queue;
 mod redelivery;
@@ -23,13 +28,14 @@ mod topic;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use due::Due;
 use expiry::{age, is_over};
 use outstanding::Held;
 use queue::Entry;
 use registry::{Registry, Room, Slot};
-use subscription::{Pending, SubscriptionId, Subscriptions};
+use subscription::{Pending, Subscription, SubscriptionId, Subscriptions};
 use topic::Audience;
 
 pub use config::BrokerConfig;
@@ -55,6 +61,13 @@ pub(crate) enum Output {
         to: Origin,
         /// What they call it.
         ticket: Ticket,
+    },
+    /// Whoever looks at a queue has been shown everything.
+    Browsed {
+        /// Whose consumer it is.
+        to: Origin,
+        /// The consumer.
+        consumer: ConsumerId,
     },
     /// A message for a consumer.
     Deliver {
@@ -170,6 +183,9 @@ impl Broker {
             return Err(Refusal::LimitReached { what: What::Consumer, max: self.config.consumers_max as u64 });
         }
         let prefetch = self.config.prefetch(&subscriber.subscription)?;
+        if subscriber.subscription.browses {
+            return self.browse(now, origin, consumer, subscriber, prefetch, out);
+        }
         let destination = subscriber.subscription.destination.clone();
         let demand = Demand { destination: destination.clone(), path: subscriber.path.clone() };
         if !destination.is_pattern() {
@@ -229,7 +245,9 @@ impl Broker {
             self.dispatch(now, slot, out);
         }
         self.pass_on(now, origin, pending, out);
-        self.replenish_others(now, origin, id, out);
+        if self.connections[&origin].limits.window.is_some() {
+            self.replenish_all(now, origin, id, out);
+        }
         self.unpark_all(now, out);
         Ok(unwanted)
     }
@@ -238,6 +256,10 @@ impl Broker {
     fn remove_consumer(&mut self, id: SubscriptionId, seen: Tag) -> Gone {
         let mut subscription = self.subscriptions.remove(id).expect("a connection's consumer has a subscription");
         self.due.set(Due::Subscriber(id), None);
+        if subscription.browse.is_some() {
+            let bytes = subscription.outstanding.bytes();
+            return Gone { bytes, slots: Vec::new(), pending: Vec::new(), unwanted: None };
+        }
         let slots = self.registry.leave(id, &subscription.destination, &self.subscriptions);
         let bytes = subscription.outstanding.bytes();
         let returned = subscription.outstanding.take_all();
@@ -248,10 +270,11 @@ impl Broker {
             if subscription.is_bridge() && self.config.checks_duplicates && self.audit.note(producer, sequence) {
                 Situation::CopyReturned.met();
                 self.stats.let_go += 1;
+                self.let_go(slot, &entry);
                 continue; // Another copy has come since this one was handed over.
             }
             Situation::DeliveriesReturned.met();
-            self.give_back(slot, entry);
+            self.keep(slot, entry);
         }
         let mut pending = Vec::new();
         if subscription.is_bridge() {
@@ -364,23 +387,28 @@ impl Broker {
 
     /// Hands a subscription what waits for it, now that it has credit again.
     fn replenish(&mut self, now: Instant, origin: Origin, id: SubscriptionId, out: &mut Outbox<Output>) {
-        self.replenish_one(now, id, out);
-        // The connection's own credit may have kept back its other consumers too.
-        self.replenish_others(now, origin, id, out);
+        if self.connections[&origin].limits.window.is_some() {
+            self.replenish_all(now, origin, id, out); // Its own credit may have kept back all of its consumers.
+        } else {
+            self.replenish_one(now, id, out);
+        }
         if !self.congested.is_empty() {
             self.unpark_all(now, out);
         }
     }
 
-    /// Hands a connection's other consumers what waits for them, if it has a credit of its own.
-    fn replenish_others(&mut self, now: Instant, origin: Origin, id: SubscriptionId, out: &mut Outbox<Output>) {
-        let connection = &self.connections[&origin];
-        let mut others = connection.consumers.values().filter(|other| **other != id).peekable();
-        if connection.limits.window.is_some() && others.peek().is_some() {
+    /// Hands a connection's consumers what waits for them: those that come first do so here too, `id` before its equals.
+    fn replenish_all(&mut self, now: Instant, origin: Origin, id: SubscriptionId, out: &mut Outbox<Output>) {
+        let mut all: Vec<SubscriptionId> = self.connections[&origin].consumers.values().copied().collect();
+        if all.iter().any(|other| *other != id) {
             Situation::CreditShared.met();
-            for other in others.copied().collect::<Vec<_>>() {
-                self.replenish_one(now, other, out);
-            }
+        }
+        all.sort_by_key(|other| {
+            let priority = self.subscriptions.get(*other).map(Subscription::priority);
+            (Reverse(priority), *other != id)
+        });
+        for other in all {
+            self.replenish_one(now, other, out);
         }
     }
 
@@ -389,6 +417,7 @@ impl Broker {
             return;
         };
         match subscription.destination.kind() {
+            DestinationKind::Queue if subscription.browse.is_some() => self.look_on(now, id, out),
             DestinationKind::Queue => {
                 for slot in self.registry.joined(id, subscription) {
                     self.refill(now, slot, id, out);

@@ -52,16 +52,14 @@ impl Outstanding {
         Ok(held)
     }
 
-    /// Settles all deliveries up to `tag` and lets them go.
-    pub(super) fn drop_up_to(&mut self, tag: Tag) -> Result<(), NotOutstanding> {
-        self.pop_up_to(tag, drop)
+    /// Settles all deliveries up to `tag` and gives back what they held of message groups, to which it matters.
+    pub(super) fn settle_up_to(&mut self, tag: Tag) -> Result<Vec<Held>, NotOutstanding> {
+        self.pop_up_to(tag, |held| held.entry.group.is_some())
     }
 
     /// Settles all deliveries up to `tag` and gives back what they held.
     pub(super) fn take_up_to(&mut self, tag: Tag) -> Result<Vec<Held>, NotOutstanding> {
-        let mut taken = Vec::new();
-        self.pop_up_to(tag, |held| taken.push(held))?;
-        Ok(taken)
+        self.pop_up_to(tag, |_| true)
     }
 
     /// All that is held, first handed out first.
@@ -86,7 +84,7 @@ impl Outstanding {
         self.bytes
     }
 
-    fn pop_up_to(&mut self, tag: Tag, take: impl FnMut(Held)) -> Result<(), NotOutstanding> {
+    fn pop_up_to(&mut self, tag: Tag, is_wanted: impl Fn(&Held) -> bool) -> Result<Vec<Held>, NotOutstanding> {
         let covered = tag.checked_sub(self.settled).and_then(|covered| usize::try_from(covered).ok());
         let covered = covered.filter(|covered| (1..=self.sizes.len()).contains(covered)).ok_or(NotOutstanding)?;
         for index in 0..covered {
@@ -95,10 +93,11 @@ impl Outstanding {
             }
         }
         self.sizes.drain(..covered);
-        self.held.drain(..covered.min(self.held.len())).flatten().for_each(take);
+        let held = self.held.drain(..covered.min(self.held.len())).flatten();
+        let taken = held.filter(is_wanted).collect();
         self.settled = tag;
         self.trim();
-        Ok(())
+        Ok(taken)
     }
 
     fn forget(&mut self, size: u32) {
@@ -117,17 +116,18 @@ impl Outstanding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::place::Place;
     use super::*;
     use crate::base::{Instant, Key, Timestamp};
-    use crate::model::{Body, BrokerId, Destination, Message, MessageId, Path, ProducerId};
+    use crate::model::{Body, BrokerId, Destination, Message, MessageId, Path, Priority, ProducerId};
     use alloc::collections::BTreeSet;
     use alloc::sync::Arc;
     use core::num::Saturating;
     use proptest::prelude::*;
 
-    fn held(order: u64) -> Held {
+    fn held(sequence: u64) -> Held {
         let message = Message {
-            id: MessageId { producer: ProducerId { broker: BrokerId(1), number: 1 }, sequence: order },
+            id: MessageId { producer: ProducerId { broker: BrokerId(1), number: 1 }, sequence },
             destination: Destination::queue("q").expect("valid"),
             path: Path::default(),
             timestamp: Timestamp::default(),
@@ -135,7 +135,19 @@ mod tests {
         };
         Held {
             slot: Slot::from_number(1),
-            entry: Entry { order, redeliveries: Saturating(0), arrived_at: Instant::ZERO, message: Arc::new(message) },
+            entry: Entry {
+                place: Place::new(Priority::default(), sequence),
+                redeliveries: Saturating(0),
+                arrived_at: Instant::ZERO,
+                group: None,
+                message: Arc::new(message),
+            },
+        }
+    }
+
+    impl Held {
+        fn sequence(&self) -> u64 {
+            self.entry.message.id.sequence
         }
     }
 
@@ -152,14 +164,14 @@ mod tests {
                         prop_assert_eq!(outstanding.push(Some(held(last)), 10), last);
                     }
                     2 => {
-                        let taken = outstanding.take(tag).map(|held| held.expect("a queue's").entry.order).ok();
+                        let taken = outstanding.take(tag).map(|held| held.expect("a queue's").sequence()).ok();
                         prop_assert_eq!(taken, model.remove(&tag).then_some(tag));
                     }
                     _ => {
                         let is_due = model.first().is_some_and(|first| *first <= tag) && tag <= last;
                         let covered: Vec<u64> = model.range(..=tag).copied().collect();
                         if let Ok(taken) = outstanding.take_up_to(tag) {
-                            prop_assert_eq!(taken.iter().map(|held| held.entry.order).collect::<Vec<_>>(), covered);
+                            prop_assert_eq!(taken.iter().map(Held::sequence).collect::<Vec<_>>(), covered);
                             model.retain(|found| *found > tag);
                         } else {
                             prop_assert!(!is_due);

@@ -85,7 +85,7 @@ impl Broker {
         }
         let (wait, keeps_order) = (policy.wait(entry.redeliveries.0), policy.keeps_order);
         if wait.is_zero() {
-            return self.give_back(slot, entry);
+            return self.keep(slot, entry);
         }
         self.queue(slot).delay(now + wait, entry, keeps_order);
         self.schedule(slot);

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::BrokerConfig;
 use super::parking::Parked;
+use super::place::Place;
 use super::policy::DestinationPolicy;
 use super::queue::Queue;
 use super::subscription::{Subscription, SubscriptionId, Subscriptions};
@@ -31,6 +32,7 @@ pub(super) struct Entry {
     pub(super) room: Room,
     pub(super) policy: DestinationPolicy,
     pub(super) consumers: Vec<Consumer>, // First in turn first; of a topic, one for each bridge.
+    pub(super) exclusive: Option<SubscriptionId>, // Queues: whoever has it to itself.
     pub(super) parked: VecDeque<Parked>,
 }
 
@@ -48,8 +50,9 @@ pub(super) enum Room {
 pub(super) struct Consumer {
     pub(super) id: SubscriptionId,
     pub(super) priority: i32,
+    pub(super) is_exclusive: bool,
     /// Queues: no message before this place in the queue is admitted by the subscription.
-    pub(super) cursor: u64,
+    pub(super) cursor: Place,
 }
 
 /// Destinations by name and by slot.
@@ -87,6 +90,11 @@ impl Registry {
         Ok(slot)
     }
 
+    /// The slot of a destination, if there is one.
+    pub(super) fn find(&self, name: &Destination) -> Option<Slot> {
+        self.by_name.get(name).copied()
+    }
+
     #[inline]
     pub(super) fn get(&self, slot: Slot) -> &Entry {
         self.entries.get(slot).expect("destinations are never removed")
@@ -122,8 +130,12 @@ impl Registry {
         let slots = self.covered(pattern);
         for slot in &slots {
             let entry = self.get_mut(*slot);
-            match entry.room {
-                Room::Queue(_) => entry.consumers.retain(|consumer| consumer.id != id),
+            match &mut entry.room {
+                Room::Queue(queue) => {
+                    queue.groups.release(id);
+                    entry.consumers.retain(|consumer| consumer.id != id);
+                    entry.succeed(id);
+                }
                 // Another subscription of the same bridge may have stood behind it.
                 Room::Topic => entry.gather(subscriptions),
             }
@@ -151,10 +163,12 @@ impl Registry {
             DestinationKind::Queue => Room::Queue(Queue::default()),
             DestinationKind::Topic => Room::Topic,
         };
-        let mut entry = Entry { name: name.clone(), room, policy, consumers: Vec::new(), parked: VecDeque::new() };
+        let (name, consumers, parked) = (name.clone(), Vec::new(), VecDeque::new());
+        let mut entry = Entry { name, room, policy, consumers, exclusive: None, parked };
         entry.gather(subscriptions);
+        let name = entry.name.clone();
         let slot = self.entries.insert(entry);
-        self.by_name.insert(name.clone(), slot);
+        self.by_name.insert(name, slot);
         slot
     }
 }
@@ -164,7 +178,7 @@ impl Entry {
     fn gather(&mut self, subscriptions: &Subscriptions) {
         self.consumers.clear();
         for (id, subscription) in subscriptions.ids() {
-            if subscription.destination.matches(&self.name) {
+            if subscription.browse.is_none() && subscription.destination.matches(&self.name) {
                 self.add(id, subscription, subscriptions);
             }
         }
@@ -182,6 +196,11 @@ impl Entry {
         }
         let priority = subscription.priority();
         let place = self.consumers.partition_point(|known| known.priority >= priority);
-        self.consumers.insert(place, Consumer { id, priority, cursor: 0 });
+        let is_exclusive = subscription.is_exclusive && matches!(self.room, Room::Queue(_));
+        let consumer = Consumer { id, priority, is_exclusive, cursor: Place::FIRST };
+        self.consumers.insert(place, consumer);
+        if is_exclusive {
+            self.claim(consumer);
+        }
     }
 }

@@ -4,9 +4,10 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::backlog::Backlog;
+use super::browse::Browse;
 use super::outstanding::Outstanding;
 use crate::base::{Arena, Instant, Key, Situation};
-use crate::model::{self, BrokerId, ConsumerId, Destination, Message, Origin, Path};
+use crate::model::{self, BrokerId, ConsumerId, ConsumerPriority, Destination, Message, Origin, Path};
 
 /// What one consumer asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,9 @@ pub(super) struct Subscription {
     pub(super) destination: Destination,
     pub(super) path: Path,
     pub(super) outstanding: Outstanding,
+    pub(super) is_exclusive: bool,
+    pub(super) browse: Option<Browse>, // Of one that only looks.
+    priority: ConsumerPriority,
     prefetch: u32,
     message_max: Option<u64>,
     remote: Option<Remote>,
@@ -93,11 +97,17 @@ impl Subscription {
         self.message_max.is_none_or(|max| message.body.size() as u64 <= max)
     }
 
-    /// Whose turn is first: this broker's own consumers, then peers by their distance (ActiveMQ's
+    /// True if `message` may be handed to this consumer and can be.
+    #[inline]
+    pub(super) fn takes(&self, message: &Message) -> bool {
+        self.admits(message) && self.fits(message)
+    }
+
+    /// Whose turn is first: this broker's own consumers as they ask for it, then peers by their distance (ActiveMQ's
     /// `decreaseNetworkConsumerPriority`).
     pub(super) fn priority(&self) -> i32 {
         match self.remote {
-            None => 0,
+            None => self.priority.level().into(),
             Some(_) => -5 - i32::try_from(self.path.len()).unwrap_or(i32::MAX - 5),
         }
     }
@@ -178,6 +188,9 @@ impl Subscriptions {
             destination: subscriber.subscription.destination,
             path: subscriber.path,
             outstanding: Outstanding::default(),
+            is_exclusive: subscriber.subscription.exclusive,
+            browse: None,
+            priority: subscriber.subscription.priority,
             prefetch,
             message_max: limits.message_max,
             remote: limits.remote.clone(),

@@ -29,6 +29,11 @@ pub(crate) enum Outward {
         /// The last message accepted.
         up_to: u64,
     },
+    /// A consumer that only looks has been shown everything.
+    Browsed {
+        /// The consumer.
+        consumer: ConsumerId,
+    },
     /// Messages for a consumer.
     Delivered {
         /// The consumer.
@@ -56,6 +61,7 @@ pub(crate) struct Client {
     producers: BTreeMap<u64, Producer>,
     accepted: Vec<(u64, u64)>, // Producers with news in this pass, and how far.
     delivered: Vec<(ConsumerId, Vec<Delivery>)>, // Consumers with news in this pass.
+    browsed: Vec<ConsumerId>,  // Those that were shown the last in this pass.
 }
 
 #[derive(Debug)]
@@ -68,7 +74,15 @@ struct Producer {
 impl Client {
     /// A connection to `broker` with no producers; `window` messages of each may be unanswered.
     pub(crate) fn new(broker: BrokerId, producers_max: usize, window: u64) -> Self {
-        Self { broker, producers_max, window, producers: BTreeMap::new(), accepted: Vec::new(), delivered: Vec::new() }
+        Self {
+            broker,
+            producers_max,
+            window,
+            producers: BTreeMap::new(),
+            accepted: Vec::new(),
+            delivered: Vec::new(),
+            browsed: Vec::new(),
+        }
     }
 
     /// Creates a producer.
@@ -164,6 +178,11 @@ impl Client {
         }
     }
 
+    /// The broker has shown a consumer everything.
+    pub(crate) fn handle_browsed(&mut self, consumer: ConsumerId) {
+        self.browsed.push(consumer);
+    }
+
     /// Tells what was gathered, once for each producer and consumer.
     pub(crate) fn flush(&mut self, outward: &mut Outbox<Outward>) {
         for (producer, up_to) in self.accepted.drain(..) {
@@ -171,6 +190,9 @@ impl Client {
         }
         for (consumer, deliveries) in self.delivered.drain(..) {
             outward.push(Outward::Delivered { consumer, deliveries });
+        }
+        for consumer in self.browsed.drain(..) {
+            outward.push(Outward::Browsed { consumer });
         }
     }
 

@@ -8,6 +8,7 @@ use crate::model::{
     Ack, AckExtent, AckKind, BrokerId, ConnectionId, ConsumerId, Delivery, DestinationKind, LinkId, MessageId,
     ProducerId, Refusal, RequestId, Subscription, Tag, What,
 };
+use crate::wire::Frame;
 
 /// One consumer.
 #[derive(Debug)]
@@ -19,6 +20,33 @@ pub(super) struct Consumer {
     pub(super) opening: Option<Opening>,
     outstanding: BTreeMap<Tag, Outstanding>,
     last: Tag,
+    /// Of one that only looks: the targets that have more to show.
+    looking: BTreeSet<LinkId>,
+}
+
+impl Consumer {
+    /// True if it is on targets too that come later. What only looks is not, once enough are shown to it.
+    pub(super) fn is_for_newcomers(&self) -> bool {
+        !self.subscription.browses || self.opening.is_some()
+    }
+
+    /// What asks a target for it.
+    pub(super) fn ask(&mut self, link: LinkId) -> Frame {
+        if self.subscription.browses {
+            self.looking.insert(link);
+        }
+        Frame::Subscribe { number: self.number, subscription: self.subscription.clone() }
+    }
+
+    /// A target has no more to show; false if it had said so.
+    pub(super) fn was_shown(&mut self, link: LinkId) -> bool {
+        self.looking.remove(&link)
+    }
+
+    /// True if it only looks, enough targets have been asked, and none has more to show.
+    pub(super) fn was_shown_all(&self) -> bool {
+        self.subscription.browses && self.opening.is_none() && self.looking.is_empty()
+    }
 }
 
 /// A consumer that too few targets have confirmed.
@@ -47,7 +75,8 @@ struct Copy {
     tag: Tag,
 }
 
-/// Who must not get a message twice: all queues' consumers between them, each topic subscriber for itself.
+/// Who must not get a message twice: all that take from queues between them, each topic subscriber and whoever only looks
+/// for itself.
 type Scope = Option<ConsumerId>;
 
 /// All consumers of a client.
@@ -107,13 +136,25 @@ impl Consumers {
         let number = self.born;
         self.by_number.insert(number, consumer);
         let opening = Some(opening);
-        let added = Consumer { connection, number, subscription, opening, outstanding: BTreeMap::new(), last: 0 };
+        let added = Consumer {
+            connection,
+            number,
+            subscription,
+            opening,
+            outstanding: BTreeMap::new(),
+            last: 0,
+            looking: BTreeSet::new(),
+        };
         self.by_id.insert(consumer, added);
         Ok(number)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ConsumerId, &Consumer)> {
         self.by_id.iter().map(|(id, consumer)| (*id, consumer))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Consumer> {
+        self.by_id.values_mut()
     }
 
     pub(super) fn get_mut(&mut self, consumer: ConsumerId) -> Option<&mut Consumer> {
@@ -233,9 +274,14 @@ impl Consumers {
         Some(removed)
     }
 
-    /// A target was lost, and with it whatever it had handed out.
-    pub(super) fn lose(&mut self, link: LinkId) {
-        for consumer in self.by_id.values_mut() {
+    /// A target was lost, and with it whatever it had handed out. Tells which consumers have been shown all that the
+    /// others have.
+    pub(super) fn lose(&mut self, link: LinkId) -> Vec<(ConnectionId, ConsumerId)> {
+        let mut shown = Vec::new();
+        for (id, consumer) in &mut self.by_id {
+            if consumer.was_shown(link) && consumer.was_shown_all() {
+                shown.push((consumer.connection, *id));
+            }
             for outstanding in consumer.outstanding.values_mut() {
                 if outstanding.own.take_if(|own| own.link == link).is_some() {
                     Situation::DeliveryOrphaned.met();
@@ -244,6 +290,7 @@ impl Consumers {
             }
         }
         self.shared.retain(|(found, _), _| *found != link);
+        shown
     }
 
     /// Takes the requests that are not answered yet.
@@ -294,7 +341,7 @@ impl Copy {
 
 fn scope(consumer: ConsumerId, subscription: &Subscription) -> Scope {
     match subscription.destination.kind() {
-        DestinationKind::Queue => None,
-        DestinationKind::Topic => Some(consumer),
+        DestinationKind::Queue if !subscription.browses => None,
+        DestinationKind::Queue | DestinationKind::Topic => Some(consumer),
     }
 }

@@ -53,6 +53,13 @@ pub(crate) enum Output {
         /// Who accepted them.
         by: Vec<BrokerId>,
     },
+    /// A consumer that only looks has been shown everything, by every target that was asked.
+    Browsed {
+        /// Whose consumer it is.
+        connection: ConnectionId,
+        /// The consumer.
+        consumer: ConsumerId,
+    },
     /// Messages for a target.
     Burst {
         /// The link to it.
@@ -310,9 +317,8 @@ impl Fanout {
         self.tallies.entry(found.address.clone()).or_default();
         let broker = found.broker;
         let mut target = Target::new(found, self.log.end());
-        for (_, consumer) in self.consumers.iter() {
-            let (number, subscription) = (consumer.number, consumer.subscription.clone());
-            out.push(Output::Say { link, frame: Frame::Subscribe { number, subscription } });
+        for consumer in self.consumers.iter_mut().filter(|consumer| consumer.is_for_newcomers()) {
+            out.push(Output::Say { link, frame: consumer.ask(link) });
         }
         for (number, stream) in &mut self.streams {
             stream.replace(&target.found);
@@ -343,7 +349,9 @@ impl Fanout {
         let Some(target) = self.targets.remove(&link) else {
             return;
         };
-        self.consumers.lose(link);
+        for (connection, consumer) in self.consumers.lose(link) {
+            out.push(Output::Browsed { connection, consumer });
+        }
         let targets = &self.targets;
         let is_up = |broker| targets.values().any(|target| target.found.broker == broker);
         for (number, stream) in &mut self.streams {
@@ -383,6 +391,10 @@ impl Fanout {
             }
             Frame::Forwarded { demand, up_to } => self.hear_accepted(link, demand, up_to, out),
             Frame::Refused { stream, tag, refusal } => self.hear_refused(link, stream, tag, refusal, out),
+            Frame::Browsed { number } => {
+                self.hear_browsed(link, number, out);
+                Ok(())
+            }
             Frame::Subscribed { number, result } => {
                 self.hear_subscribed(link, number, result, out);
                 Ok(())

@@ -23,9 +23,10 @@ impl Fanout {
         let opening = Opening { request, until: now + self.config.send_timeout, confirmed: BTreeSet::new() };
         match self.consumers.add(connection, consumer, subscription.clone(), opening, self.config.consumers_max) {
             Ok(number) => {
+                let id = self.consumers.numbered(number).expect("just added");
+                let consumer = self.consumers.get_mut(id).expect("a number has a consumer");
                 for link in self.targets.keys() {
-                    let subscription = subscription.clone();
-                    out.push(Output::Say { link: *link, frame: Frame::Subscribe { number, subscription } });
+                    out.push(Output::Say { link: *link, frame: consumer.ask(*link) });
                 }
             }
             Err(refusal) => out.push(Output::Replied { request, result: Err(refusal) }),
@@ -90,16 +91,31 @@ impl Fanout {
                 if opening.confirmed.len() >= self.config.acks_min as usize {
                     out.push(Output::Replied { request: opening.request, result: Ok(()) });
                     consumer.opening = None;
+                    if consumer.was_shown_all() {
+                        out.push(Output::Browsed { connection: consumer.connection, consumer: id });
+                    }
                 }
             }
             (Err(refusal), None) => {
                 let answer = target.found.answer(Err(refusal));
                 out.push(Output::SubscriptionRefused { consumer: id, answer });
+                self.hear_browsed(link, number, out); // It has nothing to show.
             }
             (Err(refusal), Some(_)) => {
                 let removed = self.consumers.remove(id, Tag::MAX).expect("just found");
                 self.end_consumer(removed, refusal, out);
             }
+        }
+    }
+
+    /// A target has shown a consumer everything.
+    pub(super) fn hear_browsed(&mut self, link: LinkId, number: u32, out: &mut Outbox<Output>) {
+        let Some(id) = self.consumers.numbered(number) else {
+            return; // It was closed meanwhile.
+        };
+        let consumer = self.consumers.get_mut(id).expect("a number has a consumer");
+        if consumer.was_shown(link) && consumer.was_shown_all() {
+            out.push(Output::Browsed { connection: consumer.connection, consumer: id });
         }
     }
 

@@ -462,9 +462,17 @@ fn delivery(tag: Tag, sequence: u64) -> Delivery {
 
 /// A consumer that is confirmed, and what was said about it since.
 fn consumer(rig: &mut Rig, pattern: &str) {
-    let subscription = Subscription::new(pattern.parse().expect("valid"));
+    confirmed(rig, &Subscription::new(pattern.parse().expect("valid")));
+}
+
+/// One that only looks, and is confirmed.
+fn browser(rig: &mut Rig) {
+    confirmed(rig, &Subscription { browses: true, ..Subscription::new("queue://q".parse().expect("valid")) });
+}
+
+fn confirmed(rig: &mut Rig, subscription: &Subscription) {
     let request = RequestId(1);
-    rig.fanout.subscribe(rig.now, CONNECTION, ConsumerId(8), &subscription, request, &mut rig.out);
+    rig.fanout.subscribe(rig.now, CONNECTION, ConsumerId(8), subscription, request, &mut rig.out);
     for link in rig.fanout.targets.keys().copied().collect::<Vec<_>>() {
         rig.fanout.handle_frame(link, Frame::Subscribed { number: 1, result: Ok(()) }, &mut rig.out);
     }
@@ -480,6 +488,7 @@ fn forward(rig: &mut Rig, link: u64, delivery: Delivery) {
 /// The tags handed out and the acknowledgements said, in short.
 fn consumed(rig: &mut Rig) -> Vec<String> {
     let tell = |output| match output {
+        Output::Browsed { .. } => Some("shown all".to_string()),
         Output::Deliver { delivery, .. } => Some(format!("deliver {}", delivery.tag)),
         Output::Say { link, frame: Frame::Ack(ack) } => {
             Some(format!("{link}: {:?} {:?} {}", ack.kind, ack.extent, ack.tag))
@@ -523,6 +532,56 @@ fn a_message_that_two_targets_have_is_handed_out_once_and_answered_at_both() {
     assert_eq!(consumed(&mut rig), ["1: Accepted Individual 1", "2: Accepted Individual 1"]);
     forward(&mut rig, 2, delivery(2, 40));
     assert_eq!(consumed(&mut rig), ["2: Accepted Individual 2"], "it was done with before");
+}
+
+#[test]
+fn whoever_looks_is_shown_what_each_target_has_until_the_last_has_no_more() {
+    use crate::model::{AckExtent::UpTo, AckKind::Accepted};
+    let mut rig = Rig::with_targets(1, 2);
+    browser(&mut rig);
+    forward(&mut rig, 1, delivery(1, 40));
+    forward(&mut rig, 2, delivery(1, 40)); // A copy is shown once.
+    forward(&mut rig, 2, delivery(2, 41));
+    rig.hear(2, Frame::Browsed { number: 1 });
+    rig.hear(2, Frame::Browsed { number: 1 });
+    assert_eq!(consumed(&mut rig), ["deliver 1", "deliver 2"], "the other has more");
+    ack(&mut rig, 2, UpTo, Accepted).expect("outstanding");
+    consumed(&mut rig);
+    rig.hear(1, Frame::Browsed { number: 1 });
+    rig.hear(1, Frame::Browsed { number: 1 });
+    assert_eq!(consumed(&mut rig), ["shown all"], "and once");
+    rig.up(3);
+    let asked = |said: &Output| matches!(said, Output::Say { frame: Frame::Subscribe { .. }, .. });
+    assert!(!rig.outcomes.iter().any(asked), "who comes later was not there");
+}
+
+#[test]
+fn what_was_shown_was_not_taken() {
+    use crate::model::{AckExtent::UpTo, AckKind::Accepted};
+    let mut rig = Rig::with_targets(1, 1);
+    browser(&mut rig);
+    forward(&mut rig, 1, delivery(1, 40));
+    ack(&mut rig, 1, UpTo, Accepted).expect("outstanding");
+    let taker = Subscription::new("queue://q".parse().expect("valid"));
+    rig.fanout.subscribe(rig.now, CONNECTION, ConsumerId(9), &taker, RequestId(2), &mut rig.out);
+    consumed(&mut rig);
+    let Delivery { tag, redeliveries, message } = delivery(1, 40);
+    rig.hear(1, Frame::Forward { demand: 2, tag, redeliveries, message });
+    assert_eq!(consumed(&mut rig), ["deliver 1"], "whoever takes is handed it all the same");
+}
+
+#[test]
+fn a_target_that_is_lost_or_refuses_has_nothing_more_to_show() {
+    let mut rig = Rig::with_targets(1, 3);
+    let subscription = Subscription { browses: true, ..Subscription::new("queue://q".parse().expect("valid")) };
+    rig.fanout.subscribe(rig.now, CONNECTION, ConsumerId(8), &subscription, RequestId(1), &mut rig.out);
+    rig.hear(1, Frame::Subscribed { number: 1, result: Ok(()) });
+    rig.hear(1, Frame::Browsed { number: 1 });
+    rig.hear(2, Frame::Subscribed { number: 1, result: Err(Refusal::Stopping) });
+    assert_eq!(consumed(&mut rig), Vec::<String>::new());
+    rig.down(3);
+    rig.down(2);
+    assert_eq!(consumed(&mut rig), ["shown all"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Rank 1: the nouns everyone shares, valid by construction and with no behaviour beyond that.
 
 mod close;
+mod consumer_priority;
 mod delivery;
 mod demand;
 mod destination;
@@ -15,6 +16,7 @@ mod service;
 mod value;
 
 pub use close::CloseReason;
+pub use consumer_priority::{ConsumerPriority, ConsumerPriorityError};
 pub use delivery::{Ack, AckExtent, AckKind, Delivery};
 pub use demand::Demand;
 pub use destination::{Destination, DestinationError, DestinationKind};

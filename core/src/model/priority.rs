@@ -16,6 +16,9 @@ impl Priority {
     /// How many there are.
     pub const COUNT: usize = 10;
 
+    /// The most urgent.
+    pub const MAX: Self = Self(9);
+
     /// The priority as a number.
     pub const fn level(self) -> u8 {
         self.0
@@ -54,6 +57,7 @@ mod tests {
             (0..10).map(|level| Priority::try_from(level).map(Priority::level)).filter_map(Result::ok).sum::<u8>(),
             45
         );
+        assert_eq!(Priority::try_from(9), Ok(Priority::MAX));
         assert_eq!(Priority::try_from(10), Err(PriorityError(10)));
     }
 }

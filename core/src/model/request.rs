@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::consumer_priority::ConsumerPriority;
 use super::destination::Destination;
 use super::id::{BrokerId, ConnectionId, ConsumerId, Tag};
 
@@ -16,12 +17,21 @@ pub struct Subscription {
     /// How many deliveries may be unacknowledged at a time (ActiveMQ's prefetch); `None` takes the default of the
     /// destination's kind.
     pub prefetch: Option<u32>,
+    /// Queues: how much it comes before other consumers (ActiveMQ's `consumer.priority`).
+    pub priority: ConsumerPriority,
+    /// Queues: whether it wants the queue to itself (ActiveMQ's `consumer.exclusive`). While there is such a consumer it
+    /// alone is handed messages: the first that came, until one comes that has a higher priority, or the highest there
+    /// is; when it leaves, the one with the highest priority of the others.
+    pub exclusive: bool,
+    /// One queue: whether it only looks at what waits there now (ActiveMQ's `QueueBrowser`). It is shown that in order,
+    /// takes nothing and is told the end; acknowledging is for its credit alone.
+    pub browses: bool,
 }
 
 impl Subscription {
     /// A consumer of `destination` that takes as much at a time as is usual for it.
     pub const fn new(destination: Destination) -> Self {
-        Self { destination, prefetch: None }
+        Self { destination, prefetch: None, priority: ConsumerPriority::MIN, exclusive: false, browses: false }
     }
 }
 
@@ -121,6 +131,9 @@ pub enum Refusal {
         /// Its number.
         number: u64,
     },
+    /// A topic or a pattern where one queue is needed.
+    #[error("only a queue can be browsed, one at a time; '{0}' is a topic or a pattern")]
+    NotBrowsable(Destination),
 }
 
 /// What one of several brokers said to what was asked of all of them.

@@ -30,6 +30,11 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
+    /// A consumer that only looks has been shown all that waited, at each broker that it asked.
+    Browsed {
+        /// The consumer.
+        consumer: ConsumerId,
+    },
     /// The link to a client is gone.
     ClientLost {
         /// The client.

@@ -135,15 +135,25 @@ pub enum Frame {
         /// The stream's number.
         stream: u32,
     },
+    /// A client's consumer that only looks has been shown everything.
+    Browsed {
+        /// The consumer's number.
+        number: u32,
+    },
 }
 
 impl Frame {
     /// What the other end is told when our broker hands out a message for one of its demands or consumers.
     #[inline]
     pub(crate) fn forward(consumer: ConsumerId, delivery: Delivery) -> Self {
-        let demand = u32::try_from(consumer.0).expect("what is at a link's other end is named by 32 bits");
+        let demand = numbered(consumer);
         let Delivery { tag, redeliveries, message } = delivery;
         Self::Forward { demand, tag, redeliveries, message }
+    }
+
+    /// What a client is told when our broker has shown its consumer everything.
+    pub(crate) fn browsed(consumer: ConsumerId) -> Self {
+        Self::Browsed { number: numbered(consumer) }
     }
 
     /// The frame's name, for logs and errors.
@@ -166,6 +176,11 @@ impl Frame {
             Self::Undemand { .. } => "Undemand",
             Self::Unsubscribe { .. } => "Unsubscribe",
             Self::Finish { .. } => "Finish",
+            Self::Browsed { .. } => "Browsed",
         }
     }
+}
+
+fn numbered(consumer: ConsumerId) -> u32 {
+    u32::try_from(consumer.0).expect("what is at a link's other end is named by 32 bits")
 }

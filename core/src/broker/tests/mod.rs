@@ -1,15 +1,20 @@
 //! The broker driven alone: ask, then compare all that it says.
 
+mod browse;
+mod dead_letter;
+mod exclusive;
+mod expiry;
+mod group;
+mod order;
+mod priority;
+mod redelivery;
+
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use proptest::prelude::*;
-
-mod dead_letter;
-mod expiry;
-mod redelivery;
 
 use super::*;
 use crate::base::Timestamp;
@@ -39,6 +44,7 @@ struct Bench {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Said {
     Accepted(u64),
+    Browsed(u64),
     Deliver { consumer: u64, tag: Tag, sequence: u64, redeliveries: u32 },
     Wanted(&'static str),
     Unwanted(&'static str),
@@ -80,9 +86,12 @@ impl Bench {
     }
 
     fn subscribe(&mut self, origin: Origin, consumer: ConsumerId, destination: &str, prefetch: u32) -> Vec<Said> {
-        let path = if matches!(origin, Origin::Bridge(_)) { Path::default().then(FAR) } else { Path::default() };
         let destination = destination.parse().expect("a destination");
-        let subscription = Subscription { prefetch: Some(prefetch), ..Subscription::new(destination) };
+        self.subscribe_as(origin, consumer, Subscription { prefetch: Some(prefetch), ..Subscription::new(destination) })
+    }
+
+    fn subscribe_as(&mut self, origin: Origin, consumer: ConsumerId, subscription: Subscription) -> Vec<Said> {
+        let path = if matches!(origin, Origin::Bridge(_)) { Path::default().then(FAR) } else { Path::default() };
         let subscriber = Subscriber { subscription, path };
         let mut out = Outbox::new();
         self.broker.subscribe(self.now, origin, consumer, subscriber, &mut out).expect("accepted");
@@ -98,6 +107,11 @@ impl Bench {
     fn send(&mut self, from: Origin, destination: &str) -> Vec<Said> {
         self.sent += 1;
         self.send_numbered(from, destination, self.sent)
+    }
+
+    fn send_one(&mut self, from: Origin, destination: &str, body: Body) -> Vec<Said> {
+        self.sent += 1;
+        self.send_body(from, destination, self.sent, body)
     }
 
     fn send_numbered(&mut self, from: Origin, destination: &str, sequence: u64) -> Vec<Said> {
@@ -153,6 +167,7 @@ fn short(out: &mut Outbox<Output>) -> Vec<Said> {
     out.drain()
         .map(|output| match output {
             Output::Accepted { ticket, .. } => Said::Accepted(ticket.number),
+            Output::Browsed { consumer, .. } => Said::Browsed(consumer.0),
             Output::Deliver { consumer, delivery: Delivery { tag, redeliveries, message }, .. } => {
                 Said::Deliver { consumer: consumer.0, tag, sequence: message.id.sequence, redeliveries }
             }
@@ -552,7 +567,7 @@ proptest! {
                         seat.outstanding.push_back((tag, sequence));
                         prop_assert!(seat.outstanding.len() <= seat.prefetch as usize, "more than its credit");
                     }
-                    Said::Wanted(_) | Said::Unwanted(_) => (),
+                    Said::Browsed(_) | Said::Wanted(_) | Said::Unwanted(_) => (),
                 }
             }
             prop_assert_eq!(bench.broker.stats().queued, waiting.len() as u64);

@@ -75,6 +75,12 @@ impl Node {
                     self.settled(connection, producer, count);
                     self.tell(Event::Accepted { producer, up_to, by });
                 }
+                fanout::Output::Browsed { connection, consumer } => {
+                    self.serve(Origin::Application(connection));
+                    if let Some(client) = self.clients.get_mut(&connection) {
+                        client.handle_browsed(consumer);
+                    }
+                }
                 fanout::Output::Burst { link, burst } => self.send_shared(link, &burst.pieces),
                 fanout::Output::Close { link, reason } => {
                     let farewell = farewell(&reason);

@@ -109,6 +109,18 @@ impl Node {
         while let Some(output) = self.lanes.broker.pop() {
             match output {
                 broker::Output::Accepted { to, ticket } => self.accepted(to, ticket),
+                broker::Output::Browsed { to, consumer } => {
+                    self.serve(to);
+                    match to {
+                        Origin::Application(connection) => {
+                            if let Some(client) = self.clients.get_mut(&connection) {
+                                client.handle_browsed(consumer);
+                            }
+                        }
+                        Origin::Bridge(_) => unreachable!("peers ask for messages, not for a look at them"),
+                        Origin::Remote(link) => self.say(link, Frame::browsed(consumer)),
+                    }
+                }
                 broker::Output::Deliver { to, consumer, delivery } => {
                     self.serve(to);
                     match to {
@@ -201,6 +213,7 @@ impl Node {
         while let Some(said) = self.lanes.client_out.pop() {
             self.outbox.push(Output::Event(match said {
                 client::Outward::Accepted { producer, up_to } => Event::Accepted { producer, up_to, by: Vec::new() },
+                client::Outward::Browsed { consumer } => Event::Browsed { consumer },
                 client::Outward::Delivered { consumer, deliveries } => Event::Delivered { consumer, deliveries },
                 client::Outward::Refused { producer, sequence, refusal } => {
                     Event::Refused { producer, sequence, refusal, answers: Vec::new() }

@@ -102,6 +102,7 @@ impl Decoder {
             Head::Ack { ack } => Frame::Ack(ack),
             Head::Refused { stream, tag, refusal } => Frame::Refused { stream, tag, refusal },
             Head::Finish { stream } => Frame::Finish { stream },
+            Head::Browsed { number } => Frame::Browsed { number },
         };
         Ok(Some(frame))
     }

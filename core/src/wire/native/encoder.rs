@@ -62,6 +62,7 @@ impl Encoder {
             Frame::Undemand { number } => Head::Undemand { number: *number },
             Frame::Unsubscribe { number, seen } => Head::Unsubscribe { number: *number, seen: *seen },
             Frame::Finish { stream } => Head::Finish { stream: *stream },
+            Frame::Browsed { number } => Head::Browsed { number: *number },
         };
         push_head(&head, &Bytes::new(), out);
     }

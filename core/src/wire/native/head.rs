@@ -89,6 +89,9 @@ pub(super) enum Head<'a> {
     Finish {
         stream: u32,
     },
+    Browsed {
+        number: u32,
+    },
 }
 
 /// What every message says beside its body.

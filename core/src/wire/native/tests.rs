@@ -3,8 +3,8 @@ use super::*;
 use crate::base::Timestamp;
 use crate::model::Priority;
 use crate::model::{
-    Ack, AckExtent, AckKind, Body, BodyKind, BrokerId, ConsumerId, Demand, Destination, Message, MessageId, Path,
-    ProducerId, Refusal, Role, Service, Subscription, What,
+    Ack, AckExtent, AckKind, Body, BodyKind, BrokerId, ConsumerId, ConsumerPriority, Demand, Destination, Message,
+    MessageId, Path, ProducerId, Refusal, Role, Service, Subscription, What,
 };
 use crate::wire::{DecodeError, Deframer, Farewell, Frame, Hello};
 use alloc::boxed::Box;
@@ -136,14 +136,20 @@ fn a_clients_frames_keep_their_bytes() {
     hold([
         (
             Frame::Subscribe { number: 1, subscription: Subscription::new(orders) },
-            b"\0\0\0\x0b\x0d\x01\x00\x06orders\x00",
+            b"\0\0\0\x0e\x0d\x01\x00\x06orders\x00\x00\x00\x00",
         ),
         (
             Frame::Subscribe {
                 number: 2,
-                subscription: Subscription { prefetch: Some(300), ..Subscription::new(prices) },
+                subscription: Subscription {
+                    prefetch: Some(300),
+                    priority: ConsumerPriority::MAX,
+                    exclusive: true,
+                    browses: true,
+                    ..Subscription::new(prices)
+                },
             },
-            b"\0\0\0\x0f\x0d\x02\x01\x08prices.>\x01\xac\x02",
+            b"\0\0\0\x12\x0d\x02\x01\x08prices.>\x01\xac\x02\x7f\x01\x01",
         ),
         (Frame::Subscribed { number: 1, result: Ok(()) }, b"\0\0\0\x03\x0e\x01\x00"),
         (Frame::Subscribed { number: 300, result: Err(Refusal::Stopping) }, b"\0\0\0\x05\x0e\xac\x02\x01\x07"),
@@ -153,12 +159,13 @@ fn a_clients_frames_keep_their_bytes() {
         (ack(AckExtent::Individual, AckKind::Rejected), b"\0\0\0\x06\x10\x01\xac\x02\x00\x02"),
         (Frame::Refused { stream: 1, tag: 300, refusal: Refusal::Stopping }, b"\0\0\0\x05\x11\x01\xac\x02\x07"),
         (Frame::Finish { stream: 300 }, b"\0\0\0\x03\x12\xac\x02"),
+        (Frame::Browsed { number: 300 }, b"\0\0\0\x03\x13\xac\x02"),
     ]);
 }
 
 #[test]
 fn refusals_keep_their_bytes() {
-    let cases: [(Refusal, &[u8]); 14] = [
+    let cases: [(Refusal, &[u8]); 15] = [
         (Refusal::AlreadyExists { what: What::Connection, number: 2 }, b"\x00\x00\x02"),
         (Refusal::Closed { what: What::Consumer }, b"\x01\x01"),
         (Refusal::IsPattern(Destination::topic(">").expect("valid")), b"\x02\x01\x01>"),
@@ -173,6 +180,7 @@ fn refusals_keep_their_bytes() {
         (Refusal::TooLarge { size: 2, max: 1 }, b"\x0a\x02\x01"),
         (Refusal::WindowFull { producer: 1, max: 2 }, b"\x0b\x01\x02"),
         (Refusal::unknown_consumer(ConsumerId(1)), b"\x0c\x01\x01"),
+        (Refusal::NotBrowsable(Destination::queue(">").expect("valid")), b"\x0d\x00\x01>"),
     ];
     for (refusal, bytes) in cases {
         let length = u8::try_from(bytes.len() + 3).expect("short");
@@ -331,7 +339,7 @@ fn any_destination() -> impl Strategy<Value = Destination> {
 
 fn any_refusal() -> impl Strategy<Value = Refusal> {
     let what = select(&[What::Connection, What::Consumer, What::Destination, What::Producer][..]);
-    (0..13, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
+    (0..14, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
         |(which, what, destination, (a, b), (few, many), nanos)| match which {
             0 => Refusal::AlreadyExists { what, number: a },
             1 => Refusal::Closed { what },
@@ -345,6 +353,7 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
             9 => Refusal::TimedOut { accepted: few, needed: many, after: Duration::new(a, nanos) },
             10 => Refusal::TooLarge { size: a, max: b },
             11 => Refusal::WindowFull { producer: a, max: b },
+            12 => Refusal::NotBrowsable(destination),
             _ => Refusal::Unknown { what, number: a },
         },
     )
@@ -368,7 +377,12 @@ fn any_word() -> impl Strategy<Value = Frame> {
         let demand = Demand { destination, path: path.into() };
         Frame::Demand { number, demand }
     });
-    let subscription = (any_destination(), any::<Option<u32>>());
+    let wishes = (any::<Option<u32>>(), 0..=ConsumerPriority::MAX.level(), any::<bool>(), any::<bool>());
+    let subscription = (any_destination(), wishes).prop_map(|(destination, wishes)| {
+        let (prefetch, priority, exclusive, browses) = wishes;
+        let priority = ConsumerPriority::try_from(priority).expect("a priority");
+        Subscription { destination, prefetch, priority, exclusive, browses }
+    });
     let kind = prop_oneof![Just(AckKind::Accepted), Just(AckKind::Released), Just(AckKind::Rejected)];
     let ack = (any::<(u64, u64)>(), any::<bool>(), kind).prop_map(|((consumer, tag), is_one, kind)| {
         let extent = if is_one { AckExtent::Individual } else { AckExtent::UpTo };
@@ -394,14 +408,13 @@ fn any_word() -> impl Strategy<Value = Frame> {
     ];
     let clients = prop_oneof![
         ack,
-        (any::<u32>(), subscription).prop_map(|(number, (destination, prefetch))| {
-            Frame::Subscribe { number, subscription: Subscription { prefetch, ..Subscription::new(destination) } }
-        }),
+        (any::<u32>(), subscription).prop_map(|(number, subscription)| Frame::Subscribe { number, subscription }),
         (any::<u32>(), proptest::option::of(any_refusal()))
             .prop_map(|(number, refusal)| Frame::Subscribed { number, result: refusal.map_or(Ok(()), Err) }),
         numbers().prop_map(|(number, seen)| Frame::Unsubscribe { number, seen }),
         (numbers(), any_refusal()).prop_map(|((stream, tag), refusal)| Frame::Refused { stream, tag, refusal }),
         any::<u32>().prop_map(|stream| Frame::Finish { stream }),
+        any::<u32>().prop_map(|number| Frame::Browsed { number }),
     ];
     prop_oneof![opening, ending, peers, clients]
 }
