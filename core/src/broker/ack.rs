@@ -43,7 +43,7 @@ impl Broker {
             }
             AckKind::Rejected => {
                 for Held { slot, entry } in taken {
-                    self.fail(now, slot, entry, Cause::Rejected, out);
+                    self.fail(now, slot, &entry, Cause::Rejected, out);
                 }
             }
             AckKind::Released => {

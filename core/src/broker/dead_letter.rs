@@ -110,9 +110,9 @@ impl registry::Entry {
 
 impl Broker {
     /// Ends a queue's message that its consumers could do nothing with.
-    pub(super) fn fail(&mut self, now: Instant, slot: Slot, entry: Entry, cause: Cause, out: &mut Outbox<Output>) {
+    pub(super) fn fail(&mut self, now: Instant, slot: Slot, entry: &Entry, cause: Cause, out: &mut Outbox<Output>) {
         self.stats.failed_queued += 1;
-        self.let_go(slot, &entry);
+        self.let_go(slot, entry);
         self.bury(now, slot, &entry.message, cause, out);
     }
 

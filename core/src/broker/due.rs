@@ -57,7 +57,7 @@ impl Broker {
 
     fn do_due_at(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
         while let Some(entry) = self.queue(slot).pop_expired(now) {
-            self.expire_queued(now, slot, entry, out);
+            self.expire_queued(now, slot, &entry, out);
         }
         while let Room::Queue(queue) = &mut self.registry.get_mut(slot).room
             && let Some(entry) = queue.pop_delayed(now)

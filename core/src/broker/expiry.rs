@@ -29,9 +29,9 @@ impl Pending {
 
 impl Broker {
     /// Ends a message that a queue has kept until its time was up.
-    pub(super) fn expire_queued(&mut self, now: Instant, slot: Slot, entry: Entry, out: &mut Outbox<Output>) {
+    pub(super) fn expire_queued(&mut self, now: Instant, slot: Slot, entry: &Entry, out: &mut Outbox<Output>) {
         self.stats.expired_queued += 1;
-        self.let_go(slot, &entry);
+        self.let_go(slot, entry);
         self.expire(now, slot, &entry.message, out);
     }
 

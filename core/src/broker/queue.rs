@@ -1,5 +1,6 @@
 //! Messages that wait in order for one consumer each.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use core::num::Saturating;
@@ -30,8 +31,8 @@ pub(super) struct Queue {
     delayed: Delayed,
     expiring: BTreeSet<(Instant, Place)>, // Those that wait and whose life has an end.
     bytes: u64,
-    pub(super) reached: Place, // No consumer's cursor is beyond.
-    pub(super) groups: Groups,
+    pub(super) reached: Place,      // No consumer's cursor is beyond.
+    pub(super) groups: Box<Groups>, // Of most queues there are none.
 }
 
 impl Queue {

@@ -81,7 +81,7 @@ impl Broker {
         let policy = &destination.policy.redelivery;
         // What is dead already has nowhere else to go.
         if policy.is_exceeded(entry.redeliveries.0) && !destination.is_dead_letter_queue() {
-            return self.fail(now, slot, entry, Cause::GivenBack, out);
+            return self.fail(now, slot, &entry, Cause::GivenBack, out);
         }
         let (wait, keeps_order) = (policy.wait(entry.redeliveries.0), policy.keeps_order);
         if wait.is_zero() {
