@@ -12,6 +12,7 @@ mod due;
 mod exclusive;
 mod expiry;
 mod group;
+mod index;
 mod outstanding;
 mod parking;
 mod place;
@@ -260,7 +261,7 @@ impl Broker {
             let bytes = subscription.outstanding.bytes();
             return Gone { bytes, slots: Vec::new(), pending: Vec::new(), unwanted: None };
         }
-        let slots = self.registry.leave(id, &subscription.destination, &self.subscriptions);
+        let slots = self.registry.leave(id, &subscription, &self.subscriptions);
         let bytes = subscription.outstanding.bytes();
         let returned = subscription.outstanding.take_all();
         for (tag, held) in returned {

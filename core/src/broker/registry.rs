@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use super::BrokerConfig;
+use super::index::Index;
 use super::parking::Parked;
 use super::place::Place;
 use super::policy::DestinationPolicy;
@@ -59,6 +60,8 @@ pub(super) struct Consumer {
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     by_name: BTreeMap<Destination, Slot>,
+    names: Index<Slot>,
+    patterns: Index<SubscriptionId>, // Of all subscriptions, those to one destination among them.
     entries: Arena<Slot, Entry>,
     last: Option<(Destination, Slot)>, // The one resolved last, found again without comparing names.
 }
@@ -112,6 +115,7 @@ impl Registry {
     /// Adds a subscription to every destination it covers, and tells which.
     pub(super) fn join(&mut self, id: SubscriptionId, subscriptions: &Subscriptions) -> Vec<Slot> {
         let subscription = subscriptions.get(id).expect("whoever joins is subscribed");
+        self.patterns.insert(&subscription.destination, id);
         let slots = self.covered(&subscription.destination);
         for slot in &slots {
             let entry = self.get_mut(*slot);
@@ -124,12 +128,13 @@ impl Registry {
     pub(super) fn leave(
         &mut self,
         id: SubscriptionId,
-        pattern: &Destination,
+        subscription: &Subscription,
         subscriptions: &Subscriptions,
     ) -> Vec<Slot> {
-        let slots = self.covered(pattern);
+        self.patterns.remove(&subscription.destination, id);
+        let slots = self.covered(&subscription.destination);
         for slot in &slots {
-            let entry = self.get_mut(*slot);
+            let entry = self.entries.get_mut(*slot).expect("destinations are never removed");
             match &mut entry.room {
                 Room::Queue(queue) => {
                     queue.groups.release(id);
@@ -137,7 +142,8 @@ impl Registry {
                     entry.succeed(id);
                 }
                 // Another subscription of the same bridge may have stood behind it.
-                Room::Topic => entry.gather(subscriptions),
+                Room::Topic if subscription.is_bridge() => entry.gather(&self.patterns, subscriptions),
+                Room::Topic => entry.consumers.retain(|consumer| consumer.id != id),
             }
         }
         slots
@@ -154,7 +160,7 @@ impl Registry {
         if !pattern.is_pattern() {
             return self.by_name.get(pattern).copied().into_iter().collect();
         }
-        self.by_name.iter().filter(|(name, _)| pattern.matches(name)).map(|(_, slot)| *slot).collect()
+        self.names.covered(pattern)
     }
 
     fn create(&mut self, name: &Destination, subscriptions: &Subscriptions, config: &BrokerConfig) -> Slot {
@@ -165,9 +171,10 @@ impl Registry {
         };
         let (name, consumers, parked) = (name.clone(), Vec::new(), VecDeque::new());
         let mut entry = Entry { name, room, policy, consumers, exclusive: None, parked };
-        entry.gather(subscriptions);
+        entry.gather(&self.patterns, subscriptions);
         let name = entry.name.clone();
         let slot = self.entries.insert(entry);
+        self.names.insert(&name, slot);
         self.by_name.insert(name, slot);
         slot
     }
@@ -175,12 +182,11 @@ impl Registry {
 
 impl Entry {
     /// Lists the subscriptions that cover this destination anew.
-    fn gather(&mut self, subscriptions: &Subscriptions) {
+    fn gather(&mut self, patterns: &Index<SubscriptionId>, subscriptions: &Subscriptions) {
         self.consumers.clear();
-        for (id, subscription) in subscriptions.ids() {
-            if subscription.browse.is_none() && subscription.destination.matches(&self.name) {
-                self.add(id, subscription, subscriptions);
-            }
+        for id in patterns.covering(&self.name) {
+            let subscription = subscriptions.get(id).expect("whoever has joined is subscribed");
+            self.add(id, subscription, subscriptions);
         }
     }
 

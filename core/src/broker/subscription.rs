@@ -221,8 +221,4 @@ impl Subscriptions {
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Subscription> {
         self.arena.iter_mut().map(|(_, subscription)| subscription)
     }
-
-    pub(super) fn ids(&self) -> impl Iterator<Item = (SubscriptionId, &Subscription)> {
-        self.arena.iter()
-    }
 }
