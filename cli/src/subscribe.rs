@@ -29,6 +29,7 @@ Examples:
   flockmq subscribe peer://groupA orders --ack individual --format json
   flockmq subscribe peer://groupA 'topic://prices.*' --timeout 1m | grep EUR
   flockmq subscribe 'fanout:(static:(tcp://a:61616))?minAckCount=1' 'topic://log.>'
+  flockmq subscribe 'fanout:(static:(tcp://a:61616))?minAckCount=1' 'topic://log.>' --durable audit --client-id me
 
 The exit code is 0 once --count messages are written; without --count, when interrupted, terminated or --timeout has
 passed, and in any case when the reader of the output has gone. With --count unfulfilled it is 124 after --timeout, 130
@@ -57,6 +58,15 @@ pub(crate) struct Subscribe {
     /// Say so on standard error once messages that are sent come here
     #[arg(long, short)]
     verbose: bool,
+    /// Take a durable subscription of this name: brokers keep what comes while nobody takes it
+    #[arg(long, value_name = "NAME", requires = "client_id")]
+    durable: Option<String>,
+    /// Begin with what topics remember: retained messages, and as much as their policies say
+    #[arg(long)]
+    retroactive: bool,
+    /// Whose durable subscription it is
+    #[arg(long, value_name = "ID", requires = "durable")]
+    client_id: Option<String>,
     #[command(flatten)]
     record: Record,
 }
@@ -87,16 +97,25 @@ impl Subscribe {
         let Place { builder, needed } = Place::read(&self.uri, &self.record)?;
         let destination = place::destination(&self.destination)?;
         let mut stop = Stop::listen(self.timeout)?;
-        let options = SubscribeOptions { ack: self.ack.mode(), ..SubscribeOptions::default() };
+        let mut options =
+            SubscribeOptions { ack: self.ack.mode(), retroactive: self.retroactive, ..SubscribeOptions::default() };
+        if let (Some(name), Some(client_id)) = (&self.durable, &self.client_id) {
+            if needed.is_none() {
+                let fault =
+                    "--durable needs brokers that outlast this command; expected fanout:(static:(tcp://HOST:PORT))";
+                return Err(Failure::Usage(fault.into()));
+            }
+            options = options.durable(client_id, name).map_err(|error| Failure::Usage(error.to_string()))?;
+        }
         let opening = {
-            let destination = destination.clone();
+            let (destination, its_options) = (destination.clone(), options.clone());
             async move {
                 let connection = builder.connect().await?;
                 let events = connection.events();
                 // Many brokers answer once enough of them are up, and while they are not there is something to say.
                 let at_once = needed.is_none();
                 let consumer =
-                    if at_once { Some(connection.subscribe_with(destination, options).await?) } else { None };
+                    if at_once { Some(connection.subscribe_with(destination, its_options).await?) } else { None };
                 Ok((connection, events, consumer))
             }
         };

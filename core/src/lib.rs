@@ -49,7 +49,7 @@ pub mod wire;
 pub use base::{Backoff, BackoffConfig, Instant, Rng, Seed, Situation, Timestamp};
 pub use bridge::BridgeConfig;
 pub use broker::{
-    BrokerConfig, BrokerStats, DeadLetterPolicy, DeadLetterQueue, DestinationPolicy, NonPersistent, Policies,
+    BrokerConfig, BrokerStats, DeadLetterPolicy, DeadLetterQueue, DestinationPolicy, History, NonPersistent, Policies,
     PolicyEntry, RedeliveryPolicy,
 };
 pub use dial::DialConfig;
@@ -59,9 +59,9 @@ pub use link::LinkConfig;
 pub use model::{
     Ack, AckExtent, AckKind, Address, AddressError, Answer, Body, BodyKind, BrokerId, CloseReason, ConnectionId,
     ConsumerId, ConsumerPriority, ConsumerPriorityError, Delivery, Demand, Destination, DestinationError,
-    DestinationKind, GroupId, Host, LinkId, ListenerId, Message, MessageError, MessageId, Path, Priority,
-    PriorityError, ProducerId, Properties, PropertiesError, Refusal, RequestId, Role, Selector, SelectorError, Service,
-    Subscription, Tag, Value, What, selector,
+    DestinationKind, Durable, DurableError, GroupId, Host, LinkId, ListenerId, Message, MessageError, MessageId, Path,
+    Priority, PriorityError, ProducerId, Properties, PropertiesError, Refusal, RequestId, Role, Selector,
+    SelectorError, Service, Subscription, Tag, Value, What, selector,
 };
 pub use node::{
     Command, Config, ConfigError, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats, Target,

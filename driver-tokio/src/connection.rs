@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flockmq_core::{BrokerId, Command, Config, ConnectionId, Destination, Peer, Role, Stats, Target};
+use flockmq_core::{BrokerId, Command, Config, ConnectionId, Destination, Durable, Peer, Role, Stats, Target};
 use tokio::sync::{oneshot, watch};
 
 use crate::board::Listening;
@@ -123,8 +123,8 @@ impl Connection {
         options: SubscribeOptions,
     ) -> Result<Consumer, Error> {
         self.attachment.check_open()?;
-        let subscription = options.subscription(destination.to_destination()?);
-        Consumer::open(&self.attachment, subscription, options.ack, self.timeout).await
+        let (ack, subscription) = (options.ack, options.subscription(destination.to_destination()?));
+        Consumer::open(&self.attachment, subscription, ack, self.timeout).await
     }
 
     /// Looks at what waits in a queue now, taking nothing (JMS `QueueBrowser`).
@@ -152,6 +152,18 @@ impl Connection {
     pub async fn browse_with(&self, destination: impl ToDestination, options: BrowseOptions) -> Result<Browser, Error> {
         self.attachment.check_open()?;
         Browser::open(&self.attachment, destination.to_destination()?, options, self.timeout).await
+    }
+
+    /// Deletes the durable subscription that the client `client_id` calls `name`, with all that is kept for it. It must
+    /// not have a consumer.
+    ///
+    /// Through fanout it is deleted on every target that is up; this returns once all of them have answered, and
+    /// fails if one of them refuses or none knows it.
+    pub async fn unsubscribe_durable(&self, client_id: &str, name: &str) -> Result<(), Error> {
+        self.attachment.check_open()?;
+        let (connection, durable) = (self.attachment.id, Durable::new(client_id, name)?);
+        let removing = self.attachment.inbox().ask(|request| Command::RemoveDurable { request, connection, durable });
+        within(self.timeout, "deleting a durable subscription", removing).await
     }
 
     /// Makes a producer for one destination, which is the quickest way to send many messages.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use flockmq_core::{
     Ack, AckExtent, AckKind, Command, ConnectionId, ConsumerId, ConsumerPriority, Destination, DestinationKind,
 };
-use flockmq_core::{Subscription, Tag};
+use flockmq_core::{Durable, DurableError, Subscription, Tag};
 
 use crate::connection::Attachment;
 use crate::delivery::Delivery;
@@ -32,7 +32,7 @@ pub enum AckMode {
 }
 
 /// How a consumer takes its messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubscribeOptions {
     /// When deliveries count as done with.
     pub ack: AckMode,
@@ -45,13 +45,51 @@ pub struct SubscribeOptions {
     /// Queues: whether it wants the queue to itself (ActiveMQ's `consumer.exclusive`). Of several that do, the one with
     /// the highest priority is handed everything, and of equals the first that came; the others stand by.
     pub exclusive: bool,
+    /// True if the consumer is not to be handed what its own connection sends (JMS `noLocal`). Topics only. Through
+    /// fanout, all connections of this process to the same URI count as one.
+    pub no_local: bool,
+    /// True if the consumer is to be handed first what its topics remember (ActiveMQ's `consumer.retroactive`): the
+    /// retained message, and as much as each one's `DestinationPolicy::history` says. Topics only.
+    pub retroactive: bool,
+    /// What the subscription is known by if it is to go on without its consumer (JMS durable subscription); see
+    /// [`durable`](Self::durable). Topics only.
+    pub durable: Option<Durable>,
 }
 
 impl SubscribeOptions {
+    /// The same options for the durable subscription that the client `client_id` calls `name`.
+    ///
+    /// It goes on when its consumer is closed or lost: what it matches meanwhile is kept at the broker, up to the
+    /// broker's limits, and handed to its next consumer. It has one consumer at a time, and ends with
+    /// [`Connection::unsubscribe_durable`] or with its broker. Asked for with another destination or `no_local`, it
+    /// begins anew.
+    ///
+    /// ```
+    /// use flockmq::SubscribeOptions;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flockmq::Error> {
+    /// let connection = flockmq::connect("vm://durable-example").await?;
+    /// let options = SubscribeOptions::default().durable("accounting", "audit")?;
+    /// connection.subscribe_with("topic://log.>", options.clone()).await?.close().await?;
+    /// connection.send("topic://log.door", "opened").await?;
+    /// let mut audit = connection.subscribe_with("topic://log.>", options).await?;
+    /// assert_eq!(audit.next().await.expect("the consumer is open").text()?, "opened");
+    /// audit.close().await?;
+    /// connection.unsubscribe_durable("accounting", "audit").await?;
+    /// connection.close().await
+    /// # }
+    /// ```
+    ///
+    /// [`Connection::unsubscribe_durable`]: crate::Connection::unsubscribe_durable
+    pub fn durable(self, client_id: &str, name: &str) -> Result<Self, DurableError> {
+        Ok(Self { durable: Some(Durable::new(client_id, name)?), ..self })
+    }
+
     /// What a consumer of `destination` asks its broker for.
     pub(crate) fn subscription(self, destination: Destination) -> Subscription {
-        let Self { ack: _, prefetch, priority, exclusive } = self;
-        Subscription { prefetch, priority, exclusive, ..Subscription::new(destination) }
+        let Self { ack: _, prefetch, priority, exclusive, no_local, retroactive, durable } = self;
+        Subscription { prefetch, priority, exclusive, no_local, retroactive, durable, ..Subscription::new(destination) }
     }
 }
 
@@ -103,6 +141,7 @@ impl Consumer {
         let prefetch = subscription.prefetch.unwrap_or(match subscription.destination.kind() {
             DestinationKind::Queue if subscription.browses => broker.browser_prefetch,
             DestinationKind::Queue => broker.queue_prefetch,
+            DestinationKind::Topic if subscription.durable.is_some() => broker.durable_prefetch,
             DestinationKind::Topic => broker.topic_prefetch,
         });
         let (connection, consumer) = (attachment.id(), ConsumerId(inbox.number()));

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use flockmq_core::uri::UriError;
-use flockmq_core::{Address, Answer, ConfigError, DestinationError, MessageError, PropertiesError, Refusal};
+use flockmq_core::{
+    Address, Answer, ConfigError, DestinationError, DurableError, MessageError, PropertiesError, Refusal,
+};
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +22,9 @@ pub enum Error {
     /// The text names no destination.
     #[error(transparent)]
     Destination(#[from] DestinationError),
+    /// The texts name no durable subscription.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
     /// How a message fared is not known any more: nobody asked for a long time, while many others were refused.
     #[error("how the message fared was forgotten: {max} later refusals were not asked for either")]
     Forgotten {

@@ -92,9 +92,9 @@ pub use producer::{Producer, Receipt};
 pub use flockmq_core as core;
 pub use flockmq_core::{
     Address, Answer, BodyKind, BrokerId, CloseReason, Config, ConsumerPriority, ConsumerPriorityError, Destination,
-    DestinationError, DestinationKind, Event, FanoutConfig, Message as Received, MessageError, MessageId,
-    MulticastConfig, Peer, Priority, PriorityError, Properties, PropertiesError, Refusal, Role, Seed, Service, Stats,
-    Target, TargetState, Value,
+    DestinationError, DestinationKind, Durable, DurableError, Event, FanoutConfig, History, Message as Received,
+    MessageError, MessageId, MulticastConfig, Peer, Priority, PriorityError, Properties, PropertiesError, Refusal,
+    Role, Seed, Service, Stats, Target, TargetState, Value,
 };
 
 /// The README's example is compiled, so that it stays one.

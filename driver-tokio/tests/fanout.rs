@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use flockmq::{Builder, Config, Connection, Consumer, Error, Event, Events, Message, Outcome, Refusal, TargetState};
+use flockmq::TargetState;
+use flockmq::{
+    Builder, Config, Connection, Consumer, Error, Event, Events, Message, Outcome, Refusal, SubscribeOptions,
+};
 use tokio::net::TcpSocket;
 use tokio::sync::watch;
 
@@ -620,4 +623,34 @@ async fn a_broker_says_where_it_listens() {
     client.close().await.expect("closed");
     assert_eq!(client.listening().await, Err(Error::Closed));
     close_all(brokers.into_iter().chain([alone])).await;
+}
+
+/// Both brokers keep what is sent while the client is away; it is handed out once, and they are both told.
+#[tokio::test]
+async fn a_durable_subscription_is_kept_by_every_broker_and_deleted_on_all() {
+    let (brokers, addresses) = brokers(["durable-a", "durable-b"]).await;
+    let options = SubscribeOptions::default().durable("client", "audit").expect("names");
+    let client = connect(client_config(&addresses, 2)).await;
+    let consumer = client.subscribe_with("topic://t", options.clone()).await.expect("subscribed");
+    consumer.close().await.expect("closed");
+    client.send("topic://t", "to both").await.expect("accepted");
+    for broker in &brokers {
+        assert_eq!(broker.stats().await.expect("counts").broker.kept, 1);
+        let in_place = broker.unsubscribe_durable("client", "other").await;
+        assert!(matches!(in_place, Err(Error::Refused(Refusal::DurableUnknown(_)))));
+    }
+    let mut consumer = client.subscribe_with("topic://t", options).await.expect("subscribed");
+    assert_eq!(next_text(&mut consumer).await, "to both");
+    assert!(is_quiet(&mut consumer).await, "the other copy is recognised");
+    let in_use = client.unsubscribe_durable("client", "audit").await;
+    assert!(matches!(in_use, Err(Error::Refused(Refusal::DurableInUse(_)))), "{in_use:?}");
+    consumer.close().await.expect("closed");
+    assert_eq!(client.unsubscribe_durable("client", "audit").await, Ok(()));
+    for broker in &brokers {
+        let stats = broker.stats().await.expect("counts").broker;
+        assert_eq!((stats.durables, stats.kept), (0, 0));
+    }
+    let gone = client.unsubscribe_durable("client", "audit").await;
+    assert!(matches!(gone, Err(Error::Refused(Refusal::DurableUnknown(_)))), "{gone:?}");
+    close_all(brokers.into_iter().chain([client])).await;
 }

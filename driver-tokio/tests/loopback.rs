@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use flockmq::{AckMode, Builder, Config, Connection, Error, Event, Message, Outcome, SubscribeOptions};
+use flockmq::{
+    AckMode, Builder, Config, Connection, Error, Event, History, Message, Outcome, Refusal, SubscribeOptions,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -227,7 +229,7 @@ async fn a_vm_connection_may_wait_for_somebody_else_to_start_the_broker() {
 #[tokio::test]
 async fn what_was_not_acknowledged_goes_to_the_next_consumer() {
     let connection = connect(Config::alone("redeliver")).await;
-    let individual = SubscribeOptions { ack: AckMode::Individual, prefetch: Some(10) };
+    let individual = SubscribeOptions { ack: AckMode::Individual, prefetch: Some(10), ..SubscribeOptions::default() };
     let mut first = connection.subscribe_with("queue://q", individual).await.expect("subscribed");
     for text in ["a", "b", "c", "d"] {
         connection.send("queue://q", text).await.expect("accepted");
@@ -268,6 +270,64 @@ async fn a_released_delivery_comes_again() {
         found.insert(next_text(&mut consumer).await);
     }
     assert_eq!(found, BTreeSet::from(["a".to_owned(), "b".to_owned()]));
+    connection.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_durable_subscription_waits_for_its_consumer_and_is_deleted_without_one() {
+    let connection = connect(Config::alone("durable")).await;
+    let options = SubscribeOptions::default().durable("client", "audit").expect("names");
+    let mut first = connection.subscribe_with("topic://t", options.clone()).await.expect("subscribed");
+    connection.send("topic://t", "a").await.expect("accepted");
+    assert_eq!(next_text(&mut first).await, "a");
+    let in_use = connection.subscribe_with("topic://t", options.clone()).await.expect_err("in use");
+    let expected = "refused: the durable subscription 'client/audit' is in use; it can have one consumer at a time, and be \
+                    deleted without one";
+    assert_eq!(in_use.to_string(), expected);
+    assert_eq!(connection.unsubscribe_durable("client", "audit").await, Err(in_use));
+    first.close().await.expect("closed");
+
+    connection.send("topic://t", "b").await.expect("accepted");
+    let mut second = connection.subscribe_with("topic://t", options.clone()).await.expect("subscribed");
+    assert_eq!(next_text(&mut second).await, "b");
+    second.close().await.expect("closed");
+    assert_eq!(connection.unsubscribe_durable("client", "audit").await, Ok(()));
+    let gone = connection.unsubscribe_durable("client", "audit").await.expect_err("gone");
+    assert_eq!(gone.to_string(), "refused: there is no durable subscription 'client/audit'");
+    assert!(matches!(connection.unsubscribe_durable("", "audit").await, Err(Error::Durable(_))));
+    let queue = connection.subscribe_with("queue://q", options).await.map(drop).expect_err("a queue");
+    assert!(matches!(queue, Error::Refused(Refusal::TopicsOnly(_))), "{queue}");
+    connection.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_no_local_consumer_is_not_handed_what_its_own_connection_sends() {
+    let name = "no-local";
+    let (own, other) = (connect(Config::alone(name)).await, connect(Config::alone(name)).await);
+    let options = SubscribeOptions { no_local: true, ..SubscribeOptions::default() };
+    let mut consumer = own.subscribe_with("topic://t", options).await.expect("subscribed");
+    own.send("topic://t", "mine").await.expect("accepted");
+    other.send("topic://t", "theirs").await.expect("accepted");
+    assert_eq!(next_text(&mut consumer).await, "theirs");
+    own.close().await.expect("closed");
+    other.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_late_consumer_may_ask_for_what_its_topic_remembers() {
+    let mut config = Config::alone("late");
+    config.broker.policies.default.history = History::Count(2);
+    let connection = connect(config).await;
+    for text in ["a", "b", "c"] {
+        connection.send("topic://t", text).await.expect("accepted");
+    }
+    let retained = Message::text("kept").property("ActiveMQ.Retain", true).expect("a property");
+    connection.send("topic://t", retained).await.expect("accepted");
+    let options = SubscribeOptions { retroactive: true, ..SubscribeOptions::default() };
+    let mut late = connection.subscribe_with("topic://t", options).await.expect("subscribed");
+    let first = late.next_timeout(PATIENCE).await.expect("in time").expect("open");
+    assert_eq!((first.text(), first.property("ActiveMQ.Retained")), (Ok("kept"), Some(&true.into())));
+    assert_eq!([next_text(&mut late).await, next_text(&mut late).await], ["b", "c"]);
     connection.close().await.expect("closed");
 }
 

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use flockmq_core::wire::{Advert, AdvertStatus, Farewell, Frame, Hello, VERSION_MAX};
 use flockmq_core::{
     Ack, AckExtent, AckKind, BackoffConfig, Body, BridgeConfig, BrokerConfig, BrokerId, CloseReason, Command, Config,
-    ConnectionId, ConsumerId, ConsumerPriority, Demand, Destination, DialConfig, Event, FanoutConfig, GroupId, Input,
-    Instant, LinkConfig, LinkId, ListenerId, Message, MessageId, MulticastConfig, Node, Output, Path, ProducerId,
-    Refusal, RemoteConfig, RequestId, Role, Seed, Service, Subscription, Tag, Timestamp, What,
+    ConnectionId, ConsumerId, ConsumerPriority, Demand, Destination, DialConfig, Durable, Event, FanoutConfig, GroupId,
+    Input, Instant, LinkConfig, LinkId, ListenerId, Message, MessageId, MulticastConfig, Node, Output, Path,
+    ProducerId, Refusal, RemoteConfig, RequestId, Role, Seed, Service, Subscription, Tag, Timestamp, What,
 };
 use flockmq_tests::Choice;
 
@@ -297,6 +297,7 @@ impl Bench {
             | Command::CloseProducer { request, .. }
             | Command::Detach { request, .. }
             | Command::Produce { request, .. }
+            | Command::RemoveDurable { request, .. }
             | Command::Subscribe { request, .. } => Some(request),
             Command::Ack { .. } | Command::Send { .. } | Command::Stop => None,
         };
@@ -419,11 +420,11 @@ impl Bench {
         let broker = found.broker;
         let number = u32::from(choice.place(4));
         let usual: &[u64] = match (self.node.config().role, found.role) {
-            (_, Role::Client) => &[0, 0, 10, 10, 12, 13, 13, 15],
-            (Role::Client, _) => &[0, 0, 0, 5, 5, 16, 17, 17, 23],
+            (_, Role::Client) => &[0, 0, 10, 10, 12, 13, 13, 15, 24],
+            (Role::Client, _) => &[0, 0, 0, 5, 5, 16, 17, 17, 23, 25],
             _ => &[0, 0, 0, 5, 7, 7, 9, 20, 21],
         };
-        match if choice.chance(1, 16) { choice.below(25) } else { choice.pick(usual) } {
+        match if choice.chance(1, 16) { choice.below(27) } else { choice.pick(usual) } {
             0..5 => {
                 let tag = found.tags.entry(number).or_default();
                 *tag = if choice.chance(1, 8) { huge(choice) } else { tag.saturating_add(1) };
@@ -457,6 +458,8 @@ impl Bench {
                 _ => Frame::Goodbye(Farewell::Refused("no".to_owned())),
             },
             23 => Frame::Browsed { number },
+            24 => Frame::RemoveDurable { number, durable: durable(choice) },
+            25 => Frame::DurableRemoved { number, result: choice.pick(&[Ok(()), Err(REFUSAL)].each_ref()).clone() },
             _ => Frame::Hello(Box::new(strange(hello(broker, Role::Peer), choice))),
         }
     }
@@ -475,6 +478,7 @@ fn answer((node, ours): (BrokerId, Role), (broker, theirs): (BrokerId, Role), fr
         (_, Frame::Hello(_)) if node < broker => vec![Frame::Propose { ended: 0 }],
         (_, Frame::Open { .. }) => vec![Frame::Synced],
         (_, Frame::Propose { ended }) => vec![Frame::Open { generation: ended.saturating_add(1) }, Frame::Synced],
+        (_, Frame::RemoveDurable { number, .. }) => vec![Frame::DurableRemoved { number, result: Ok(()) }],
         (_, Frame::Subscribe { number, .. }) => vec![Frame::Subscribed { number, result: Ok(()) }],
         (_, Frame::Synced) => vec![Frame::SyncedHeard],
         _ => Vec::new(),
@@ -566,7 +570,7 @@ fn command(choice: &mut Choice<'_>) -> Command {
     let producer = choice.below(4);
     let connection = if choice.chance(1, 8) { choice.below(3) } else { producer % 2 };
     let (consumer, connection) = (ConsumerId(connection * 4 + choice.below(4)), ConnectionId(connection));
-    match choice.below(16) {
+    match choice.below(17) {
         0..4 => {
             let count = 1 + choice.below(3);
             let body = |choice: &mut Choice<'_>| Body::bytes(vec![b'y'; choice.pick(&[8, 0, 200, 301])]);
@@ -578,6 +582,7 @@ fn command(choice: &mut Choice<'_>) -> Command {
         12 => Command::CloseConsumer { request, connection, consumer, seen: tag(choice) },
         13 => Command::CloseProducer { request, connection, producer },
         14 => Command::Attach { request, connection },
+        15 => Command::RemoveDurable { request, connection, durable: durable(choice) },
         _ => Command::Detach { request, connection },
     }
 }
@@ -599,8 +604,15 @@ fn subscription(choice: &mut Choice<'_>) -> Subscription {
         priority: choice.pick(&[ConsumerPriority::MIN, ConsumerPriority::MAX]),
         exclusive: choice.chance(1, 8),
         browses: choice.chance(1, 8),
+        no_local: choice.chance(1, 4),
+        retroactive: choice.chance(1, 4),
+        durable: choice.chance(1, 4).then(|| durable(choice)),
         ..Subscription::new(destination)
     }
+}
+
+fn durable(choice: &mut Choice<'_>) -> Durable {
+    Durable::new("client", choice.pick(&["a", "b"])).expect("valid")
 }
 
 fn destination(choice: &mut Choice<'_>) -> Destination {

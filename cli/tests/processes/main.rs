@@ -5,6 +5,7 @@ mod bodies;
 mod broker;
 mod brokers;
 mod demo;
+mod durable;
 mod endings;
 mod fanout;
 mod folder;

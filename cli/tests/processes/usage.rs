@@ -5,7 +5,7 @@ use crate::running::{Running, run};
 
 #[test]
 fn bad_usage_exits_with_2_and_quotes_the_fault() {
-    let cases: [(&[&str], &str); 45] = [
+    let cases: [(&[&str], &str); 49] = [
         (&[], "Usage: flockmq"),
         (&["subscrib"], "'subscrib'"),
         (&["publish", "peer://g"], "<DEST>"),
@@ -25,6 +25,10 @@ fn bad_usage_exits_with_2_and_quotes_the_fault() {
         (&["subscribe", "peer://g/n", "topic://"], "a destination needs a name"),
         (&["subscribe", "peer://g/n", "q", "--format", "xml"], "'xml'"),
         (&["subscribe", "peer://g/n", "q", "--ack", "never"], "'never'"),
+        (&["subscribe", "fanout:(static:(tcp://h:1))", "topic://t", "--durable", "a"], "--client-id"),
+        (&["subscribe", "fanout:(static:(tcp://h:1))", "topic://t", "--client-id", "a"], "--durable"),
+        (&["subscribe", "fanout:(static:(tcp://h:1))", "topic://t", "--durable", "a", "--client-id", ""], "client id"),
+        (&["subscribe", "peer://g/n", "topic://t", "--durable", "a", "--client-id", "b"], "outlast"),
         (&["peers", "peer:///n"], "peer:///n"),
         (&["uri", "peer://g?networkTTL=x"], "'x' is no value for 'networkTTL'"),
         (&["publish", "fanout:(multicast://default)?minAckCount=0", "q", "x"], "'0' is out of range for 'minAckCount'"),

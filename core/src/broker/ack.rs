@@ -31,6 +31,7 @@ impl Broker {
         }
         .map_err(|NotOutstanding| not_outstanding)?;
         connection.outstanding_bytes -= before - subscription.outstanding.bytes();
+        let rejected = subscription.archive.as_mut().map(|archive| archive.settle(ack)).unwrap_or_default();
         subscription.progressed(now);
         let mut returned = BTreeSet::new();
         match ack.kind {
@@ -44,6 +45,9 @@ impl Broker {
             AckKind::Rejected => {
                 for Held { slot, entry } in taken {
                     self.fail(now, slot, &entry, Cause::Rejected, out);
+                }
+                for message in rejected {
+                    self.reject(now, &message, out);
                 }
             }
             AckKind::Released => {

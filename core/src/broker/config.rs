@@ -36,6 +36,16 @@ pub struct BrokerConfig {
     pub groups_max: usize,
     /// How many bytes may wait for one topic subscriber; publishers wait while there are more.
     pub topic_bytes_max: u64,
+    /// The default prefetch of a durable subscription's consumer.
+    pub durable_prefetch: u32,
+    /// How many durable subscriptions there may be.
+    pub durables_max: usize,
+    /// How many bytes may wait for one durable subscription. With a consumer, publishers wait while there are more, as
+    /// for any topic subscriber; without one, its oldest messages are dropped and counted.
+    pub durable_bytes_max: u64,
+    /// How many bytes all topics together may remember for those who subscribe late; beyond it the topic that has
+    /// something new to remember forgets its oldest.
+    pub history_bytes_max: u64,
     /// How long a topic subscriber may take nothing while publishers wait for it; after that its oldest messages
     /// are dropped and counted instead, until it takes something again.
     pub stalled_after: Duration,
@@ -55,7 +65,8 @@ pub struct BrokerConfig {
 impl Default for BrokerConfig {
     /// ActiveMQ's prefetch of 1000 for queues, 500 for who looks at one and 32767 for topics; 10 000 destinations, 1000 connections with 1000
     /// consumers and producers each, 8192 messages unaccepted; 64 MiB in a queue and 1024 idle groups, 16 MiB for a subscriber, 1 s until
-    /// one counts as stalled; 8 MiB a message; duplicates of 1024 producers.
+    /// one counts as stalled; 8 MiB a message; duplicates of 1024 producers. 1000 durable subscriptions with a prefetch of
+    /// 100 and 16 MiB each; 64 MiB remembered.
     fn default() -> Self {
         Self {
             destinations_max: 10_000,
@@ -70,6 +81,10 @@ impl Default for BrokerConfig {
             queue_bytes_max: 64 * 1024 * 1024,
             groups_max: 1_024,
             topic_bytes_max: 1024 * 1024,
+            durable_prefetch: 100,
+            durables_max: 1_000,
+            durable_bytes_max: 16 * 1024 * 1024,
+            history_bytes_max: 64 * 1024 * 1024,
             stalled_after: Duration::from_secs(1),
             message_max: 8 * 1024 * 1024,
             checks_duplicates: true,
@@ -85,6 +100,7 @@ impl BrokerConfig {
         let default = match subscription.destination.kind() {
             DestinationKind::Queue if subscription.browses => self.browser_prefetch,
             DestinationKind::Queue => self.queue_prefetch,
+            DestinationKind::Topic if subscription.durable.is_some() => self.durable_prefetch,
             DestinationKind::Topic => self.topic_prefetch,
         };
         match subscription.prefetch.unwrap_or(default) {

@@ -137,7 +137,7 @@ impl Broker {
         };
         tracing::debug!(%id, cause = cause.describe(), %grave, "dead letter");
         self.stats.dead_lettered += 1;
-        self.place(now, place, 0, Arc::new(dead_letter(message, grave, cause)), out);
+        self.place(now, place, None, 0, Arc::new(dead_letter(message, grave, cause)), out);
     }
 }
 

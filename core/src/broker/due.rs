@@ -70,11 +70,7 @@ impl Broker {
     /// Ends what waits for a subscriber and is worth nothing any more.
     fn expire_pending(&mut self, now: Instant, id: SubscriptionId, out: &mut Outbox<Output>) {
         while let Some(pending) = self.subscriptions.get_mut(id).and_then(|found| found.pending.pop_expired(now)) {
-            let known = self.registry.resolve(&pending.message.destination, &self.subscriptions, &self.config);
-            match known {
-                Ok(slot) => self.expire(now, slot, &pending.message, out),
-                Err(_) => self.stats.expired += 1,
-            }
+            self.expire_waiting(now, &pending.message, out);
         }
         self.schedule_subscriber(id);
     }

@@ -25,6 +25,11 @@ impl Pending {
     pub(super) fn expires_at(&self) -> Option<Instant> {
         self.message.body.time_to_live.map(|left| self.arrived_at + left)
     }
+
+    /// True if its message is worth nothing any more.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.expires_at().is_some_and(|at| at <= now)
+    }
 }
 
 impl Broker {
@@ -33,6 +38,14 @@ impl Broker {
         self.stats.expired_queued += 1;
         self.let_go(slot, entry);
         self.expire(now, slot, &entry.message, out);
+    }
+
+    /// Ends a topic's message that has waited for a subscriber until its time was up.
+    pub(super) fn expire_waiting(&mut self, now: Instant, message: &Message, out: &mut Outbox<Output>) {
+        match self.registry.resolve(&message.destination, &self.subscriptions, &self.config) {
+            Ok(slot) => self.expire(now, slot, message, out),
+            Err(_) => self.stats.expired += 1,
+        }
     }
 
     /// Ends a message whose time is up.

@@ -9,9 +9,11 @@ mod dead_letter;
 mod delayed;
 mod dispatch;
 mod due;
+mod durable;
 mod exclusive;
 mod expiry;
 mod group;
+mod history;
 mod index;
 mod outstanding;
 mod parking;
@@ -32,6 +34,7 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use due::Due;
+use durable::Claim;
 use expiry::{age, is_over};
 use outstanding::Held;
 use queue::Entry;
@@ -41,6 +44,7 @@ use topic::Audience;
 
 pub use config::BrokerConfig;
 pub use dead_letter::{DeadLetterPolicy, DeadLetterQueue, NonPersistent};
+pub use history::History;
 pub(crate) use parking::Taken;
 pub use policy::{DestinationPolicy, Policies, PolicyEntry};
 pub use redelivery::RedeliveryPolicy;
@@ -49,8 +53,8 @@ pub(crate) use subscription::{Limits, Remote, Subscriber};
 
 use crate::base::{Audit, Deadlines, Instant, Outbox, Situation};
 use crate::model::{
-    ConnectionId, ConsumerId, Delivery, Demand, Destination, DestinationKind, LinkId, Message, MessageId, Origin,
-    ProducerId, Refusal, Tag, Ticket, What,
+    ConnectionId, ConsumerId, Delivery, Demand, Destination, DestinationKind, Durable, LinkId, Message, MessageId,
+    Origin, ProducerId, Refusal, Tag, Ticket, What,
 };
 
 /// What a broker says.
@@ -92,9 +96,11 @@ pub(crate) struct Broker {
     connections: BTreeMap<Origin, Connection>,
     registry: Registry,
     subscriptions: Subscriptions,
+    durables: BTreeMap<Durable, SubscriptionId>,
     audit: Audit<ProducerId>,
     wanted: BTreeMap<Demand, usize>,
     congested: BTreeSet<Slot>, // Destinations with parked messages.
+    remembered_bytes: u64,     // Of all topics.
     due: Deadlines<Due>,
     buried: Audit<ProducerId>, // Topics' messages that are dead letters.
     stats: BrokerStats,
@@ -128,8 +134,10 @@ impl Broker {
             connections: BTreeMap::new(),
             registry: Registry::default(),
             subscriptions: Subscriptions::default(),
+            durables: BTreeMap::new(),
             wanted: BTreeMap::new(),
             congested: BTreeSet::new(),
+            remembered_bytes: 0,
             stats: BrokerStats::default(),
         }
     }
@@ -176,7 +184,7 @@ impl Broker {
         out: &mut Outbox<Output>,
     ) -> Result<(), Refusal> {
         self.catch_up(now, out);
-        let connection = self.connections.get_mut(&origin).ok_or(Refusal::unknown_consumer(consumer))?;
+        let connection = self.connections.get(&origin).ok_or(Refusal::unknown_consumer(consumer))?;
         if connection.consumers.contains_key(&consumer) {
             return Err(Refusal::AlreadyExists { what: What::Consumer, number: consumer.0 });
         }
@@ -184,17 +192,35 @@ impl Broker {
             return Err(Refusal::LimitReached { what: What::Consumer, max: self.config.consumers_max as u64 });
         }
         let prefetch = self.config.prefetch(&subscriber.subscription)?;
+        subscriber.subscription.check_kind()?;
         if subscriber.subscription.browses {
             return self.browse(now, origin, consumer, subscriber, prefetch, out);
         }
+        let limits = connection.limits.clone();
+        self.check_durable(origin, &limits, &subscriber.subscription)?;
         let destination = subscriber.subscription.destination.clone();
         let demand = Demand { destination: destination.clone(), path: subscriber.path.clone() };
         if !destination.is_pattern() {
             self.registry.resolve(&destination, &self.subscriptions, &self.config)?;
         }
-        let id = self.subscriptions.insert(now, origin, consumer, subscriber, prefetch, &connection.limits);
-        connection.consumers.insert(consumer, id);
+        let is_retroactive = subscriber.subscription.retroactive;
+        let durable = subscriber.subscription.durable.clone();
+        let claim = self.claim(now, &subscriber.subscription, out);
+        let is_known = claim.as_ref().is_some_and(|claim| claim.is_known);
+        let id = self.subscriptions.insert(now, origin, consumer, subscriber, prefetch, &limits);
+        self.connections.get_mut(&origin).expect("just found").consumers.insert(consumer, id);
         let slots = self.registry.join(id, &self.subscriptions);
+        if let (Some(durable), Some(Claim { archive, .. })) = (durable, claim) {
+            self.durables.insert(durable, id);
+            self.subscriptions.get_mut(id).expect("just inserted").archive = Some(archive);
+            self.drain_archive(now, id, out);
+        }
+        if is_known {
+            return Ok(()); // What it wants was wanted all the while.
+        }
+        if is_retroactive {
+            self.recover(now, id, &slots, out);
+        }
         let count = self.wanted.entry(demand.clone()).or_insert(0);
         *count += 1;
         let is_first = *count == 1;
@@ -255,6 +281,9 @@ impl Broker {
 
     /// Takes a consumer away and its deliveries back. Those up to `seen` may have been looked at.
     fn remove_consumer(&mut self, id: SubscriptionId, seen: Tag) -> Gone {
+        if let Some(gone) = self.suspend(id, seen) {
+            return gone;
+        }
         let mut subscription = self.subscriptions.remove(id).expect("a connection's consumer has a subscription");
         self.due.set(Due::Subscriber(id), None);
         if subscription.browse.is_some() {
@@ -282,13 +311,19 @@ impl Broker {
             pending.extend(core::iter::from_fn(|| subscription.pop_pending()));
         }
         let demand = Demand { destination: subscription.destination, path: subscription.path };
-        let count = self.wanted.get_mut(&demand).expect("a subscription's demand is counted");
+        let is_last = self.release_demand(&demand);
+        Gone { bytes, slots, pending, unwanted: is_last.then_some(demand) }
+    }
+
+    /// A subscription has ended; true if nobody wants what it wanted any more.
+    fn release_demand(&mut self, demand: &Demand) -> bool {
+        let count = self.wanted.get_mut(demand).expect("a subscription's demand is counted");
         *count -= 1;
         let is_last = *count == 0;
         if is_last {
-            self.wanted.remove(&demand);
+            self.wanted.remove(demand);
         }
-        Gone { bytes, slots, pending, unwanted: is_last.then_some(demand) }
+        is_last
     }
 
     /// Does what is due, and gives up on topic subscribers that have taken nothing for too long.
@@ -355,25 +390,36 @@ impl Broker {
                 // It came over a bridge first, and may have gone no further for the brokers it had crossed. Straight
                 // from its client it may; who has it already drops it.
                 Situation::DuplicatePassedOn.met();
-                self.publish(now, slot, &message, Audience::Peers, out);
+                self.publish(now, slot, Some(from), &message, Audience::Peers, out);
             }
             return;
         }
         if is_over(&message) {
             return self.expire(now, slot, &message, out);
         }
-        self.place(now, slot, redeliveries, message, out);
+        self.place(now, slot, Some(from), redeliveries, message, out);
     }
 
-    /// Gives a message its place at its destination.
-    fn place(&mut self, now: Instant, slot: Slot, redeliveries: u32, message: Arc<Message>, out: &mut Outbox<Output>) {
+    /// Gives a message its place at its destination, whoever it is from; none if it is the broker's own.
+    fn place(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        from: Option<Origin>,
+        redeliveries: u32,
+        message: Arc<Message>,
+        out: &mut Outbox<Output>,
+    ) {
         match &mut self.registry.get_mut(slot).room {
             Room::Queue(queue) => {
                 let entry = queue.entry(now, message, redeliveries);
                 self.stats.accepted_queued += 1;
                 self.offer(now, slot, entry, out);
             }
-            Room::Topic => self.publish(now, slot, &message, Audience::All, out),
+            Room::Topic => {
+                self.remember(now, slot, from, &message);
+                self.publish(now, slot, from, &message, Audience::All, out);
+            }
         }
     }
 
@@ -428,7 +474,7 @@ impl Broker {
         }
     }
 
-    /// Hands a message to a subscription that has credit.
+    /// Hands a message to a subscription that has credit, and tells by which tag.
     fn deliver(
         &mut self,
         now: Instant,
@@ -437,7 +483,7 @@ impl Broker {
         redeliveries: u32,
         held: Option<Held>,
         out: &mut Outbox<Output>,
-    ) {
+    ) -> Tag {
         let Pending { mut message, arrived_at } = pending;
         let subscription = self.subscriptions.get_mut(id).expect("whoever is delivered to is subscribed");
         let connection =
@@ -459,6 +505,7 @@ impl Broker {
             consumer: subscription.consumer,
             delivery: Delivery { tag, redeliveries, message },
         });
+        tag
     }
 
     fn has_credit(&self, id: SubscriptionId) -> bool {

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::dead_letter::DeadLetterPolicy;
+use super::history::History;
 use super::redelivery::RedeliveryPolicy;
 use crate::model::Destination;
 
@@ -16,6 +17,8 @@ pub struct DestinationPolicy {
     pub redelivery: RedeliveryPolicy,
     /// What becomes of messages that can't be delivered.
     pub dead_letters: DeadLetterPolicy,
+    /// What a topic remembers for those who subscribe late.
+    pub history: History,
 }
 
 /// Which policy holds for which destination (ActiveMQ's `policyMap`).

@@ -1,9 +1,11 @@
 //! The destinations there are, and who consumes from each.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use super::BrokerConfig;
+use super::history::Past;
 use super::index::Index;
 use super::parking::Parked;
 use super::place::Place;
@@ -35,6 +37,7 @@ pub(super) struct Entry {
     pub(super) consumers: Vec<Consumer>, // First in turn first; of a topic, one for each bridge.
     pub(super) exclusive: Option<SubscriptionId>, // Queues: whoever has it to itself.
     pub(super) parked: VecDeque<Parked>,
+    pub(super) past: Option<Box<Past>>, // Of a topic that remembers something.
 }
 
 /// What a destination of its kind keeps.
@@ -170,7 +173,7 @@ impl Registry {
             DestinationKind::Topic => Room::Topic,
         };
         let (name, consumers, parked) = (name.clone(), Vec::new(), VecDeque::new());
-        let mut entry = Entry { name, room, policy, consumers, exclusive: None, parked };
+        let mut entry = Entry { name, room, policy, consumers, exclusive: None, parked, past: None };
         entry.gather(&self.patterns, subscriptions);
         let name = entry.name.clone();
         let slot = self.entries.insert(entry);

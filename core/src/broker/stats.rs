@@ -14,7 +14,8 @@ pub struct BrokerStats {
     pub acknowledged: u64,
     /// Messages that came over a bridge a second time and were not taken again.
     pub duplicates: u64,
-    /// Messages dropped because their topic subscriber was stalled.
+    /// Messages dropped because their topic subscriber was stalled, or durable, without a consumer, and full; and
+    /// those kept for a durable one that nobody can be handed any more.
     pub dropped: u64,
     /// Queues' messages accepted, duplicates not included. Each waits, is outstanding, was
     /// acknowledged or let go, has expired or failed.
@@ -46,6 +47,14 @@ pub struct BrokerStats {
     pub outstanding: u64,
     /// As many of them as are queues' messages, which go back to their queue if they are not accepted.
     pub outstanding_queued: u64,
+    /// Durable subscriptions there are now, with or without a consumer.
+    pub durables: u64,
+    /// Messages kept for durable subscriptions now, those handed out and not acknowledged among them.
+    pub kept: u64,
+    /// Bytes of those that are not handed out.
+    pub kept_bytes: u64,
+    /// Bytes that topics remember now for those who subscribe late.
+    pub remembered_bytes: u64,
 }
 
 impl Broker {
@@ -59,6 +68,9 @@ impl Broker {
                 stats.delayed += queue.delayed() as u64;
             }
         }
+        stats.remembered_bytes = self.remembered_bytes;
+        stats.durables = self.durables.len() as u64;
+        (stats.kept, stats.kept_bytes) = self.kept();
         for subscription in self.subscriptions.iter() {
             stats.outstanding += subscription.outstanding.count() as u64;
             stats.outstanding_queued += subscription.outstanding.held() as u64;

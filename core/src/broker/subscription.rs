@@ -1,10 +1,12 @@
 //! Who takes messages, and what waits for them.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::backlog::Backlog;
 use super::browse::Browse;
+use super::durable::Archive;
 use super::outstanding::Outstanding;
 use crate::base::{Arena, Instant, Key, Situation};
 use crate::model::{self, BrokerId, ConsumerId, ConsumerPriority, Destination, Message, Origin, Path};
@@ -27,6 +29,8 @@ pub(crate) struct Limits {
     pub message_max: Option<u64>,
     /// For a bridge: the broker at its other end, which is handed nothing that crossed it before.
     pub remote: Option<Remote>,
+    /// For a client's: who it is.
+    pub client: Option<BrokerId>,
 }
 
 /// What a bridge's other end takes.
@@ -68,7 +72,10 @@ pub(super) struct Subscription {
     pub(super) is_exclusive: bool,
     pub(super) browse: Option<Browse>, // Of one that only looks.
     priority: ConsumerPriority,
-    prefetch: u32,
+    pub(super) client: Option<BrokerId>,
+    pub(super) archive: Option<Box<Archive>>, // Durable ones only.
+    is_no_local: bool,
+    prefetch: u32, // Nothing while a durable one has no consumer.
     message_max: Option<u64>,
     remote: Option<Remote>,
     pub(super) pending: Backlog, // Topics only: what waits for credit.
@@ -89,6 +96,17 @@ impl Subscription {
         self.remote
             .as_ref()
             .is_none_or(|remote| message.path.len() < remote.hops_max as usize && !message.path.contains(remote.broker))
+    }
+
+    /// True if the consumer's own connection sent `message`, and doesn't want it back. A client's messages bear its id,
+    /// by whichever way they come; what an application of this broker sends comes from its connection.
+    #[inline]
+    pub(super) fn declines(&self, from: Option<Origin>, message: &Message) -> bool {
+        self.is_no_local
+            && match self.client {
+                None => Some(self.origin) == from,
+                Some(client) => message.id.producer.broker == client,
+            }
     }
 
     /// True if `message` is not too large for this consumer.
@@ -117,6 +135,19 @@ impl Subscription {
         self.remote.is_some()
     }
 
+    /// False for a durable one that has no consumer.
+    pub(super) fn is_active(&self) -> bool {
+        self.prefetch > 0
+    }
+
+    /// Its consumer has gone: it takes nothing, and holds up nobody. Tells how many bytes were outstanding.
+    pub(super) fn suspend(&mut self) -> u64 {
+        self.prefetch = 0;
+        self.message_max = None;
+        self.is_stalled = true;
+        core::mem::take(&mut self.outstanding).bytes()
+    }
+
     /// The consumer took or answered something.
     pub(super) fn progressed(&mut self, now: Instant) {
         self.progressed_at = now;
@@ -130,7 +161,8 @@ impl Subscription {
 
     /// True if publishers have to wait for this subscriber.
     pub(super) fn is_full(&self, bytes_max: u64) -> bool {
-        self.pending.bytes() >= bytes_max && !self.is_stalled
+        let is_full = self.archive.as_ref().map_or(self.pending.bytes() >= bytes_max, |archive| archive.is_full());
+        is_full && !self.is_stalled
     }
 
     /// When this subscriber counts as stalled, if publishers wait for it.
@@ -158,6 +190,16 @@ impl Subscription {
         }
         self.pending.push(pending);
         dropped
+    }
+
+    /// Keeps a durable subscription's message, dropping the oldest beyond its limit if nobody takes any; tells how many.
+    pub(super) fn archive(&mut self, now: Instant, pending: Pending) -> u64 {
+        let archive = self.archive.as_mut().expect("only durable subscriptions keep anything");
+        if archive.is_drained() {
+            self.progressed_at = now; // Its consumer had taken everything until now.
+        }
+        archive.keep(pending);
+        if self.is_stalled { archive.trim() } else { 0 }
     }
 
     /// The next of what waits for credit.
@@ -191,6 +233,9 @@ impl Subscriptions {
             is_exclusive: subscriber.subscription.exclusive,
             browse: None,
             priority: subscriber.subscription.priority,
+            client: limits.client,
+            archive: None,
+            is_no_local: subscriber.subscription.no_local,
             prefetch,
             message_max: limits.message_max,
             remote: limits.remote.clone(),

@@ -25,33 +25,53 @@ impl Broker {
         &mut self,
         now: Instant,
         slot: Slot,
+        from: Option<Origin>,
         message: &Arc<Message>,
         audience: Audience,
         out: &mut Outbox<Output>,
     ) {
         for index in 0..self.registry.get(slot).consumers.len() {
             let id = self.registry.get(slot).consumers[index].id;
-            let has_credit = self.has_credit(id);
-            let subscription = self.subscriptions.get_mut(id).expect("a destination's consumers are subscribed");
-            if !subscription.admits(message) || (audience == Audience::Peers && !subscription.is_bridge()) {
-                continue;
-            }
-            if !subscription.fits(message) {
-                Situation::SubscriberTooSmall.met();
-                self.stats.dropped += 1;
-                continue;
-            }
-            if has_credit && subscription.is_drained() {
-                let pending = Pending { message: Arc::clone(message), arrived_at: now };
-                self.deliver(now, id, pending, 0, None, out);
-            } else {
-                let mut kept = Pending { message: Arc::clone(message), arrived_at: now };
-                unpin(&mut kept.message);
-                let is_mortal = kept.expires_at().is_some();
-                self.stats.dropped += subscription.pend(now, kept, self.config.topic_bytes_max);
-                if is_mortal {
-                    self.schedule_subscriber(id);
-                }
+            self.publish_to(now, id, from, message, audience, out);
+        }
+    }
+
+    /// Hands a message to one subscriber if it is of the audience and wants it, or lets it wait for credit.
+    #[inline]
+    pub(super) fn publish_to(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        from: Option<Origin>,
+        message: &Arc<Message>,
+        audience: Audience,
+        out: &mut Outbox<Output>,
+    ) {
+        let has_credit = self.has_credit(id);
+        let subscription = self.subscriptions.get_mut(id).expect("a destination's consumers are subscribed");
+        if !subscription.admits(message)
+            || subscription.declines(from, message)
+            || (audience == Audience::Peers && !subscription.is_bridge())
+        {
+            return;
+        }
+        if !subscription.fits(message) {
+            Situation::SubscriberTooSmall.met();
+            self.stats.dropped += 1;
+            return;
+        }
+        if subscription.archive.is_some() {
+            self.archive(now, id, message, out);
+        } else if has_credit && subscription.is_drained() {
+            let pending = Pending { message: Arc::clone(message), arrived_at: now };
+            self.deliver(now, id, pending, 0, None, out);
+        } else {
+            let mut kept = Pending { message: Arc::clone(message), arrived_at: now };
+            unpin(&mut kept.message);
+            let is_mortal = kept.expires_at().is_some();
+            self.stats.dropped += subscription.pend(now, kept, self.config.topic_bytes_max);
+            if is_mortal {
+                self.schedule_subscriber(id);
             }
         }
     }
@@ -80,6 +100,9 @@ impl Broker {
 
     /// Hands a subscriber what waits for it, as far as its credit goes.
     pub(super) fn drain_pending(&mut self, now: Instant, id: SubscriptionId, out: &mut Outbox<Output>) {
+        if self.subscriptions.get(id).is_some_and(|found| found.archive.is_some()) {
+            return self.drain_archive(now, id, out);
+        }
         while self.has_credit(id) {
             let subscription = self.subscriptions.get_mut(id).expect("whoever has credit is subscribed");
             let Some(pending) = subscription.pop_pending() else {

@@ -7,6 +7,7 @@ mod consumer;
 mod log;
 mod outcome;
 mod pump;
+mod removal;
 mod stream;
 mod subscription;
 mod target;
@@ -27,6 +28,7 @@ use bytes::Bytes;
 use consumer::{Consumers, Opening};
 use log::{Item, Log};
 use outcome::tell_settled;
+use removal::Removals;
 use stream::{Entry, Route, Stream};
 use target::{Replay, Target};
 
@@ -191,6 +193,7 @@ pub(crate) struct Fanout {
     unsettled_bytes: u64,
     deadlines: Deadlines<u32>,
     consumers: Consumers,
+    removals: Removals,
 }
 
 impl Fanout {
@@ -216,6 +219,7 @@ impl Fanout {
             encoder: SharedEncoder::default(),
             unsettled_bytes: 0,
             deadlines: Deadlines::new(),
+            removals: Removals::default(),
         }
     }
 
@@ -352,6 +356,7 @@ impl Fanout {
         for (connection, consumer) in self.consumers.lose(link) {
             out.push(Output::Browsed { connection, consumer });
         }
+        self.lose_removals(link, out);
         let targets = &self.targets;
         let is_up = |broker| targets.values().any(|target| target.found.broker == broker);
         for (number, stream) in &mut self.streams {
@@ -399,6 +404,10 @@ impl Fanout {
                 self.hear_subscribed(link, number, result, out);
                 Ok(())
             }
+            Frame::DurableRemoved { number, result } => {
+                self.hear_removed(link, number, result, out);
+                Ok(())
+            }
             frame => Err(format!("a {} frame is not for a client to hear", frame.name())),
         };
         if let Err(what) = result {
@@ -421,6 +430,7 @@ impl Fanout {
         for Opening { request, .. } in self.consumers.take_openings() {
             out.push(Output::Replied { request, result: Err(Refusal::Stopping) });
         }
+        self.stop_removals(out);
         self.close_streams(&Refusal::Stopping, |_| true, out);
     }
 
@@ -428,11 +438,13 @@ impl Fanout {
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
         self.expire_sends(now, out);
         self.expire_openings(now, out);
+        self.expire_removals(now, out);
     }
 
     /// When there is something to do next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        [self.deadlines.first(), self.consumers.poll_timeout()].into_iter().flatten().min()
+        let waits = [self.deadlines.first(), self.consumers.poll_timeout(), self.removals.poll_timeout()];
+        waits.into_iter().flatten().min()
     }
 
     /// The link that leads to whoever was found at this address, if it is up.

@@ -6,7 +6,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::consumer_priority::ConsumerPriority;
-use super::destination::Destination;
+use super::destination::{Destination, DestinationKind};
+use super::durable::Durable;
 use super::id::{BrokerId, ConnectionId, ConsumerId, Tag};
 
 /// What a consumer subscribes to, and how much it takes at once.
@@ -26,12 +27,43 @@ pub struct Subscription {
     /// One queue: whether it only looks at what waits there now (ActiveMQ's `QueueBrowser`). It is shown that in order,
     /// takes nothing and is told the end; acknowledging is for its credit alone.
     pub browses: bool,
+    /// True if a topic's consumer is not to be handed what its own connection sent (JMS `noLocal`). All connections of a
+    /// client count as one.
+    pub no_local: bool,
+    /// True if a topic's consumer is to be handed first what the topic remembers (ActiveMQ's `consumer.retroactive`).
+    pub retroactive: bool,
+    /// What a topic's subscription is known by that goes on without its consumer (JMS durable subscription).
+    pub durable: Option<Durable>,
 }
 
 impl Subscription {
     /// A consumer of `destination` that takes as much at a time as is usual for it.
     pub const fn new(destination: Destination) -> Self {
-        Self { destination, prefetch: None, priority: ConsumerPriority::MIN, exclusive: false, browses: false }
+        Self {
+            destination,
+            prefetch: None,
+            priority: ConsumerPriority::MIN,
+            exclusive: false,
+            browses: false,
+            no_local: false,
+            retroactive: false,
+            durable: None,
+        }
+    }
+
+    /// Refuses wishes that the destination's kind does not know.
+    pub(crate) fn check_kind(&self) -> Result<(), Refusal> {
+        let is_topic = self.destination.kind() == DestinationKind::Topic;
+        if is_topic || !(self.no_local || self.retroactive || self.durable.is_some()) {
+            Ok(())
+        } else {
+            Err(Refusal::TopicsOnly(self.destination.clone()))
+        }
+    }
+
+    /// True if a durable subscription that was asked for so goes on when it is asked for like `other`.
+    pub(crate) fn continues(&self, other: &Self) -> bool {
+        self.destination == other.destination && self.no_local == other.no_local
     }
 }
 
@@ -134,6 +166,15 @@ pub enum Refusal {
     /// A topic or a pattern where one queue is needed.
     #[error("only a queue can be browsed, one at a time; '{0}' is a topic or a pattern")]
     NotBrowsable(Destination),
+    /// A durable subscription that has a consumer already.
+    #[error("the durable subscription '{0}' is in use; it can have one consumer at a time, and be deleted without one")]
+    DurableInUse(Durable),
+    /// A durable subscription that does not exist.
+    #[error("there is no durable subscription '{0}'")]
+    DurableUnknown(Durable),
+    /// Something asked of a queue's consumer that only topics have.
+    #[error("'{0}' is a queue; durable and retroactive subscriptions and no-local are for topics")]
+    TopicsOnly(Destination),
 }
 
 /// What one of several brokers said to what was asked of all of them.
@@ -170,6 +211,8 @@ pub enum What {
     Destination,
     /// A producer.
     Producer,
+    /// A durable subscription.
+    Durable,
 }
 
 impl core::fmt::Display for What {
@@ -179,6 +222,7 @@ impl core::fmt::Display for What {
             Self::Consumer => "consumer",
             Self::Destination => "destination",
             Self::Producer => "producer",
+            Self::Durable => "durable subscription",
         })
     }
 }

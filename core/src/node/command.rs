@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Ack, Body, ConnectionId, ConsumerId, Destination, RequestId, Subscription, Tag};
+use crate::model::{Ack, Body, ConnectionId, ConsumerId, Destination, Durable, RequestId, Subscription, Tag};
 
 /// The application's side of its attachment to the embedded broker. Ids are the application's own choice, unique
 /// within the node; every command with a `request` is answered by one `Event::Replied`.
@@ -61,6 +61,16 @@ pub enum Command {
         producer: u64,
         /// Where its messages go.
         destination: Destination,
+    },
+    /// Deletes a durable subscription that has no consumer, with all that is kept for it; through fanout, on every
+    /// target that is up.
+    RemoveDurable {
+        /// To know the answer by.
+        request: RequestId,
+        /// Who asks.
+        connection: ConnectionId,
+        /// The subscription.
+        durable: Durable,
     },
     /// Sends messages. A producer's messages are numbered from 1 in the order sent; `Event::Accepted` and
     /// `Event::Refused` speak of them by that number.

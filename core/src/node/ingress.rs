@@ -64,6 +64,7 @@ impl Node {
             | Command::CloseProducer { request, .. }
             | Command::Detach { request, .. }
             | Command::Produce { request, .. }
+            | Command::RemoveDurable { request, .. }
             | Command::Subscribe { request, .. } => self.reply(request, Err(Refusal::Stopping)),
             Command::Ack { ack, .. } => self.tell(Event::AckRefused { ack, refusal: Refusal::Stopping }),
             Command::Send { producer, messages, .. } => {
@@ -135,6 +136,16 @@ impl Node {
                 let result = match &mut self.fanout {
                     Some(fanout) => result.and_then(|()| fanout.open_stream(connection, producer, &destination)),
                     None => result,
+                };
+                self.reply(request, result);
+            }
+            Command::RemoveDurable { request, connection, durable } => {
+                let result = match (self.client(connection).map(drop), &mut self.fanout) {
+                    (Ok(()), Some(fanout)) => {
+                        return fanout.remove_durable(now, &durable, request, &mut self.lanes.fanout);
+                    }
+                    (Ok(()), None) => self.broker.remove_durable(&durable, &mut self.lanes.broker),
+                    (Err(refusal), _) => Err(refusal),
                 };
                 self.reply(request, result);
             }

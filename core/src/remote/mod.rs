@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Outbox, Situation};
-use crate::model::{Ack, BrokerId, CloseReason, ConsumerId, Message, Refusal, Subscription, Tag, Ticket};
+use crate::model::{Ack, BrokerId, CloseReason, ConsumerId, Durable, Message, Refusal, Subscription, Tag, Ticket};
 use crate::wire::Frame;
 
 /// What clients may ask for.
@@ -49,6 +49,13 @@ pub(crate) enum Inward {
         redeliveries: u32,
         /// The message.
         message: Arc<Message>,
+    },
+    /// The client deletes a durable subscription; to be answered.
+    RemoveDurable {
+        /// What the deletion is called.
+        number: u32,
+        /// The subscription.
+        durable: Durable,
     },
     /// The client wants to consume; to be answered.
     Subscribe {
@@ -112,6 +119,7 @@ impl RemoteClient {
                     Err(what) => Inward::Close(CloseReason::Malformed(what)),
                 });
             }
+            Frame::RemoveDurable { number, durable } => inward.push(Inward::RemoveDurable { number, durable }),
             Frame::Subscribe { number, subscription } => inward.push(Inward::Subscribe { number, subscription }),
             Frame::Unsubscribe { number, seen } => {
                 inward.push(Inward::Unsubscribe { consumer: ConsumerId(number.into()), seen });

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Ack, BrokerId, ConsumerId, Delivery, Demand, Message, Refusal, Role, Service, Subscription, Tag};
+use crate::model::{
+    Ack, BrokerId, ConsumerId, Delivery, Demand, Durable, Message, Refusal, Role, Service, Subscription, Tag,
+};
 
 /// Who a node is and what it can do: the first frame in either direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +69,13 @@ pub enum Frame {
         /// The message, its path ending before the sender.
         message: Arc<Message>,
     },
+    /// The answer to `RemoveDurable`.
+    DurableRemoved {
+        /// What the client calls the deletion.
+        number: u32,
+        /// Whether it was done.
+        result: Result<(), Refusal>,
+    },
     /// The sender has accepted all messages forwarded for a demand, or sent on a client's stream, up to this one, but
     /// for those it has refused.
     Forwarded {
@@ -99,6 +108,13 @@ pub enum Frame {
         tag: Tag,
         /// Why.
         refusal: Refusal,
+    },
+    /// A client deletes a durable subscription.
+    RemoveDurable {
+        /// What the answer is to name, chosen by the client.
+        number: u32,
+        /// The subscription.
+        durable: Durable,
     },
     /// A client wants to consume.
     Subscribe {
@@ -161,6 +177,7 @@ impl Frame {
         match self {
             Self::Ack(_) => "Ack",
             Self::Demand { .. } => "Demand",
+            Self::DurableRemoved { .. } => "DurableRemoved",
             Self::Forward { .. } => "Forward",
             Self::Forwarded { .. } => "Forwarded",
             Self::Goodbye(_) => "Goodbye",
@@ -169,6 +186,7 @@ impl Frame {
             Self::Open { .. } => "Open",
             Self::Propose { .. } => "Propose",
             Self::Refused { .. } => "Refused",
+            Self::RemoveDurable { .. } => "RemoveDurable",
             Self::Subscribe { .. } => "Subscribe",
             Self::Subscribed { .. } => "Subscribed",
             Self::Synced => "Synced",

@@ -2,9 +2,11 @@
 
 mod browse;
 mod dead_letter;
+mod durable;
 mod exclusive;
 mod expiry;
 mod group;
+mod history;
 mod order;
 mod priority;
 mod redelivery;

@@ -236,6 +236,7 @@ impl Node {
             window: Some(config.window),
             message_max: Some(self.config.link.message_max(hello.frame_max)),
             remote: Some(Remote { broker: hello.broker, hops_max: config.message_hops_max }),
+            client: None,
         };
         if let Err(refusal) = self.broker.attach(Origin::Bridge(link), limits) {
             // It was never up: nobody is told that it is lost, and it may be dialled again.

@@ -21,7 +21,7 @@ impl Node {
         let remote = pipe.remote.expect("a link that is up has an address");
         let config = self.config.remote.clone();
         let message_max = Some(self.config.link.message_max(hello.frame_max));
-        let limits = Limits { window: Some(config.window), message_max, remote: None };
+        let limits = Limits { window: Some(config.window), message_max, remote: None, client: Some(hello.broker) };
         if let Err(refusal) = self.broker.attach(Origin::Remote(link), limits) {
             let reason = CloseReason::Refused(format!("{refusal}"));
             let farewell = farewell(&reason);
@@ -87,6 +87,10 @@ impl Node {
                     let subscriber = Subscriber { subscription, path: Path::default() };
                     let result = self.broker.subscribe(now, origin, ConsumerId(number.into()), subscriber, out);
                     self.lanes.frames.push(Frame::Subscribed { number, result });
+                }
+                remote::Inward::RemoveDurable { number, durable } => {
+                    let result = self.broker.remove_durable(&durable, out);
+                    self.lanes.frames.push(Frame::DurableRemoved { number, result });
                 }
                 remote::Inward::Unsubscribe { consumer, seen } => {
                     // One that was refused has nothing to end.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::frame::Farewell;
 use crate::base::Timestamp;
 use crate::model::{
-    Ack, Body, BodyKind, BrokerId, Demand, Destination, Path, Priority, ProducerId, Properties, Refusal, Role,
+    Ack, Body, BodyKind, BrokerId, Demand, Destination, Durable, Path, Priority, ProducerId, Properties, Refusal, Role,
     Subscription,
 };
 
@@ -91,6 +91,14 @@ pub(super) enum Head<'a> {
     },
     Browsed {
         number: u32,
+    },
+    RemoveDurable {
+        number: u32,
+        durable: Durable,
+    },
+    DurableRemoved {
+        number: u32,
+        result: Result<(), Refusal>,
     },
 }
 

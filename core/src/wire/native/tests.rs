@@ -3,8 +3,8 @@ use super::*;
 use crate::base::Timestamp;
 use crate::model::Priority;
 use crate::model::{
-    Ack, AckExtent, AckKind, Body, BodyKind, BrokerId, ConsumerId, ConsumerPriority, Demand, Destination, Message,
-    MessageId, Path, ProducerId, Refusal, Role, Service, Subscription, What,
+    Ack, AckExtent, AckKind, Body, BodyKind, BrokerId, ConsumerId, ConsumerPriority, Demand, Destination, Durable,
+    Message, MessageId, Path, ProducerId, Refusal, Role, Service, Subscription, What,
 };
 use crate::wire::{DecodeError, Deframer, Farewell, Frame, Hello};
 use alloc::boxed::Box;
@@ -133,10 +133,11 @@ fn a_clients_frames_keep_their_bytes() {
     let ack = |extent, kind| Frame::Ack(Ack { consumer: ConsumerId(1), tag: 300, extent, kind });
     let prices = Destination::topic("prices.>").expect("valid");
     let orders = Destination::queue("orders").expect("valid");
+    let durable = Durable::new("me", "log").expect("valid");
     hold([
         (
             Frame::Subscribe { number: 1, subscription: Subscription::new(orders) },
-            b"\0\0\0\x0e\x0d\x01\x00\x06orders\x00\x00\x00\x00",
+            b"\0\0\0\x11\x0d\x01\x00\x06orders\x00\x00\x00\x00\x00\x00\x00",
         ),
         (
             Frame::Subscribe {
@@ -149,7 +150,18 @@ fn a_clients_frames_keep_their_bytes() {
                     ..Subscription::new(prices)
                 },
             },
-            b"\0\0\0\x12\x0d\x02\x01\x08prices.>\x01\xac\x02\x7f\x01\x01",
+            b"\0\0\0\x15\x0d\x02\x01\x08prices.>\x01\xac\x02\x7f\x01\x01\x00\x00\x00",
+        ),
+        (
+            Frame::Subscribe {
+                number: 3,
+                subscription: Subscription {
+                    no_local: true,
+                    durable: Some(durable.clone()),
+                    ..Subscription::new(Destination::topic("t").expect("valid"))
+                },
+            },
+            b"\0\0\0\x13\x0d\x03\x01\x01t\x00\x00\x00\x00\x01\x00\x01\x02me\x03log",
         ),
         (Frame::Subscribed { number: 1, result: Ok(()) }, b"\0\0\0\x03\x0e\x01\x00"),
         (Frame::Subscribed { number: 300, result: Err(Refusal::Stopping) }, b"\0\0\0\x05\x0e\xac\x02\x01\x07"),
@@ -160,12 +172,16 @@ fn a_clients_frames_keep_their_bytes() {
         (Frame::Refused { stream: 1, tag: 300, refusal: Refusal::Stopping }, b"\0\0\0\x05\x11\x01\xac\x02\x07"),
         (Frame::Finish { stream: 300 }, b"\0\0\0\x03\x12\xac\x02"),
         (Frame::Browsed { number: 300 }, b"\0\0\0\x03\x13\xac\x02"),
+        (Frame::RemoveDurable { number: 300, durable }, b"\0\0\0\x0a\x14\xac\x02\x02me\x03log"),
+        (Frame::DurableRemoved { number: 1, result: Ok(()) }, b"\0\0\0\x03\x15\x01\x00"),
+        (Frame::DurableRemoved { number: 1, result: Err(Refusal::Stopping) }, b"\0\0\0\x04\x15\x01\x01\x07"),
     ]);
 }
 
 #[test]
 fn refusals_keep_their_bytes() {
-    let cases: [(Refusal, &[u8]); 15] = [
+    let durable = Durable::new("me", "log").expect("valid");
+    let cases: [(Refusal, &[u8]); 19] = [
         (Refusal::AlreadyExists { what: What::Connection, number: 2 }, b"\x00\x00\x02"),
         (Refusal::Closed { what: What::Consumer }, b"\x01\x01"),
         (Refusal::IsPattern(Destination::topic(">").expect("valid")), b"\x02\x01\x01>"),
@@ -181,6 +197,10 @@ fn refusals_keep_their_bytes() {
         (Refusal::WindowFull { producer: 1, max: 2 }, b"\x0b\x01\x02"),
         (Refusal::unknown_consumer(ConsumerId(1)), b"\x0c\x01\x01"),
         (Refusal::NotBrowsable(Destination::queue(">").expect("valid")), b"\x0d\x00\x01>"),
+        (Refusal::DurableInUse(durable.clone()), b"\x0e\x02me\x03log"),
+        (Refusal::DurableUnknown(durable), b"\x0f\x02me\x03log"),
+        (Refusal::TopicsOnly(Destination::queue("q").expect("valid")), b"\x10\x00\x01q"),
+        (Refusal::LimitReached { what: What::Durable, max: 1 }, b"\x03\x04\x01"),
     ];
     for (refusal, bytes) in cases {
         let length = u8::try_from(bytes.len() + 3).expect("short");
@@ -276,7 +296,7 @@ fn long_bodies_are_shared_and_not_copied() {
 
 #[test]
 fn what_is_no_frame_says_why() {
-    let cases: [(&[u8], &str); 11] = [
+    let cases: [(&[u8], &str); 12] = [
         (b"\0\0\0\x00", "0 bytes are no frame"),
         (b"\0\0\0\x01\x63", "1 bytes are no frame"),
         (b"\0\0\0\x03\x07ab", "2 bytes too many in a frame"),
@@ -284,10 +304,11 @@ fn what_is_no_frame_says_why() {
         (b"\0\0\0\x0b\x0a\xff\xff\x03\xab\x01\x02\x01\x01t\x00", "route 65535 is beyond the limit of 1024"),
         (b"\0\0\0\x06\x0d\x01\x02\x01q\x00", "6 bytes are no frame"), // There is no third kind of destination,
         (b"\0\0\0\x08\x0d\x01\x01\x03a..\x00", "8 bytes are no frame"), // nor such a name,
-        (b"\0\0\0\x04\x0e\x01\x01\x0d", "4 bytes are no frame"),      // nor such a refusal,
+        (b"\0\0\0\x04\x0e\x01\x01\x11", "4 bytes are no frame"),      // nor such a refusal,
+        (b"\0\0\0\x05\x14\x01\x00\x01a", "5 bytes are no frame"),     // nor a client without an id,
         (b"\0\0\0\x05\x10\x01\x01\x02\x00", "5 bytes are no frame"),  // nor such an extent.
         (b"\0\0\0\x03\x12\x01\x00", "1 bytes too many in a frame"),
-        (b"\0\0\0\x01\x13", "1 bytes are no frame"),
+        (b"\0\0\0\x01\x16", "1 bytes are no frame"),
     ];
     for (bytes, expected) in cases {
         let error = decoded(Bytes::from_static(bytes)).expect_err("no frame").to_string();
@@ -338,8 +359,8 @@ fn any_destination() -> impl Strategy<Value = Destination> {
 }
 
 fn any_refusal() -> impl Strategy<Value = Refusal> {
-    let what = select(&[What::Connection, What::Consumer, What::Destination, What::Producer][..]);
-    (0..14, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
+    let what = select(&[What::Connection, What::Consumer, What::Destination, What::Producer, What::Durable][..]);
+    (0..17, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
         |(which, what, destination, (a, b), (few, many), nanos)| match which {
             0 => Refusal::AlreadyExists { what, number: a },
             1 => Refusal::Closed { what },
@@ -354,7 +375,10 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
             10 => Refusal::TooLarge { size: a, max: b },
             11 => Refusal::WindowFull { producer: a, max: b },
             12 => Refusal::NotBrowsable(destination),
-            _ => Refusal::Unknown { what, number: a },
+            13 => Refusal::Unknown { what, number: a },
+            14 => Refusal::DurableInUse(Durable::new(format!("{a}"), format!("{b}")).expect("valid")),
+            15 => Refusal::DurableUnknown(Durable::new(format!("{a}"), format!("{b}")).expect("valid")),
+            _ => Refusal::TopicsOnly(destination),
         },
     )
 }
@@ -377,11 +401,14 @@ fn any_word() -> impl Strategy<Value = Frame> {
         let demand = Demand { destination, path: path.into() };
         Frame::Demand { number, demand }
     });
-    let wishes = (any::<Option<u32>>(), 0..=ConsumerPriority::MAX.level(), any::<bool>(), any::<bool>());
-    let subscription = (any_destination(), wishes).prop_map(|(destination, wishes)| {
-        let (prefetch, priority, exclusive, browses) = wishes;
-        let priority = ConsumerPriority::try_from(priority).expect("a priority");
-        Subscription { destination, prefetch, priority, exclusive, browses }
+    let durable =
+        || ("[^\\p{Cc}]{1,5}", "[^\\p{Cc}]{1,5}").prop_map(|(id, name)| Durable::new(id, name).expect("valid"));
+    let wishes = (any::<Option<u32>>(), 0..=ConsumerPriority::MAX.level(), any::<[bool; 4]>(), durable());
+    let subscription = (any_destination(), wishes, any::<bool>()).prop_map(|(destination, wishes, is_durable)| {
+        let (prefetch, priority, [exclusive, browses, no_local, retroactive], durable) = wishes;
+        let (priority, durable) =
+            (ConsumerPriority::try_from(priority).expect("a priority"), is_durable.then_some(durable));
+        Subscription { destination, prefetch, priority, exclusive, browses, no_local, retroactive, durable }
     });
     let kind = prop_oneof![Just(AckKind::Accepted), Just(AckKind::Released), Just(AckKind::Rejected)];
     let ack = (any::<(u64, u64)>(), any::<bool>(), kind).prop_map(|((consumer, tag), is_one, kind)| {
@@ -415,6 +442,9 @@ fn any_word() -> impl Strategy<Value = Frame> {
         (numbers(), any_refusal()).prop_map(|((stream, tag), refusal)| Frame::Refused { stream, tag, refusal }),
         any::<u32>().prop_map(|stream| Frame::Finish { stream }),
         any::<u32>().prop_map(|number| Frame::Browsed { number }),
+        (any::<u32>(), durable()).prop_map(|(number, durable)| Frame::RemoveDurable { number, durable }),
+        (any::<u32>(), proptest::option::of(any_refusal()))
+            .prop_map(|(number, refusal)| Frame::DurableRemoved { number, result: refusal.map_or(Ok(()), Err) }),
     ];
     prop_oneof![opening, ending, peers, clients]
 }

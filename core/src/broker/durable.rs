@@ -1,0 +1,258 @@
+//! Subscriptions that outlast their consumers: what they match is kept while there is none.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::num::Saturating;
+
+use super::dead_letter::Cause;
+use super::queue::unpin;
+use super::subscription::{Pending, Subscription, SubscriptionId};
+use super::{Broker, Gone, Limits, Output};
+use crate::base::{Instant, Outbox};
+use crate::model::{
+    self, Ack, AckExtent, AckKind, Demand, Destination, Durable, Message, Origin, Path, Refusal, Tag, What,
+};
+
+/// What is kept of a durable subscription beside its consumer: all that it matched and nobody has acknowledged.
+#[derive(Debug)]
+pub(super) struct Archive {
+    asked: model::Subscription,
+    bytes_max: u64,
+    born: u64,
+    waiting: BTreeMap<u64, Kept>, // By their order.
+    waiting_bytes: u64,
+    handed_out: BTreeMap<Tag, (u64, Kept)>,
+}
+
+/// What a consumer finds that asks for a durable subscription.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) archive: Box<Archive>,
+    /// True if it goes on with what was kept; false if it begins anew.
+    pub(super) is_known: bool,
+}
+
+/// A message that is kept.
+#[derive(Debug)]
+struct Kept {
+    redeliveries: Saturating<u32>,
+    pending: Pending,
+}
+
+impl Archive {
+    fn new(asked: model::Subscription, bytes_max: u64) -> Self {
+        Self { asked, bytes_max, born: 0, waiting: BTreeMap::new(), waiting_bytes: 0, handed_out: BTreeMap::new() }
+    }
+
+    /// Keeps a new message behind all others.
+    pub(super) fn keep(&mut self, pending: Pending) {
+        self.born += 1;
+        self.insert(self.born, Kept { redeliveries: Saturating(0), pending });
+    }
+
+    /// Drops the oldest of what waits until it is no more than may wait, but not the last; tells how many.
+    pub(super) fn trim(&mut self) -> u64 {
+        let mut dropped = 0;
+        while self.waiting_bytes > self.bytes_max && self.waiting.len() > 1 {
+            dropped += u64::from(self.pop().is_some());
+        }
+        dropped
+    }
+
+    /// Nothing waits for credit.
+    pub(super) fn is_drained(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// True if as much waits as may.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting_bytes >= self.bytes_max
+    }
+
+    /// How many messages are kept, handed out or not, and the bytes of those that wait.
+    pub(super) fn held(&self) -> (u64, u64) {
+        ((self.waiting.len() + self.handed_out.len()) as u64, self.waiting_bytes)
+    }
+
+    /// Takes an answer to deliveries: what is done with is forgotten, what is released takes its old place. Tells what
+    /// is rejected.
+    pub(super) fn settle(&mut self, ack: Ack) -> Vec<Arc<Message>> {
+        let answered: Vec<(u64, Kept)> = match ack.extent {
+            AckExtent::Individual => self.handed_out.remove(&ack.tag).into_iter().collect(),
+            AckExtent::UpTo => {
+                let rest = self.handed_out.split_off(&ack.tag.saturating_add(1));
+                core::mem::replace(&mut self.handed_out, rest).into_values().collect()
+            }
+        };
+        match ack.kind {
+            AckKind::Accepted => Vec::new(),
+            AckKind::Rejected => answered.into_iter().map(|(_, kept)| kept.pending.message).collect(),
+            AckKind::Released => {
+                for (order, kept) in answered {
+                    self.insert(order, Kept { redeliveries: kept.redeliveries + Saturating(1), ..kept });
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Everything takes its old place. Deliveries up to `seen` may have been looked at.
+    fn take_back(&mut self, seen: Tag) {
+        for (tag, (order, kept)) in core::mem::take(&mut self.handed_out) {
+            let redeliveries = kept.redeliveries + Saturating(u32::from(tag <= seen));
+            self.insert(order, Kept { redeliveries, ..kept });
+        }
+    }
+
+    fn insert(&mut self, order: u64, kept: Kept) {
+        self.waiting_bytes += kept.pending.message.size() as u64;
+        self.waiting.insert(order, kept);
+    }
+
+    fn pop(&mut self) -> Option<(u64, Kept)> {
+        let (order, kept) = self.waiting.pop_first()?;
+        self.waiting_bytes -= kept.pending.message.size() as u64;
+        Some((order, kept))
+    }
+}
+
+impl Broker {
+    /// Refuses a durable subscription that somebody else uses, or that there is no room for.
+    pub(super) fn check_durable(
+        &self,
+        origin: Origin,
+        limits: &Limits,
+        asked: &model::Subscription,
+    ) -> Result<(), Refusal> {
+        let Some(durable) = &asked.durable else {
+            return Ok(());
+        };
+        match self.durables.get(durable) {
+            Some(id) => {
+                let found = self.subscriptions.get(*id).expect("a durable subscription is one");
+                let is_ours = found.origin != origin && found.client.is_some() && found.client == limits.client;
+                if found.is_active() && !is_ours { Err(Refusal::DurableInUse(durable.clone())) } else { Ok(()) }
+            }
+            None if self.durables.len() >= self.config.durables_max => {
+                Err(Refusal::LimitReached { what: What::Durable, max: self.config.durables_max as u64 })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Finds what was kept of a durable subscription that is asked for again; one that was another is deleted, and
+    /// begins anew. A client whose old link has not ended yet takes over from itself.
+    pub(super) fn claim(
+        &mut self,
+        now: Instant,
+        asked: &model::Subscription,
+        out: &mut Outbox<Output>,
+    ) -> Option<Claim> {
+        let durable = asked.durable.as_ref()?;
+        let begun = Box::new(Archive::new(asked.clone(), self.config.durable_bytes_max));
+        let Some(id) = self.durables.get(durable).copied() else {
+            return Some(Claim { archive: begun, is_known: false });
+        };
+        let found = self.subscriptions.get(id).expect("a durable subscription is one");
+        let (origin, consumer) = (found.origin, found.consumer);
+        if found.is_active() {
+            self.end_consumer(now, origin, consumer, Tag::MAX, out).expect("whoever is active is attached");
+        }
+        let mut old = self.forget_durable(durable, id);
+        match old.archive.take() {
+            Some(archive) if archive.asked.continues(asked) => Some(Claim { archive, is_known: true }),
+            _ => {
+                self.unwant(&old.destination, out);
+                Some(Claim { archive: begun, is_known: false })
+            }
+        }
+    }
+
+    /// Ends the consumer of a durable subscription, which stays; none if it isn't durable. Deliveries up to `seen` may
+    /// have been looked at.
+    pub(super) fn suspend(&mut self, id: SubscriptionId, seen: Tag) -> Option<Gone> {
+        let subscription = self.subscriptions.get_mut(id)?;
+        let archive = subscription.archive.as_mut()?;
+        archive.take_back(seen);
+        self.stats.dropped += archive.trim();
+        let bytes = subscription.suspend();
+        Some(Gone { bytes, slots: Vec::new(), pending: Vec::new(), unwanted: None })
+    }
+
+    /// Deletes a durable subscription that has no consumer, with all that is kept for it.
+    pub(crate) fn remove_durable(&mut self, durable: &Durable, out: &mut Outbox<Output>) -> Result<(), Refusal> {
+        let id = *self.durables.get(durable).ok_or_else(|| Refusal::DurableUnknown(durable.clone()))?;
+        if self.subscriptions.get(id).is_some_and(Subscription::is_active) {
+            return Err(Refusal::DurableInUse(durable.clone()));
+        }
+        let old = self.forget_durable(durable, id);
+        self.unwant(&old.destination, out);
+        Ok(())
+    }
+
+    /// Ends a message that a durable subscription's consumer could do nothing with.
+    pub(super) fn reject(&mut self, now: Instant, message: &Message, out: &mut Outbox<Output>) {
+        if let Ok(slot) = self.registry.resolve(&message.destination, &self.subscriptions, &self.config) {
+            self.bury(now, slot, message, Cause::Rejected, out);
+        }
+    }
+
+    /// Keeps a message for a durable subscription, and hands it what it has credit for.
+    pub(super) fn archive(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        message: &Arc<Message>,
+        out: &mut Outbox<Output>,
+    ) {
+        let mut pending = Pending { message: Arc::clone(message), arrived_at: now };
+        unpin(&mut pending.message);
+        let subscription = self.subscriptions.get_mut(id).expect("whoever is published to is subscribed");
+        self.stats.dropped += subscription.archive(now, pending);
+        self.drain_archive(now, id, out);
+    }
+
+    /// Hands a durable subscription's consumer what is kept for it, as far as its credit goes.
+    pub(super) fn drain_archive(&mut self, now: Instant, id: SubscriptionId, out: &mut Outbox<Output>) {
+        while self.has_credit(id) {
+            let subscription = self.subscriptions.get_mut(id).expect("whoever has credit is subscribed");
+            let Some((order, kept)) = subscription.archive.as_mut().and_then(|archive| archive.pop()) else {
+                return;
+            };
+            if !subscription.fits(&kept.pending.message) {
+                self.stats.dropped += 1; // Its consumer has come back by way of a smaller link.
+                continue;
+            }
+            if kept.pending.is_over(now) {
+                self.expire_waiting(now, &kept.pending.message, out);
+                continue;
+            }
+            let tag = self.deliver(now, id, kept.pending.clone(), kept.redeliveries.0, None, out);
+            let subscription = self.subscriptions.get_mut(id).expect("just delivered to");
+            let archive = subscription.archive.as_mut().expect("just popped from");
+            archive.handed_out.insert(tag, (order, kept));
+        }
+    }
+
+    /// How many messages are kept for durable subscriptions, and the bytes of those that wait.
+    pub(super) fn kept(&self) -> (u64, u64) {
+        let held = self.subscriptions.iter().filter_map(|found| Some(found.archive.as_ref()?.held()));
+        held.fold((0, 0), |(count, bytes), (more, larger)| (count + more, bytes + larger))
+    }
+
+    fn forget_durable(&mut self, durable: &Durable, id: SubscriptionId) -> Subscription {
+        self.durables.remove(durable);
+        let old = self.subscriptions.remove(id).expect("a durable subscription is one");
+        self.registry.leave(id, &old, &self.subscriptions);
+        old
+    }
+
+    fn unwant(&mut self, destination: &Destination, out: &mut Outbox<Output>) {
+        let demand = Demand { destination: destination.clone(), path: Path::default() };
+        if self.release_demand(&demand) {
+            out.push(Output::Unwanted(demand));
+        }
+    }
+}
