@@ -65,7 +65,7 @@ impl Bench {
         };
         let dead_letters = DeadLetterPolicy { queue: DeadLetterQueue::None, ..DeadLetterPolicy::default() };
         // What is given back is handed out again at once, and what is rejected is gone.
-        let plain = DestinationPolicy { redelivery, dead_letters };
+        let plain = DestinationPolicy { redelivery, dead_letters, ..DestinationPolicy::default() };
         let broker = BrokerConfig {
             destinations_max: choice.pick(&[100, 4, 2]),
             connections_max: choice.pick(&[100, 3, 2]),
