@@ -12,6 +12,10 @@ use super::id::{BrokerId, ConnectionId, ConsumerId, Tag};
 
 /// What a consumer subscribes to, and how much it takes at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a wish of its own, by the name that JMS or ActiveMQ has for it"
+)]
 pub struct Subscription {
     /// A destination or a pattern.
     pub destination: Destination,
