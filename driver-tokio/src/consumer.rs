@@ -341,6 +341,7 @@ impl Shared {
         self.has_ended.store(true, Ordering::Release);
         let mut state = lock(&self.state);
         let (batches, waker) = (std::mem::take(&mut state.batches), state.waker.take());
+        state.is_complete &= batches.is_empty(); // What is dropped was never handed to the application.
         drop(state);
         drop(batches);
         if let Some(waker) = waker {
