@@ -101,8 +101,7 @@ impl Subscribe {
             SubscribeOptions { ack: self.ack.mode(), retroactive: self.retroactive, ..SubscribeOptions::default() };
         if let (Some(name), Some(client_id)) = (&self.durable, &self.client_id) {
             if needed.is_none() {
-                let fault =
-                    "--durable needs brokers that outlast this command; expected fanout:(static:(tcp://HOST:PORT))";
+                let fault = "--durable needs brokers that outlast this command; expected fanout:(static:(tcp://HOST:PORT))?minAckCount=1";
                 return Err(Failure::Usage(fault.into()));
             }
             options = options.durable(client_id, name).map_err(|error| Failure::Usage(error.to_string()))?;
