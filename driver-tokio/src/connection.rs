@@ -20,6 +20,7 @@ use crate::message::{Message, ToDestination};
 use crate::outcome::Outcome;
 use crate::producer::Producer;
 use crate::ready::lock;
+use crate::transaction::Transaction;
 
 /// A connection to the broker that this process embeds, or to many brokers through fanout. Clones are the same
 /// connection.
@@ -178,6 +179,13 @@ impl Connection {
         self.attachment.check_open()?;
         let producer = self.attachment.producer(destination.to_destination()?, self.timeout).await?;
         producer.send_within(self.timeout, message.into()).await
+    }
+
+    /// Begins a transaction: what is sent and acknowledged in it counts all at once, when it is committed, or not at all.
+    /// Refused through fanout, where no broker can answer for the others.
+    pub async fn transaction(&self) -> Result<Transaction, Error> {
+        self.attachment.check_open()?;
+        Transaction::begin(&self.attachment, self.timeout).await
     }
 
     /// The name of the broker, or of the client.

@@ -25,8 +25,12 @@ pub enum AckMode {
     /// closed (JMS `AUTO_ACKNOWLEDGE`).
     #[default]
     Auto,
-    /// Acknowledging a delivery is acknowledging all before it too (JMS `CLIENT_ACKNOWLEDGE`).
+    /// Acknowledging a delivery is acknowledging all before it too, of this consumer (JMS `CLIENT_ACKNOWLEDGE`).
     Client,
+    /// As `Auto`, but the broker is told only when half as many deliveries as the prefetch were taken, or a mebibyte of
+    /// them, or when the consumer is closed (JMS `DUPS_OK_ACKNOWLEDGE`). It has less to do, and hands out again up to as
+    /// many that were done with if the process ends without closing.
+    DupsOk,
     /// Each delivery is acknowledged for itself.
     Individual,
 }
@@ -181,7 +185,9 @@ impl Consumer {
             if let Some(taken) = self.take() {
                 return Some(taken);
             }
-            self.acknowledge();
+            if self.shared.mode != AckMode::DupsOk {
+                self.acknowledge();
+            }
             self.batch = lock(&self.shared.state).batches.pop_front()?.into_iter();
         }
     }
@@ -201,7 +207,9 @@ impl Consumer {
             if self.shared.has_ended() {
                 return Poll::Ready(None);
             }
-            self.acknowledge(); // Before waiting, so that nothing taken is held back.
+            if self.shared.mode != AckMode::DupsOk {
+                self.acknowledge(); // Before waiting, so that nothing taken is held back.
+            }
             // One unit of the task's budget a batch: a consumer that never has to wait still lets others run.
             let budget = std::task::ready!(tokio::task::coop::poll_proceed(context));
             let mut state = lock(&self.shared.state);
@@ -285,7 +293,7 @@ const BYTES_MAX: usize = 1024 * 1024;
 pub(crate) struct Shared {
     pub(crate) connection: ConnectionId,
     pub(crate) consumer: ConsumerId,
-    mode: AckMode,
+    pub(crate) mode: AckMode,
     inbox: Arc<Inbox>,
     taken: AtomicU64,        // The last delivery the application was given.
     acknowledged: AtomicU64, // The last one acknowledged with all before it.
@@ -356,7 +364,7 @@ impl Shared {
 
     /// The automatic acknowledgement of all that was taken, if one is due.
     pub(crate) fn final_ack(&self) -> Option<Command> {
-        if self.mode == AckMode::Auto { self.up_to(self.seen()) } else { None }
+        if self.is_automatic() { self.up_to(self.seen()) } else { None }
     }
 
     /// The command that closes the consumer.
@@ -370,7 +378,7 @@ impl Shared {
             return Err(Error::Closed);
         }
         let command = match self.mode {
-            AckMode::Auto | AckMode::Client => self.up_to(tag),
+            AckMode::Auto | AckMode::Client | AckMode::DupsOk => self.up_to(tag),
             AckMode::Individual => Some(self.ack(tag, AckExtent::Individual, AckKind::Accepted)),
         };
         command.map_or(Ok(()), |command| self.inbox.push(Entry::Command(command)))
@@ -381,7 +389,7 @@ impl Shared {
         if self.has_ended() {
             return Err(Error::Closed);
         }
-        if self.mode == AckMode::Auto {
+        if self.is_automatic() {
             // The ones before are done with, and this one must not be acknowledged along with later ones.
             if let Some(before) = self.up_to(tag.saturating_sub(1)) {
                 self.inbox.push(Entry::Command(before))?;
@@ -389,6 +397,11 @@ impl Shared {
             self.acknowledged.fetch_max(tag, Ordering::AcqRel);
         }
         self.inbox.push(Entry::Command(self.ack(tag, AckExtent::Individual, kind)))
+    }
+
+    /// True if what was taken counts as acknowledged without a word.
+    fn is_automatic(&self) -> bool {
+        matches!(self.mode, AckMode::Auto | AckMode::DupsOk)
     }
 
     fn has_ended(&self) -> bool {
@@ -405,7 +418,7 @@ impl Shared {
 
     /// As [`Shared::finish`], sparing the delivery after which no other was asked for.
     fn finish_all_but_last(&self) {
-        if self.mode == AckMode::Auto
+        if self.is_automatic()
             && let Some(command) = self.up_to(self.seen().saturating_sub(1))
         {
             _ = self.inbox.push(Entry::Command(command));

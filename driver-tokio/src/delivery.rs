@@ -2,12 +2,15 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use flockmq_core::{AckKind, Destination, Message, MessageError, MessageId, Priority, Properties, Tag, Value};
+use flockmq_core::{
+    AckKind, ConsumerId, Destination, Message, MessageError, MessageId, Priority, Properties, Refusal, Tag, Value,
+};
 
-use crate::consumer::Shared;
+use crate::consumer::{AckMode, Shared};
 use crate::error::Error;
 
 /// A message that was delivered, and the means to say what became of it. Dereferences to the
@@ -16,11 +19,12 @@ use crate::error::Error;
 pub struct Delivery {
     inner: flockmq_core::Delivery,
     consumer: Arc<Shared>,
+    is_acknowledged: AtomicBool, // For itself alone.
 }
 
 impl Delivery {
     pub(crate) fn new(inner: flockmq_core::Delivery, consumer: Arc<Shared>) -> Self {
-        Self { inner, consumer }
+        Self { inner, consumer, is_acknowledged: AtomicBool::new(false) }
     }
 
     /// The content as text; an error if it is bytes.
@@ -96,10 +100,23 @@ impl Delivery {
     /// Acknowledges the delivery: with all before it in automatic and client mode, alone in individual mode. In
     /// automatic mode this only says sooner what asking for the next message says anyway.
     ///
-    /// Does not wait for the broker; that an acknowledgement was wrong is told by an event.
+    /// Does not wait for the broker; that an acknowledgement came too late, for one that had been made by way of another
+    /// delivery or in a transaction, is told by an event. In individual mode acknowledging twice is an error.
     #[expect(clippy::unused_async, reason = "stores will make it wait, and callers should not have to change")]
     pub async fn ack(&self) -> Result<(), Error> {
-        self.consumer.acknowledge(self.inner.tag)
+        let (consumer, tag) = (self.consumer.consumer, self.inner.tag);
+        if self.consumer.mode == AckMode::Individual && self.is_acknowledged.swap(true, Ordering::AcqRel) {
+            return Err(Error::Refused(Refusal::NotOutstanding { consumer, tag }));
+        }
+        self.consumer.acknowledge(tag)
+    }
+
+    /// What a transaction needs to know to acknowledge it.
+    pub(crate) fn transactable(&self) -> Result<(ConsumerId, Tag), Error> {
+        match self.consumer.mode {
+            AckMode::Individual => Ok((self.consumer.consumer, self.inner.tag)),
+            mode @ (AckMode::Auto | AckMode::Client | AckMode::DupsOk) => Err(Error::NotIndividual { mode }),
+        }
     }
 
     /// Gives the delivery back, to be handed out again to whoever is next once its destination's

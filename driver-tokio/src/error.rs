@@ -9,6 +9,8 @@ use flockmq_core::{
     Address, Answer, ConfigError, DestinationError, DurableError, MessageError, PropertiesError, Refusal,
 };
 
+use crate::consumer::AckMode;
+
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -69,6 +71,13 @@ pub enum Error {
         uri: String,
         /// Its scheme.
         scheme: &'static str,
+    },
+    /// A transaction takes acknowledgements of consumers in [`AckMode::Individual`](crate::AckMode::Individual) only: others
+    /// acknowledge several deliveries at once. Nothing was acknowledged.
+    #[error("a transaction takes no acknowledgements of a consumer in {mode:?} mode; subscribe in Individual mode")]
+    NotIndividual {
+        /// The consumer's mode.
+        mode: AckMode,
     },
     /// The listener could not be opened: nobody can connect here. Nothing was started if it was said where to listen; else
     /// all else works.

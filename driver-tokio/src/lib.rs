@@ -76,6 +76,7 @@ mod ready;
 mod sockets;
 mod tape;
 mod tcp;
+mod transaction;
 mod udp;
 
 pub use browser::{BrowseOptions, Browser};
@@ -88,6 +89,7 @@ pub use events::Events;
 pub use message::{Message, ToDestination};
 pub use outcome::{Acceptor, Outcome};
 pub use producer::{Producer, Receipt};
+pub use transaction::Transaction;
 
 pub use flockmq_core as core;
 pub use flockmq_core::{

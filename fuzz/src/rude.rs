@@ -293,6 +293,11 @@ impl Bench {
         let own = RequestId(self.requests);
         let request = match &mut command {
             Command::Attach { request, .. }
+            | Command::Begin { request, .. }
+            | Command::Commit { request, .. }
+            | Command::Rollback { request, .. }
+            | Command::TransactedAck { request, .. }
+            | Command::TransactedSend { request, .. }
             | Command::CloseConsumer { request, .. }
             | Command::CloseProducer { request, .. }
             | Command::Detach { request, .. }
@@ -570,7 +575,7 @@ fn command(choice: &mut Choice<'_>) -> Command {
     let producer = choice.below(4);
     let connection = if choice.chance(1, 8) { choice.below(3) } else { producer % 2 };
     let (consumer, connection) = (ConsumerId(connection * 4 + choice.below(4)), ConnectionId(connection));
-    match choice.below(17) {
+    match choice.below(21) {
         0..4 => {
             let count = 1 + choice.below(3);
             let body = |choice: &mut Choice<'_>| Body::bytes(vec![b'y'; choice.pick(&[8, 0, 200, 301])]);
@@ -583,7 +588,23 @@ fn command(choice: &mut Choice<'_>) -> Command {
         13 => Command::CloseProducer { request, connection, producer },
         14 => Command::Attach { request, connection },
         15 => Command::RemoveDurable { request, connection, durable: durable(choice) },
-        _ => Command::Detach { request, connection },
+        16 => Command::Detach { request, connection },
+        _ => transacted(choice, connection, consumer),
+    }
+}
+
+/// Something that belongs to a transaction; its request is numbered later.
+fn transacted(choice: &mut Choice<'_>, connection: ConnectionId, consumer: ConsumerId) -> Command {
+    let (request, transaction) = (RequestId(0), choice.below(3));
+    match choice.below(8) {
+        0..2 => Command::Begin { request, connection, transaction },
+        2..4 => {
+            let message = Body::bytes(vec![b'z'; choice.pick(&[8, 0, 200, 301])]);
+            Command::TransactedSend { request, connection, transaction, destination: destination(choice), message }
+        }
+        4..6 => Command::TransactedAck { request, connection, transaction, consumer, tag: tag(choice) },
+        6 => Command::Commit { request, connection, transaction },
+        _ => Command::Rollback { request, connection, transaction },
     }
 }
 

@@ -58,6 +58,12 @@ pub struct BrokerConfig {
     pub checks_duplicates: bool,
     /// For how many producers duplicates are recognised.
     pub audit_producers_max: usize,
+    /// How many transactions one connection may have open.
+    pub transactions_max: usize,
+    /// How many messages one transaction may send and acknowledge.
+    pub transaction_messages_max: usize,
+    /// How many bytes one transaction may send.
+    pub transaction_bytes_max: u64,
     /// How destinations are treated, by their names.
     pub policies: Policies,
 }
@@ -65,7 +71,8 @@ pub struct BrokerConfig {
 impl Default for BrokerConfig {
     /// ActiveMQ's prefetch of 1000 for queues, 500 for who looks at one and 32767 for topics; 10 000 destinations, 1000 connections with 1000
     /// consumers and producers each, 8192 messages unaccepted; 64 MiB in a queue and 1024 idle groups, 16 MiB for a subscriber, 1 s until
-    /// one counts as stalled; 8 MiB a message; duplicates of 1024 producers. 1000 durable subscriptions with a prefetch of
+    /// one counts as stalled; 8 MiB a message; duplicates of 1024 producers; 100 transactions a
+    /// connection, of 10 000 messages and 16 MiB each. 1000 durable subscriptions with a prefetch of
     /// 100 and 16 MiB each; 64 MiB remembered.
     fn default() -> Self {
         Self {
@@ -89,6 +96,9 @@ impl Default for BrokerConfig {
             message_max: 8 * 1024 * 1024,
             checks_duplicates: true,
             audit_producers_max: 1_024,
+            transactions_max: 100,
+            transaction_messages_max: 10_000,
+            transaction_bytes_max: 16 * 1024 * 1024,
             policies: Policies::default(),
         }
     }

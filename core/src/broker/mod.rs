@@ -27,6 +27,7 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod transaction;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;

@@ -41,6 +41,12 @@ impl Outstanding {
         self.settled + self.sizes.len() as u64
     }
 
+    /// True if a delivery was made and is not settled.
+    pub(super) fn is_outstanding(&self, tag: Tag) -> bool {
+        let index = tag.checked_sub(self.settled + 1).and_then(|index| usize::try_from(index).ok());
+        index.and_then(|index| self.sizes.get(index)).is_some_and(Option::is_some)
+    }
+
     /// Settles one delivery and gives back what it held.
     pub(super) fn take(&mut self, tag: Tag) -> Result<Option<Held>, NotOutstanding> {
         let index = tag.checked_sub(self.settled + 1).and_then(|index| usize::try_from(index).ok());
@@ -178,6 +184,7 @@ mod tests {
                         }
                     }
                 }
+                prop_assert!((0..25).all(|tag| outstanding.is_outstanding(tag) == model.contains(&tag)));
                 prop_assert_eq!((outstanding.count(), outstanding.bytes()), (model.len(), model.len() as u64 * 10));
             }
         }

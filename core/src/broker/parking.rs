@@ -85,7 +85,7 @@ impl Broker {
     }
 
     /// True if a message for `slot` has to wait: others wait already, or there is no room.
-    fn is_congested(&self, slot: Slot) -> bool {
+    pub(super) fn is_congested(&self, slot: Slot) -> bool {
         let destination = self.registry.get(slot);
         !destination.parked.is_empty() || self.is_full(slot)
     }

@@ -1,13 +1,20 @@
 //! Rank 3: one application's attachment to a broker. Knows its producers and what it is owed; is told commands and what
 //! the broker answers; answers with messages for the broker (inward) and news for the application (outward).
 
+mod transaction;
+
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use transaction::Transactions;
+
+pub(crate) use transaction::{Batch, TransactionLimits};
+
 use crate::base::{Outbox, Situation, Timestamp};
 use crate::model::{
-    Body, BrokerId, ConsumerId, Delivery, Destination, Message, MessageId, Path, ProducerId, Refusal, Ticket, What,
+    Body, BrokerId, ConnectionId, ConsumerId, Delivery, Destination, Message, MessageId, Path, ProducerId, Refusal,
+    Ticket, What,
 };
 
 /// What a client has for the broker.
@@ -59,6 +66,7 @@ pub(crate) struct Client {
     producers_max: usize,
     window: u64,
     producers: BTreeMap<u64, Producer>,
+    transactions: Transactions,
     accepted: Vec<(u64, u64)>, // Producers with news in this pass, and how far.
     delivered: Vec<(ConsumerId, Vec<Delivery>)>, // Consumers with news in this pass.
     browsed: Vec<ConsumerId>,  // Those that were shown the last in this pass.
@@ -73,16 +81,28 @@ struct Producer {
 
 impl Client {
     /// A connection to `broker` with no producers; `window` messages of each may be unanswered.
-    pub(crate) fn new(broker: BrokerId, producers_max: usize, window: u64) -> Self {
+    pub(crate) fn new(
+        broker: BrokerId,
+        connection: ConnectionId,
+        producers_max: usize,
+        window: u64,
+        transactions: TransactionLimits,
+    ) -> Self {
         Self {
             broker,
             producers_max,
             window,
             producers: BTreeMap::new(),
+            transactions: Transactions::new(broker, connection, transactions),
             accepted: Vec::new(),
             delivered: Vec::new(),
             browsed: Vec::new(),
         }
+    }
+
+    /// Its transactions.
+    pub(crate) fn transactions(&mut self) -> &mut Transactions {
+        &mut self.transactions
     }
 
     /// Creates a producer.
@@ -206,8 +226,11 @@ impl Client {
 mod tests {
     use super::*;
 
+    const LIMITS: TransactionLimits =
+        TransactionLimits { transactions_max: 1, messages_max: 1, bytes_max: 1, message_max: 1 };
+
     fn client() -> Client {
-        let mut client = Client::new(BrokerId(7), 2, 2);
+        let mut client = Client::new(BrokerId(7), ConnectionId(1), 2, 2, LIMITS);
         client.produce(1, Destination::queue("q").expect("valid")).expect("room");
         client
     }

@@ -179,6 +179,28 @@ pub enum Refusal {
     /// Something asked of a queue's consumer that only topics have.
     #[error("'{0}' is a queue; durable and retroactive subscriptions and no-local are for topics")]
     TopicsOnly(Destination),
+    /// A transaction that would have to wait for room at a destination.
+    #[error("there is no room at {destination} now")]
+    NoRoom {
+        /// The destination.
+        destination: Destination,
+    },
+    /// Something that can't be had of many brokers at once.
+    #[error("a {what} is one broker's, and can't be had through fanout")]
+    NotThroughFanout {
+        /// What was asked for.
+        what: What,
+    },
+    /// A transaction that holds as much as it may.
+    #[error("transaction {transaction} has no room: {messages_max} messages and {bytes_max} bytes is its limit")]
+    TransactionFull {
+        /// The transaction's number.
+        transaction: u64,
+        /// How many messages it may send and acknowledge.
+        messages_max: u64,
+        /// How many bytes it may send.
+        bytes_max: u64,
+    },
 }
 
 /// What one of several brokers said to what was asked of all of them.
@@ -217,6 +239,8 @@ pub enum What {
     Producer,
     /// A durable subscription.
     Durable,
+    /// A transaction.
+    Transaction,
 }
 
 impl core::fmt::Display for What {
@@ -227,6 +251,7 @@ impl core::fmt::Display for What {
             Self::Destination => "destination",
             Self::Producer => "producer",
             Self::Durable => "durable subscription",
+            Self::Transaction => "transaction",
         })
     }
 }

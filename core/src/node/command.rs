@@ -24,6 +24,16 @@ pub enum Command {
         /// The connection's name.
         connection: ConnectionId,
     },
+    /// Begins a transaction: what is sent and acknowledged in it counts all at once, when it is committed, or not at all.
+    /// Refused through fanout.
+    Begin {
+        /// To know the answer by.
+        request: RequestId,
+        /// Whose transaction it is to be.
+        connection: ConnectionId,
+        /// The transaction's number.
+        transaction: u64,
+    },
     /// Ends a consumer; what it has not acknowledged goes back to its queue.
     CloseConsumer {
         /// To know the answer by.
@@ -44,7 +54,16 @@ pub enum Command {
         /// The producer's number.
         producer: u64,
     },
-    /// Ends a connection with all its consumers and producers.
+    /// Does all that a transaction holds. If any of it can't be done nothing is, and the transaction stays open.
+    Commit {
+        /// To know the answer by.
+        request: RequestId,
+        /// Whose transaction it is.
+        connection: ConnectionId,
+        /// The transaction's number.
+        transaction: u64,
+    },
+    /// Ends a connection with all its consumers and producers; its transactions are rolled back.
     Detach {
         /// To know the answer by.
         request: RequestId,
@@ -57,7 +76,7 @@ pub enum Command {
         request: RequestId,
         /// Whose producer it is to be.
         connection: ConnectionId,
-        /// The producer's number.
+        /// The producer's number, which is less than 2⁶³.
         producer: u64,
         /// Where its messages go.
         destination: Destination,
@@ -71,6 +90,15 @@ pub enum Command {
         connection: ConnectionId,
         /// The subscription.
         durable: Durable,
+    },
+    /// Forgets what a transaction would have sent, and gives back what it would have acknowledged.
+    Rollback {
+        /// To know the answer by.
+        request: RequestId,
+        /// Whose transaction it is.
+        connection: ConnectionId,
+        /// The transaction's number.
+        transaction: u64,
     },
     /// Sends messages. A producer's messages are numbered from 1 in the order sent; `Event::Accepted` and
     /// `Event::Refused` speak of them by that number.
@@ -94,5 +122,31 @@ pub enum Command {
         consumer: ConsumerId,
         /// What it takes, and how much at a time.
         subscription: Subscription,
+    },
+    /// Acknowledges one delivery in a transaction.
+    TransactedAck {
+        /// To know the answer by.
+        request: RequestId,
+        /// Whose transaction and consumer it is.
+        connection: ConnectionId,
+        /// The transaction's number.
+        transaction: u64,
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The delivery.
+        tag: Tag,
+    },
+    /// Sends one message in a transaction.
+    TransactedSend {
+        /// To know the answer by.
+        request: RequestId,
+        /// Whose transaction it is.
+        connection: ConnectionId,
+        /// The transaction's number.
+        transaction: u64,
+        /// Where the message goes.
+        destination: Destination,
+        /// The message.
+        message: Body,
     },
 }

@@ -7,12 +7,12 @@ use core::net::SocketAddr;
 use super::flow::farewell;
 use super::pipe::{Pipe, Stage};
 use super::{Command, Event, GROUP, Input, Listener, Node, Output, Phase};
-use crate::base::Instant;
+use crate::base::{Instant, Timestamp};
 use crate::broker::{Limits, Subscriber};
-use crate::client::Client;
+use crate::client::{Client, TransactionLimits};
 use crate::link::Link;
 use crate::model::{
-    CloseReason, ConnectionId, ConsumerId, LinkId, Origin, Path, Refusal, RequestId, Service, Subscription, What,
+    Body, CloseReason, ConnectionId, ConsumerId, LinkId, Origin, Path, Refusal, RequestId, Service, Subscription, What,
 };
 use crate::wire::{Hello, VERSION_MAX, VERSION_MIN};
 
@@ -60,6 +60,11 @@ impl Node {
         };
         match command {
             Command::Attach { request, .. }
+            | Command::Begin { request, .. }
+            | Command::Commit { request, .. }
+            | Command::Rollback { request, .. }
+            | Command::TransactedAck { request, .. }
+            | Command::TransactedSend { request, .. }
             | Command::CloseConsumer { request, .. }
             | Command::CloseProducer { request, .. }
             | Command::Detach { request, .. }
@@ -98,6 +103,26 @@ impl Node {
             }
             Command::Attach { request, connection } => {
                 let result = self.attach(connection);
+                self.reply(request, result);
+            }
+            Command::Begin { request, connection, transaction } => {
+                let result = self.begin(connection, transaction);
+                self.reply(request, result);
+            }
+            Command::Commit { request, connection, transaction } => {
+                let result = self.commit(now, connection, transaction);
+                self.reply(request, result);
+            }
+            Command::Rollback { request, connection, transaction } => {
+                let result = self.roll_back(now, connection, transaction);
+                self.reply(request, result);
+            }
+            Command::TransactedAck { request, connection, transaction, consumer, tag } => {
+                let result = self.transacted_ack(connection, transaction, consumer, tag);
+                self.reply(request, result);
+            }
+            Command::TransactedSend { request, connection, transaction, destination, message } => {
+                let result = self.transacted_send(now, connection, transaction, destination, message);
                 self.reply(request, result);
             }
             Command::CloseConsumer { request, connection, consumer, seen } => {
@@ -149,20 +174,7 @@ impl Node {
                 };
                 self.reply(request, result);
             }
-            Command::Send { connection, producer, messages } => {
-                let wall = self.wall.0 + (now - self.wall.1);
-                let lanes = &mut self.lanes;
-                if let Some(client) = self.clients.get_mut(&connection) {
-                    client.handle_send(wall, producer, messages, &mut lanes.client_in, &mut lanes.client_out);
-                    lanes.client = Some(connection);
-                    return;
-                }
-                let refusal = Refusal::unknown_connection(connection);
-                for _ in messages {
-                    let (refusal, answers) = (refusal.clone(), Vec::new());
-                    self.tell(Event::Refused { producer, sequence: 0, refusal, answers });
-                }
-            }
+            Command::Send { connection, producer, messages } => self.send(now, connection, producer, messages),
             Command::Stop => self.stop(now),
             Command::Subscribe { request, connection, consumer, subscription } => {
                 if let Some(fanout) = &mut self.fanout {
@@ -181,8 +193,29 @@ impl Node {
     fn attach(&mut self, connection: ConnectionId) -> Result<(), Refusal> {
         self.broker.attach(Origin::Application(connection), Limits::default())?;
         let config = &self.config.broker;
-        self.clients.insert(connection, Client::new(self.id, config.producers_max, config.producer_window));
+        let limits = TransactionLimits {
+            transactions_max: config.transactions_max,
+            messages_max: config.transaction_messages_max,
+            bytes_max: config.transaction_bytes_max,
+            message_max: config.message_max,
+        };
+        let client = Client::new(self.id, connection, config.producers_max, config.producer_window, limits);
+        self.clients.insert(connection, client);
         Ok(())
+    }
+
+    fn send(&mut self, now: Instant, connection: ConnectionId, producer: u64, messages: Vec<Body>) {
+        let (wall, lanes) = (self.wall_at(now), &mut self.lanes);
+        if let Some(client) = self.clients.get_mut(&connection) {
+            client.handle_send(wall, producer, messages, &mut lanes.client_in, &mut lanes.client_out);
+            lanes.client = Some(connection);
+            return;
+        }
+        let refusal = Refusal::unknown_connection(connection);
+        for _ in messages {
+            let (refusal, answers) = (refusal.clone(), Vec::new());
+            self.tell(Event::Refused { producer, sequence: 0, refusal, answers });
+        }
     }
 
     fn subscribe(
@@ -197,7 +230,7 @@ impl Node {
         self.broker.subscribe(now, Origin::Application(connection), consumer, subscriber, &mut self.lanes.broker)
     }
 
-    fn client(&mut self, connection: ConnectionId) -> Result<&mut Client, Refusal> {
+    pub(super) fn client(&mut self, connection: ConnectionId) -> Result<&mut Client, Refusal> {
         self.clients.get_mut(&connection).ok_or(Refusal::unknown_connection(connection))
     }
 
@@ -320,6 +353,11 @@ impl Node {
             silence_max_millis: u32::try_from(self.config.link.silence_max.as_millis()).unwrap_or(u32::MAX),
             role: self.config.role,
         }
+    }
+
+    /// What the wall clock reads.
+    pub(super) fn wall_at(&self, now: Instant) -> Timestamp {
+        self.wall.0 + (now - self.wall.1)
     }
 
     pub(super) fn reply(&mut self, request: RequestId, result: Result<(), Refusal>) {

@@ -12,6 +12,7 @@ mod pipe;
 pub mod recording;
 mod roles;
 mod stats;
+mod transaction;
 
 pub use command::Command;
 pub use config::{Config, ConfigError, MulticastConfig, TransportConfig};

@@ -10,6 +10,7 @@ mod history;
 mod order;
 mod priority;
 mod redelivery;
+mod transaction;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;

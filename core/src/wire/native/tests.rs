@@ -181,7 +181,7 @@ fn a_clients_frames_keep_their_bytes() {
 #[test]
 fn refusals_keep_their_bytes() {
     let durable = Durable::new("me", "log").expect("valid");
-    let cases: [(Refusal, &[u8]); 19] = [
+    let cases: [(Refusal, &[u8]); 22] = [
         (Refusal::AlreadyExists { what: What::Connection, number: 2 }, b"\x00\x00\x02"),
         (Refusal::Closed { what: What::Consumer }, b"\x01\x01"),
         (Refusal::IsPattern(Destination::topic(">").expect("valid")), b"\x02\x01\x01>"),
@@ -201,6 +201,9 @@ fn refusals_keep_their_bytes() {
         (Refusal::DurableUnknown(durable), b"\x0f\x02me\x03log"),
         (Refusal::TopicsOnly(Destination::queue("q").expect("valid")), b"\x10\x00\x01q"),
         (Refusal::LimitReached { what: What::Durable, max: 1 }, b"\x03\x04\x01"),
+        (Refusal::NoRoom { destination: Destination::topic("t").expect("valid") }, b"\x11\x01\x01t"),
+        (Refusal::NotThroughFanout { what: What::Transaction }, b"\x12\x05"),
+        (Refusal::TransactionFull { transaction: 1, messages_max: 2, bytes_max: 300 }, b"\x13\x01\x02\xac\x02"),
     ];
     for (refusal, bytes) in cases {
         let length = u8::try_from(bytes.len() + 3).expect("short");
@@ -359,8 +362,10 @@ fn any_destination() -> impl Strategy<Value = Destination> {
 }
 
 fn any_refusal() -> impl Strategy<Value = Refusal> {
-    let what = select(&[What::Connection, What::Consumer, What::Destination, What::Producer, What::Durable][..]);
-    (0..17, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
+    let what = select(
+        &[What::Connection, What::Consumer, What::Destination, What::Producer, What::Durable, What::Transaction][..],
+    );
+    (0..20, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
         |(which, what, destination, (a, b), (few, many), nanos)| match which {
             0 => Refusal::AlreadyExists { what, number: a },
             1 => Refusal::Closed { what },
@@ -378,7 +383,10 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
             13 => Refusal::Unknown { what, number: a },
             14 => Refusal::DurableInUse(Durable::new(format!("{a}"), format!("{b}")).expect("valid")),
             15 => Refusal::DurableUnknown(Durable::new(format!("{a}"), format!("{b}")).expect("valid")),
-            _ => Refusal::TopicsOnly(destination),
+            16 => Refusal::TopicsOnly(destination),
+            17 => Refusal::NoRoom { destination },
+            18 => Refusal::NotThroughFanout { what },
+            _ => Refusal::TransactionFull { transaction: a, messages_max: b, bytes_max: few.into() },
         },
     )
 }

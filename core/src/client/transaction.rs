@@ -1,0 +1,259 @@
+//! What a connection does all at once or not at all: messages and acknowledgements that are held until their
+//! transaction is committed.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::base::{Instant, Timestamp};
+use crate::model::{
+    Body, BrokerId, ConnectionId, ConsumerId, Destination, Message, MessageId, Path, ProducerId, Refusal, Tag, What,
+};
+
+/// What the transactions of one connection may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TransactionLimits {
+    /// How many may be open.
+    pub transactions_max: usize,
+    /// How many messages one may send and acknowledge.
+    pub messages_max: usize,
+    /// How many bytes one may send.
+    pub bytes_max: u64,
+    /// The largest message, in bytes.
+    pub message_max: u32,
+}
+
+/// The open transactions of one connection.
+#[derive(Debug)]
+pub(crate) struct Transactions {
+    producer: ProducerId,
+    limits: TransactionLimits,
+    open: BTreeMap<u64, Transaction>,
+    acknowledged: BTreeSet<(ConsumerId, Tag)>, // In any of them.
+    sent: u64,                                 // With those that were committed.
+}
+
+/// What one transaction holds.
+#[derive(Debug, Default)]
+pub(crate) struct Transaction {
+    sends: Vec<Held>,
+    acknowledged: Vec<(ConsumerId, Tag)>,
+    bytes: u64,
+}
+
+/// What a transaction that is committed does.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Batch {
+    /// What it sends.
+    pub messages: Vec<Arc<Message>>,
+    /// The deliveries that it acknowledges.
+    pub acknowledged: Vec<(ConsumerId, Tag)>,
+}
+
+#[derive(Debug)]
+struct Held {
+    destination: Destination,
+    timestamp: Timestamp,
+    held_at: Instant,
+    body: Body,
+}
+
+impl Transactions {
+    /// No transactions of a connection to `broker` yet. All that they send comes from one producer of their own.
+    pub(super) fn new(broker: BrokerId, connection: ConnectionId, limits: TransactionLimits) -> Self {
+        let producer = ProducerId { broker, number: OWN | connection.0 };
+        Self { producer, limits, open: BTreeMap::new(), acknowledged: BTreeSet::new(), sent: 0 }
+    }
+
+    /// Begins a transaction.
+    pub(crate) fn begin(&mut self, number: u64) -> Result<(), Refusal> {
+        if self.open.contains_key(&number) {
+            return Err(Refusal::AlreadyExists { what: What::Transaction, number });
+        }
+        let max = self.limits.transactions_max;
+        if self.open.len() >= max {
+            return Err(Refusal::LimitReached { what: What::Transaction, max: max as u64 });
+        }
+        self.open.insert(number, Transaction::default());
+        Ok(())
+    }
+
+    /// Holds a message until its transaction is committed.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        wall: Timestamp,
+        number: u64,
+        destination: Destination,
+        body: Body,
+    ) -> Result<(), Refusal> {
+        let limits = self.limits;
+        let (size, max) = (body.size() as u64, u64::from(limits.message_max));
+        let transaction = self.find(number)?;
+        if destination.is_pattern() {
+            return Err(Refusal::IsPattern(destination));
+        }
+        if size > max {
+            return Err(Refusal::TooLarge { size, max });
+        }
+        let bytes = transaction.bytes + size + size_of::<Message>() as u64;
+        if transaction.count() >= limits.messages_max || bytes > limits.bytes_max {
+            return Err(limits.full(number));
+        }
+        transaction.bytes = bytes;
+        transaction.sends.push(Held { destination, timestamp: wall, held_at: now, body });
+        Ok(())
+    }
+
+    /// Holds an acknowledgement, of a delivery that is outstanding, until its transaction is committed.
+    pub(crate) fn acknowledge(&mut self, number: u64, consumer: ConsumerId, tag: Tag) -> Result<(), Refusal> {
+        let limits = self.limits;
+        if self.find(number)?.count() >= limits.messages_max {
+            return Err(limits.full(number));
+        }
+        if !self.acknowledged.insert((consumer, tag)) {
+            return Err(Refusal::NotOutstanding { consumer, tag });
+        }
+        self.find(number)?.acknowledged.push((consumer, tag));
+        Ok(())
+    }
+
+    /// What a transaction holds.
+    pub(crate) fn find(&mut self, number: u64) -> Result<&mut Transaction, Refusal> {
+        self.open.get_mut(&number).ok_or(Refusal::Unknown { what: What::Transaction, number })
+    }
+
+    /// Ends a transaction that is committed.
+    pub(crate) fn commit(&mut self, now: Instant, number: u64) -> Result<Batch, Refusal> {
+        let transaction = self.end(number)?;
+        let messages = transaction.sends.into_iter().map(|held| {
+            self.sent += 1;
+            held.into_message(now, MessageId { producer: self.producer, sequence: self.sent })
+        });
+        Ok(Batch { messages: messages.collect(), acknowledged: transaction.acknowledged })
+    }
+
+    /// Ends a transaction that is rolled back: what it would have acknowledged.
+    pub(crate) fn roll_back(&mut self, number: u64) -> Result<Vec<(ConsumerId, Tag)>, Refusal> {
+        Ok(self.end(number)?.acknowledged)
+    }
+
+    fn end(&mut self, number: u64) -> Result<Transaction, Refusal> {
+        let gone = self.open.remove(&number).ok_or(Refusal::Unknown { what: What::Transaction, number })?;
+        for answered in &gone.acknowledged {
+            self.acknowledged.remove(answered);
+        }
+        Ok(gone)
+    }
+}
+
+impl Transaction {
+    /// Where its messages go.
+    pub(crate) fn destinations(&self) -> impl Iterator<Item = &Destination> {
+        self.sends.iter().map(|held| &held.destination)
+    }
+
+    /// The deliveries that it acknowledges.
+    pub(crate) fn acknowledged(&self) -> &[(ConsumerId, Tag)] {
+        &self.acknowledged
+    }
+
+    fn count(&self) -> usize {
+        self.sends.len() + self.acknowledged.len()
+    }
+}
+
+impl Held {
+    fn into_message(self, now: Instant, id: MessageId) -> Arc<Message> {
+        let Self { destination, timestamp, held_at, mut body } = self;
+        // What is sent in a transaction grows old like what is sent without.
+        body.time_to_live = body.time_to_live.map(|left| left.saturating_sub(now - held_at));
+        Arc::new(Message { id, destination, path: Path::default(), timestamp, body })
+    }
+}
+
+impl TransactionLimits {
+    fn full(&self, transaction: u64) -> Refusal {
+        Refusal::TransactionFull { transaction, messages_max: self.messages_max as u64, bytes_max: self.bytes_max }
+    }
+}
+
+/// Producers' numbers from here on are not for applications to choose.
+const OWN: u64 = 1 << 63;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    const ONE: ConsumerId = ConsumerId(1);
+
+    fn transactions() -> Transactions {
+        let bytes_max = 2 * (10 + size_of::<Message>() as u64);
+        let limits = TransactionLimits { transactions_max: 2, messages_max: 3, bytes_max, message_max: 20 };
+        Transactions::new(BrokerId(7), ConnectionId(5), limits)
+    }
+
+    fn send(transactions: &mut Transactions, number: u64, size: usize) -> Result<(), Refusal> {
+        let queue = Destination::queue("q").expect("valid");
+        let body = Body { time_to_live: Some(Duration::from_secs(9)), ..Body::bytes(alloc::vec![0; size]) };
+        transactions.send(Instant::ZERO, Timestamp::from_millis(3), number, queue, body)
+    }
+
+    #[test]
+    fn what_is_committed_is_numbered_in_order_and_has_aged() {
+        let mut transactions = transactions();
+        let mut sequences = Vec::new();
+        for number in [1, 2] {
+            assert_eq!(transactions.begin(number), Ok(()));
+            assert_eq!((send(&mut transactions, number, 1), send(&mut transactions, number, 2)), (Ok(()), Ok(())));
+            assert_eq!(transactions.acknowledge(number, ONE, number), Ok(()));
+        }
+        for number in [2, 1] {
+            let Batch { messages, acknowledged } =
+                transactions.commit(Instant::from_millis(4_000), number).expect("open");
+            assert_eq!(acknowledged, [(ONE, number)]);
+            for message in messages {
+                assert_eq!(message.body.time_to_live, Some(Duration::from_secs(5)));
+                assert_eq!(message.timestamp, Timestamp::from_millis(3));
+                assert_eq!(message.id.producer, ProducerId { broker: BrokerId(7), number: (1 << 63) | 5 });
+                sequences.push((message.body.data.len(), message.id.sequence));
+            }
+        }
+        assert_eq!(sequences, [(1, 1), (2, 2), (1, 3), (2, 4)]);
+    }
+
+    #[test]
+    fn transactions_are_bounded_in_number_messages_and_bytes() {
+        let mut transactions = transactions();
+        assert_eq!((transactions.begin(1), transactions.begin(2)), (Ok(()), Ok(())));
+        assert_eq!(transactions.begin(2), Err(Refusal::AlreadyExists { what: What::Transaction, number: 2 }));
+        assert_eq!(transactions.begin(3), Err(Refusal::LimitReached { what: What::Transaction, max: 2 }));
+        assert_eq!(send(&mut transactions, 1, 21), Err(Refusal::TooLarge { size: 21, max: 20 }));
+        let bytes_max = transactions.limits.bytes_max;
+        let full = Err(Refusal::TransactionFull { transaction: 1, messages_max: 3, bytes_max });
+        assert_eq!((send(&mut transactions, 1, 10), send(&mut transactions, 1, 11)), (Ok(()), full.clone()));
+        assert_eq!((send(&mut transactions, 1, 10), transactions.acknowledge(1, ONE, 1)), (Ok(()), Ok(())));
+        assert_eq!(transactions.acknowledge(1, ONE, 2), full);
+        let pattern = Destination::queue("a.*").expect("valid");
+        let sent = transactions.send(Instant::ZERO, Timestamp::default(), 2, pattern.clone(), Body::default());
+        assert_eq!(sent, Err(Refusal::IsPattern(pattern)));
+    }
+
+    #[test]
+    fn a_transaction_ends_once_and_a_delivery_is_acknowledged_in_one() {
+        let mut transactions = transactions();
+        let unknown = |number| Refusal::Unknown { what: What::Transaction, number };
+        assert_eq!(send(&mut transactions, 1, 1), Err(unknown(1)));
+        assert_eq!((transactions.begin(1), transactions.begin(2)), (Ok(()), Ok(())));
+        assert_eq!(transactions.acknowledge(1, ONE, 1), Ok(()));
+        for number in [1, 2] {
+            let twice = Err(Refusal::NotOutstanding { consumer: ONE, tag: 1 });
+            assert_eq!(transactions.acknowledge(number, ONE, 1), twice);
+        }
+        assert_eq!(transactions.roll_back(1), Ok(alloc::vec![(ONE, 1)]));
+        assert_eq!(transactions.roll_back(1), Err(unknown(1)));
+        assert_eq!(transactions.commit(Instant::ZERO, 1), Err(unknown(1)));
+        assert_eq!(transactions.acknowledge(2, ONE, 1), Ok(()), "it came back and may be handed out again");
+    }
+}
