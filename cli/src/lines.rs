@@ -55,7 +55,7 @@ fn read(mut input: impl BufRead, line_max: usize, mut hand_on: impl FnMut(Batch)
 }
 
 /// Text if it is some.
-fn message(mut line: Vec<u8>) -> Message {
+pub(crate) fn message(mut line: Vec<u8>) -> Message {
     if line.ends_with(b"\r") {
         line.pop();
     }

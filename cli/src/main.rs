@@ -23,6 +23,8 @@ mod property;
 mod publish;
 mod record;
 mod replay;
+mod reply;
+mod request;
 mod simulate;
 mod stop;
 mod subscribe;
@@ -60,6 +62,8 @@ enum Command {
     Player(player::Player),
     Publish(publish::Publish),
     Replay(replay::Replay),
+    Reply(reply::Reply),
+    Request(request::Request),
     Simulate(simulate::Simulate),
     Subscribe(subscribe::Subscribe),
     Uri(uri::Uri),
@@ -75,6 +79,8 @@ impl Command {
             Self::Player(player) => player.run().await,
             Self::Publish(publish) => publish.run().await,
             Self::Replay(replay) => replay.run(),
+            Self::Reply(reply) => reply.run().await,
+            Self::Request(request) => request.run().await,
             Self::Simulate(simulate) => simulate.run(),
             Self::Subscribe(subscribe) => subscribe.run().await,
             Self::Uri(uri) => uri.run(),
@@ -117,6 +123,8 @@ Examples:
   seq 1000 | flockmq publish peer://groupA/b1 topic://log.seq --wait-peers 1
   flockmq peers peer://groupA --watch
   flockmq broker --name a
+  flockmq reply peer://groupA/b2 queue://ping --echo
+  flockmq request peer://groupA/b1 queue://ping hello --timeout 5s
   flockmq publish 'fanout:(multicast://default)' topic://log.seq 'to every broker there is' --verbose
   flockmq browse 'fanout:(multicast://default)?minAckCount=1' orders
   flockmq subscribe peer://groupA/b2 orders --record run.flock

@@ -61,7 +61,7 @@ pub use model::{
     ConsumerId, ConsumerPriority, ConsumerPriorityError, Delivery, Demand, Destination, DestinationError,
     DestinationKind, Durable, DurableError, GroupId, Host, LinkId, ListenerId, Message, MessageError, MessageId, Path,
     Priority, PriorityError, ProducerId, Properties, PropertiesError, Refusal, RequestId, Role, Selector,
-    SelectorError, Service, Subscription, Tag, Value, What, selector,
+    SelectorError, Service, Subscription, Tag, Temporary, Value, What, selector,
 };
 pub use node::{
     Command, Config, ConfigError, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats, Target,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flockmq_core::{BrokerId, Command, Config, ConnectionId, Destination, Durable, Peer, Role, Stats, Target};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OnceCell, oneshot, watch};
 
 use crate::board::Listening;
 use crate::browser::{BrowseOptions, Browser};
@@ -20,6 +20,7 @@ use crate::message::{Message, ToDestination};
 use crate::outcome::Outcome;
 use crate::producer::Producer;
 use crate::ready::lock;
+use crate::request::Replies;
 use crate::transaction::Transaction;
 
 /// A connection to the broker that this process embeds, or to many brokers through fanout. Clones are the same
@@ -32,8 +33,8 @@ use crate::transaction::Transaction;
 /// [`with_timeout`](Self::with_timeout).
 #[derive(Clone, Debug)]
 pub struct Connection {
-    attachment: Arc<Attachment>,
-    timeout: Option<Duration>,
+    pub(crate) attachment: Arc<Attachment>,
+    pub(crate) timeout: Option<Duration>,
 }
 
 impl Connection {
@@ -200,7 +201,7 @@ impl Connection {
 
     /// The identity of the broker, or of the client, which is new at every start.
     pub fn id(&self) -> BrokerId {
-        self.attachment.broker.id()
+        self.attachment.broker_id()
     }
 
     /// The broker's counts and gauges.
@@ -256,6 +257,7 @@ pub(crate) struct Attachment {
     is_released: AtomicBool,
     producers: Mutex<BTreeMap<Destination, Kept>>, // Those made by sending without one.
     sends: AtomicU64,
+    pub(crate) replies: OnceCell<Replies>, // From the first request on.
 }
 
 /// A producer that is kept for the next send to its destination.
@@ -273,6 +275,7 @@ impl Attachment {
             is_released: AtomicBool::new(false),
             producers: Mutex::default(),
             sends: AtomicU64::new(0),
+            replies: OnceCell::new(),
         }
     }
 
@@ -284,16 +287,24 @@ impl Attachment {
         self.broker.inbox()
     }
 
+    pub(crate) fn broker_id(&self) -> BrokerId {
+        self.broker.id()
+    }
+
     pub(crate) fn config(&self) -> &Config {
         self.broker.config()
     }
 
-    fn check_open(&self) -> Result<(), Error> {
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
         if *self.closed.borrow() || self.inbox().is_closed() { Err(Error::Closed) } else { Ok(()) }
     }
 
     /// The producer kept for this destination, or a new one.
-    async fn producer(&self, destination: Destination, timeout: Option<Duration>) -> Result<Arc<Producer>, Error> {
+    pub(crate) async fn producer(
+        &self,
+        destination: Destination,
+        timeout: Option<Duration>,
+    ) -> Result<Arc<Producer>, Error> {
         let used_at = self.sends.fetch_add(1, Ordering::Relaxed);
         if let Some(kept) = lock(&self.producers).get_mut(&destination) {
             kept.used_at = used_at;
@@ -323,6 +334,9 @@ impl Attachment {
         let (reply, answer) = oneshot::channel();
         if self.inbox().push(Entry::Detach { connection: self.id, reply: Some(reply) }).is_ok() {
             _ = answer.await; // Refused or not, the connection is no more.
+        }
+        if let Some(replies) = self.replies.get() {
+            replies.ended().await;
         }
         if self.release() {
             self.broker.ended().await;

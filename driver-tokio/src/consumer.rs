@@ -122,7 +122,7 @@ pub struct Consumer {
     unacknowledged: Unacknowledged,
     timeout: Option<Duration>,
     is_open: bool,
-    _attachment: Arc<Attachment>,
+    _attachment: Option<Arc<Attachment>>, // None for the one that the attachment itself has.
 }
 
 /// How much was taken since the last automatic acknowledgement, and how much may be.
@@ -139,6 +139,26 @@ impl Consumer {
         attachment: &Arc<Attachment>,
         subscription: Subscription,
         ack: AckMode,
+        timeout: Option<Duration>,
+    ) -> Result<Self, Error> {
+        Self::open_for(attachment, Some(Arc::clone(attachment)), destination, options, timeout).await
+    }
+
+    /// Creates a consumer that does not keep its connection from ending.
+    pub(crate) async fn open_within(
+        attachment: &Attachment,
+        destination: Destination,
+        options: SubscribeOptions,
+        timeout: Option<Duration>,
+    ) -> Result<Self, Error> {
+        Self::open_for(attachment, None, destination, options, timeout).await
+    }
+
+    async fn open_for(
+        attachment: &Attachment,
+        kept: Option<Arc<Attachment>>,
+        destination: Destination,
+        options: SubscribeOptions,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
         let (inbox, broker) = (attachment.inbox(), &attachment.config().broker);
@@ -158,7 +178,7 @@ impl Consumer {
             unacknowledged: Unacknowledged { count: 0, bytes: 0, count_max: (prefetch / 2).max(1) },
             timeout,
             is_open: true,
-            _attachment: Arc::clone(attachment),
+            _attachment: kept,
         };
         let opening = inbox.ask(|request| Command::Subscribe { request, connection, consumer, subscription });
         let outcome = within(timeout, "subscribing", opening).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flockmq_core::uri::UriError;
 use flockmq_core::{
-    Address, Answer, ConfigError, DestinationError, DurableError, MessageError, PropertiesError, Refusal,
+    Address, Answer, ConfigError, DestinationError, DurableError, MessageError, MessageId, PropertiesError, Refusal,
 };
 
 use crate::consumer::AckMode;
@@ -50,6 +50,9 @@ pub enum Error {
     /// The system gave no random bytes for the broker's identity; nothing was started.
     #[error("the system gives no random bytes: {0}")]
     NoEntropy(String),
+    /// The message does not say where a reply to it is wanted. Nothing was sent.
+    #[error("message {0} asks for no reply")]
+    NoReplyTo(MessageId),
     /// Called outside a tokio runtime; nothing was started.
     #[error("there is no tokio runtime here; connect from within one that has I/O and time enabled")]
     NoRuntime,

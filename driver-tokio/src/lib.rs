@@ -28,7 +28,8 @@
 //! ```
 //!
 //! A [`Connection`] makes [`Producer`]s and [`Consumer`]s; [`Connection::events`] tells of peers that come and go.
-//! Everything runs within the tokio runtime that [`connect`] is called in, as one task per broker or client. Futures
+//! Everything runs within the tokio runtime that [`connect`] is called in, as one task per broker or client, and one for
+//! each connection that makes requests. Futures
 //! may be dropped at any time; each method says what that leaves behind.
 //!
 //! Another way is to be a client of many brokers at once (ActiveMQ's `fanout:`). What is sent to a topic goes to all
@@ -73,6 +74,7 @@ mod message;
 mod outcome;
 mod producer;
 mod ready;
+mod request;
 mod sockets;
 mod tape;
 mod tcp;
@@ -96,7 +98,7 @@ pub use flockmq_core::{
     Address, Answer, BodyKind, BrokerId, CloseReason, Config, ConsumerPriority, ConsumerPriorityError, Destination,
     DestinationError, DestinationKind, Durable, DurableError, Event, FanoutConfig, History, Message as Received,
     MessageError, MessageId, MulticastConfig, Peer, Priority, PriorityError, Properties, PropertiesError, Refusal,
-    Role, Seed, Service, Stats, Target, TargetState, Value,
+    Role, Seed, Service, Stats, Target, TargetState, Temporary, Value,
 };
 
 /// The README's example is compiled, so that it stays one.

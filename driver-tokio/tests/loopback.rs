@@ -453,3 +453,103 @@ fn a_runtime_that_goes_leaves_errors_behind_and_no_name() {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(matches!(outside.poll(&mut context), std::task::Poll::Ready(Err(Error::NoRuntime))));
 }
+
+/// Answers each request with its text in capitals, until its connection is closed.
+fn answer_all(connection: &Connection, mut requests: flockmq::Consumer) -> tokio::task::JoinHandle<()> {
+    let connection = connection.clone();
+    tokio::spawn(async move {
+        while let Some(request) = requests.next().await {
+            let answer = request.text().expect("text").to_uppercase();
+            connection.reply(&request, answer).await.expect("somebody waits");
+        }
+    })
+}
+
+#[tokio::test]
+async fn each_request_gets_its_own_reply_from_another_peer() {
+    let (a, b) = pair("requests").await;
+    let requests = b.subscribe("queue://capitals").await.expect("subscribed");
+    let answering = answer_all(&b, requests);
+    let asked = (0..50).map(|number| {
+        let a = a.clone();
+        tokio::spawn(async move {
+            let reply = a.request("queue://capitals", format!("n{number}")).await.expect("answered");
+            assert_eq!(reply.text(), Ok(format!("N{number}").as_str()));
+        })
+    });
+    for asked in asked.collect::<Vec<_>>() {
+        asked.await.expect("its own");
+    }
+    let named = Message::text("x").correlation_id("order-7");
+    let reply = a.request("queue://capitals", named).await.expect("answered");
+    assert_eq!((reply.text(), reply.correlation_id()), (Ok("X"), Some("order-7")));
+    assert_eq!(a.late_replies(), 0);
+    a.close().await.expect("closed");
+    b.close().await.expect("closed");
+    answering.await.expect("it ended with its connection");
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_answers_in_time_is_given_up_and_its_reply_counted() {
+    let connection = flockmq::connect("vm://late-replies").await.expect("connected");
+    let late = connection.request_timeout("q", "x", Duration::from_millis(50)).await.expect_err("nobody is there");
+    assert_eq!(late, Error::TimedOut { what: "waiting for a reply", after: Duration::from_millis(50) });
+    let mut requests = connection.subscribe("q").await.expect("subscribed");
+    let request = requests.next().await.expect("it waited");
+    for _ in 0..2 {
+        connection.reply(&request, "late").await.expect("accepted");
+    }
+    let request = Message::text("x").correlation_id("one");
+    let (asking, answering) = (connection.request("q", request), async {
+        let request = requests.next().await.expect("open");
+        for reply in ["first", "second"] {
+            connection.reply(&request, reply).await.expect("accepted");
+        }
+    });
+    let (reply, ()) = tokio::join!(asking, answering);
+    assert_eq!(reply.expect("answered").text(), Ok("first"));
+    while connection.late_replies() < 3 {
+        tokio::task::yield_now().await;
+    }
+    let plain = connection.send("q", "asks for nothing").await.map(|_| ());
+    assert_eq!(plain, Ok(()));
+    let plain = requests.next().await.expect("open");
+    assert_eq!(connection.reply(&plain, "x").await, Err(Error::NoReplyTo(plain.id())));
+    connection.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_request_ends_with_its_connection() {
+    let connection = flockmq::connect("vm://request-ends").await.expect("connected");
+    let asking = tokio::spawn({
+        let connection = connection.clone();
+        async move { connection.request("q", "x").await.map(|_| ()) }
+    });
+    let mut requests = connection.subscribe("q").await.expect("subscribed");
+    requests.next().await.expect("it asks");
+    connection.close().await.expect("closed");
+    assert_eq!(asking.await.expect("no panic"), Err(Error::Closed));
+}
+
+#[tokio::test]
+async fn a_temporary_queue_is_its_connections_own_and_ends_with_it() {
+    let (asker, other) = (
+        flockmq::connect("vm://temporaries").await.expect("connected"),
+        flockmq::connect("vm://temporaries").await.expect("connected"),
+    );
+    let (queue, topic) = (asker.temporary_queue(), asker.temporary_topic());
+    assert_ne!(queue, asker.temporary_queue());
+    let mut replies = asker.subscribe(&queue).await.expect("its own");
+    asker.subscribe(&topic).await.expect("its own");
+    for destination in [&queue, &topic] {
+        let stolen = other.subscribe(destination).await.map(|_| ());
+        assert_eq!(stolen, Err(Error::Refused(Refusal::NotOwner(destination.clone()))));
+    }
+    other.send(&queue, "hello").await.expect("accepted");
+    assert_eq!(next_text(&mut replies).await, "hello");
+    drop(replies);
+    asker.close().await.expect("closed");
+    let gone = other.send(&queue, "too late").await.map(|_| ());
+    assert_eq!(gone, Err(Error::Refused(Refusal::Deleted(queue))));
+    other.close().await.expect("closed");
+}

@@ -14,6 +14,7 @@ mod groups;
 mod log;
 mod peers;
 mod replay;
+mod request;
 mod running;
 mod simulate;
 mod usage;

@@ -64,6 +64,10 @@ fn bad_usage_exits_with_2_and_quotes_the_fault() {
         (&["simulate", "--scenario", "x", "--hosts", "3"], "--hosts"),
         (&["simulate", "--print", "--record", "x"], "--record"),
         (&["replay"], "<FILE>"),
+        (&["request", "peer://g/n", "topic://a.>", "x"], "'topic://a.>'"),
+        (&["request", "peer://g/n", "temp-queue://a", "x"], "'a' names no temporary destination"),
+        (&["reply", "peer://g/n", "q"], "--echo"),
+        (&["reply", "peer://g/n", "q", "--echo", "--body", "x"], "--body"),
         (&["replay", "x", "--only", "everything"], "'everything'"),
         (&["replay", "x", "--from", "5x"], "'5x' is no duration"),
     ];

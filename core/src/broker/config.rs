@@ -64,6 +64,9 @@ pub struct BrokerConfig {
     pub transaction_messages_max: usize,
     /// How many bytes one transaction may send.
     pub transaction_bytes_max: u64,
+    /// How long another broker's temporary destination is held that nobody consumes from; then it goes, with whatever
+    /// waits there (ActiveMQ's `timeBeforePurgeTempDestinations`).
+    pub temporaries_kept: Duration,
     /// How destinations are treated, by their names.
     pub policies: Policies,
 }
@@ -74,6 +77,7 @@ impl Default for BrokerConfig {
     /// one counts as stalled; 8 MiB a message; duplicates of 1024 producers; 100 transactions a
     /// connection, of 10 000 messages and 16 MiB each. 1000 durable subscriptions with a prefetch of
     /// 100 and 16 MiB each; 64 MiB remembered.
+    /// Others' temporary destinations are held for a minute.
     fn default() -> Self {
         Self {
             destinations_max: 10_000,
@@ -99,6 +103,7 @@ impl Default for BrokerConfig {
             transactions_max: 100,
             transaction_messages_max: 10_000,
             transaction_bytes_max: 16 * 1024 * 1024,
+            temporaries_kept: Duration::from_mins(1),
             policies: Policies::default(),
         }
     }

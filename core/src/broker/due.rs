@@ -1,4 +1,5 @@
-//! What comes about by itself, because its time has come: lives end, and what was given back is handed out again.
+//! What comes about by itself, because its time has come: lives end, what was given back is handed out again, and what
+//! nobody wants any more goes.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -11,6 +12,8 @@ use crate::base::{Instant, Outbox};
 /// Where something is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
+    /// A temporary destination that nobody consumes from.
+    Forsaken(Slot),
     /// At a queue.
     Queue(Slot),
     /// Among what waits for a topic's subscriber.
@@ -39,9 +42,10 @@ impl Broker {
     }
 
     fn do_due(&mut self, now: Instant, out: &mut Outbox<Output>) {
-        let mut slots = BTreeSet::new();
+        let (mut slots, mut forsaken) = (BTreeSet::new(), Vec::new());
         for due in self.due.due(now).collect::<Vec<_>>() {
             match due {
+                Due::Forsaken(slot) => forsaken.push(slot),
                 Due::Queue(slot) => {
                     self.do_due_at(now, slot, out);
                     slots.insert(slot);
@@ -53,6 +57,9 @@ impl Broker {
             self.dispatch(now, slot, out);
         }
         self.unpark_all(now, out);
+        for slot in forsaken {
+            self.forget(slot, out);
+        }
     }
 
     fn do_due_at(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {

@@ -9,7 +9,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::expiry::age;
-use super::registry::Slot;
+use super::registry::{Entry, Slot};
 use super::subscription::{Pending, SubscriptionId};
 use super::topic::Audience;
 use super::{Broker, Output};
@@ -127,6 +127,11 @@ impl Broker {
                 Remembered { from, pending: Pending { message: Arc::clone(message), arrived_at: now } },
             );
         }
+    }
+
+    /// What a destination that has ended remembered takes no room any more.
+    pub(super) fn forget_past(&mut self, ended: &Entry) {
+        self.remembered_bytes -= ended.past.as_ref().map_or(0, |past| past.bytes);
     }
 
     fn remember_as(&mut self, now: Instant, slot: Slot, history: History, newest: Remembered) {

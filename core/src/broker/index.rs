@@ -12,6 +12,8 @@ use crate::model::{Destination, DestinationKind};
 pub(super) struct Index<T> {
     queues: Level<T>,
     topics: Level<T>,
+    temporary_queues: Level<T>,
+    temporary_topics: Level<T>,
 }
 
 /// The names that begin alike, up to one level.
@@ -23,7 +25,12 @@ struct Level<T> {
 
 impl<T> Default for Index<T> {
     fn default() -> Self {
-        Self { queues: Level::default(), topics: Level::default() }
+        Self {
+            queues: Level::default(),
+            topics: Level::default(),
+            temporary_queues: Level::default(),
+            temporary_topics: Level::default(),
+        }
     }
 }
 
@@ -36,7 +43,7 @@ impl<T> Default for Level<T> {
 impl<T: Copy + Ord> Index<T> {
     /// Hangs a value on a name or pattern.
     pub(super) fn insert(&mut self, destination: &Destination, value: T) {
-        let mut level = self.root_mut(destination.kind());
+        let mut level = self.root_mut(destination);
         for name in levels(destination) {
             // Looked up first: a key is copied only for what is new.
             if !level.below.contains_key(name) {
@@ -49,13 +56,13 @@ impl<T: Copy + Ord> Index<T> {
 
     /// Takes a value off a name or pattern.
     pub(super) fn remove(&mut self, destination: &Destination, value: T) {
-        self.root_mut(destination.kind()).remove(levels(destination), value);
+        self.root_mut(destination).remove(levels(destination), value);
     }
 
     /// What hangs on the patterns that cover a name, and on the name itself.
     pub(super) fn covering(&self, name: &Destination) -> Vec<T> {
         let mut found = Vec::new();
-        self.root(name.kind()).covering(levels(name), &mut found);
+        self.root(name).covering(levels(name), &mut found);
         found.sort_unstable();
         found
     }
@@ -63,22 +70,26 @@ impl<T: Copy + Ord> Index<T> {
     /// What hangs on the names that a pattern covers.
     pub(super) fn covered(&self, pattern: &Destination) -> Vec<T> {
         let mut found = Vec::new();
-        self.root(pattern.kind()).covered(levels(pattern), &mut found);
+        self.root(pattern).covered(levels(pattern), &mut found);
         found.sort_unstable();
         found
     }
 
-    fn root(&self, kind: DestinationKind) -> &Level<T> {
-        match kind {
-            DestinationKind::Queue => &self.queues,
-            DestinationKind::Topic => &self.topics,
+    fn root(&self, destination: &Destination) -> &Level<T> {
+        match (destination.kind(), destination.is_temporary()) {
+            (DestinationKind::Queue, false) => &self.queues,
+            (DestinationKind::Topic, false) => &self.topics,
+            (DestinationKind::Queue, true) => &self.temporary_queues,
+            (DestinationKind::Topic, true) => &self.temporary_topics,
         }
     }
 
-    fn root_mut(&mut self, kind: DestinationKind) -> &mut Level<T> {
-        match kind {
-            DestinationKind::Queue => &mut self.queues,
-            DestinationKind::Topic => &mut self.topics,
+    fn root_mut(&mut self, destination: &Destination) -> &mut Level<T> {
+        match (destination.kind(), destination.is_temporary()) {
+            (DestinationKind::Queue, false) => &mut self.queues,
+            (DestinationKind::Topic, false) => &mut self.topics,
+            (DestinationKind::Queue, true) => &mut self.temporary_queues,
+            (DestinationKind::Topic, true) => &mut self.temporary_topics,
         }
     }
 }

@@ -24,6 +24,7 @@ mod redelivery;
 mod registry;
 mod stats;
 mod subscription;
+mod temporary;
 #[cfg(test)]
 mod tests;
 mod topic;
@@ -54,8 +55,8 @@ pub(crate) use subscription::{Limits, Remote, Subscriber};
 
 use crate::base::{Audit, Deadlines, Instant, Outbox, Situation};
 use crate::model::{
-    ConnectionId, ConsumerId, Delivery, Demand, Destination, DestinationKind, Durable, LinkId, Message, MessageId,
-    Origin, ProducerId, Refusal, Tag, Ticket, What,
+    BrokerId, ConnectionId, ConsumerId, Delivery, Demand, Destination, DestinationKind, Durable, LinkId, Message,
+    MessageId, Origin, ProducerId, Refusal, Tag, Ticket, What,
 };
 
 /// What a broker says.
@@ -93,6 +94,7 @@ pub(crate) enum Output {
 /// An embedded broker.
 #[derive(Debug)]
 pub(crate) struct Broker {
+    local: BrokerId,
     config: BrokerConfig,
     connections: BTreeMap<Origin, Connection>,
     registry: Registry,
@@ -125,9 +127,10 @@ struct Gone {
 }
 
 impl Broker {
-    /// A broker that nobody is attached to.
-    pub(crate) fn new(config: BrokerConfig) -> Self {
+    /// The broker `local`, which nobody is attached to.
+    pub(crate) fn new(config: BrokerConfig, local: BrokerId) -> Self {
         Self {
+            local,
             audit: Audit::new(config.audit_producers_max),
             due: Deadlines::new(),
             buried: Audit::new(config.audit_producers_max),
@@ -168,8 +171,12 @@ impl Broker {
         let gone: Vec<Gone> = consumers.into_values().map(|id| self.remove_consumer(id, Tag::MAX)).collect();
         for slot in gone.iter().flat_map(|gone| &gone.slots) {
             self.dispatch(now, *slot, out);
+            self.tend(now, *slot);
         }
         self.unpark_all(now, out);
+        if let Origin::Application(connection) = origin {
+            self.end_temporaries(connection, out);
+        }
         for demand in gone.into_iter().filter_map(|gone| gone.unwanted) {
             out.push(Output::Unwanted(demand));
         }
@@ -192,6 +199,7 @@ impl Broker {
         if connection.consumers.len() >= self.config.consumers_max {
             return Err(Refusal::LimitReached { what: What::Consumer, max: self.config.consumers_max as u64 });
         }
+        self.check_owner(origin, &subscriber)?;
         let prefetch = self.config.prefetch(&subscriber.subscription)?;
         subscriber.subscription.check_kind()?;
         if subscriber.subscription.browses {
@@ -202,7 +210,7 @@ impl Broker {
         let destination = subscriber.subscription.destination.clone();
         let demand = Demand { destination: destination.clone(), path: subscriber.path.clone() };
         if !destination.is_pattern() {
-            self.registry.resolve(&destination, &self.subscriptions, &self.config)?;
+            self.resolve(now, &destination)?;
         }
         let is_retroactive = subscriber.subscription.retroactive;
         let durable = subscriber.subscription.durable.clone();
@@ -225,6 +233,9 @@ impl Broker {
         let count = self.wanted.entry(demand.clone()).or_insert(0);
         *count += 1;
         let is_first = *count == 1;
+        for slot in &slots {
+            self.tend(now, *slot);
+        }
         if destination.kind() == DestinationKind::Queue {
             for slot in slots {
                 self.refill(now, slot, id, out);
@@ -271,6 +282,7 @@ impl Broker {
         self.connections.get_mut(&origin).expect("just found").outstanding_bytes -= bytes;
         for slot in slots {
             self.dispatch(now, slot, out);
+            self.tend(now, slot);
         }
         self.pass_on(now, origin, pending, out);
         if self.connections[&origin].limits.window.is_some() {

@@ -28,6 +28,13 @@ pub(super) struct Parked {
     message: Arc<Message>,
 }
 
+impl Parked {
+    /// What its sender is told once it is taken.
+    pub(super) fn into_accepted(self) -> Output {
+        Output::Accepted { to: self.from, ticket: self.ticket }
+    }
+}
+
 impl Broker {
     /// Takes a message that others have handed out so often before, or keeps it until its destination has room.
     pub(crate) fn send(
@@ -44,7 +51,13 @@ impl Broker {
         if size > u64::from(self.config.message_max) {
             return Err(Refusal::TooLarge { size, max: self.config.message_max.into() });
         }
-        let slot = self.registry.resolve(&message.destination, &self.subscriptions, &self.config)?;
+        let slot = match self.resolve(now, &message.destination) {
+            Err(Refusal::Deleted(destination)) if matches!(from, Origin::Bridge(_)) => {
+                self.let_go_late(&destination);
+                return Ok(Taken::Accepted);
+            }
+            slot => slot?,
+        };
         if self.is_congested(slot) {
             Situation::Parked.met();
             self.stats.parked += 1;

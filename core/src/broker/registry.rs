@@ -103,12 +103,27 @@ impl Registry {
 
     #[inline]
     pub(super) fn get(&self, slot: Slot) -> &Entry {
-        self.entries.get(slot).expect("destinations are never removed")
+        self.entries.get(slot).expect("whatever names a slot is removed with it")
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, slot: Slot) -> &mut Entry {
-        self.entries.get_mut(slot).expect("destinations are never removed")
+        self.entries.get_mut(slot).expect("whatever names a slot is removed with it")
+    }
+
+    /// Removes a destination that has no consumers, so that nothing of it is outstanding either.
+    pub(super) fn remove(&mut self, slot: Slot) -> Entry {
+        let entry = self.entries.remove(slot).expect("whatever names a slot is removed with it");
+        assert!(entry.consumers.is_empty(), "what is consumed from stays");
+        self.by_name.remove(&entry.name);
+        self.names.remove(&entry.name, slot);
+        self.last.take_if(|(_, last)| *last == slot);
+        entry
+    }
+
+    /// The destinations in order of their names, from this one on.
+    pub(super) fn range_from<'a>(&'a self, first: &'a Destination) -> impl Iterator<Item = (&'a Destination, Slot)> {
+        self.by_name.range(first..).map(|(name, slot)| (name, *slot))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {

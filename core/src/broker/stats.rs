@@ -18,7 +18,7 @@ pub struct BrokerStats {
     /// those kept for a durable one that nobody can be handed any more.
     pub dropped: u64,
     /// Queues' messages accepted, duplicates not included. Each waits, is outstanding, was
-    /// acknowledged or let go, has expired or failed.
+    /// acknowledged, let go or orphaned, has expired or failed.
     pub accepted_queued: u64,
     /// Deliveries of queues' messages acknowledged, those to peers included: from then on the peer's.
     pub acknowledged_queued: u64,
@@ -35,6 +35,8 @@ pub struct BrokerStats {
     pub dead_lettered: u64,
     /// Dead messages that were not kept, by their destination's policy or because there was no room.
     pub discarded: u64,
+    /// Messages of temporary queues that were dropped because the queue's connection had ended, or was not heard of.
+    pub orphaned: u64,
     /// Bytes that wait in queues now.
     pub queued_bytes: u64,
     /// Messages that wait in queues now.

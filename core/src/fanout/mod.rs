@@ -242,7 +242,9 @@ impl Fanout {
         let id = ProducerId { broker: self.local, number: producer };
         let told = SharedEncoder::route(slot, id, destination.clone());
         let route = Route { stream: self.born, slot, told };
-        let is_replicated = destination.kind() == DestinationKind::Topic || self.config.replicates_queues;
+        // Which of the targets a temporary destination's connection is at, or behind, is known to them alone.
+        let is_for_all = destination.kind() == DestinationKind::Topic || destination.is_temporary();
+        let is_replicated = is_for_all || self.config.replicates_queues;
         let needed = if is_replicated { self.config.acks_min } else { 1 };
         self.numbers.insert(producer, self.born);
         self.streams.insert(self.born, Stream::new(connection, producer, route, is_replicated, needed));

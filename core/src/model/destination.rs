@@ -1,13 +1,16 @@
 //! Where messages are sent and taken from: queues and topics, by name or by pattern.
 
 use alloc::borrow::ToOwned;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::cmp::Ordering;
 use core::fmt;
 use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use super::id::{BrokerId, ConnectionId};
+use super::temporary::Temporary;
 
 /// Queue or topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,6 +37,9 @@ impl DestinationKind {
 /// their levels. In what a consumer subscribes to, `*` stands for exactly one level and `>`, as the last level,
 /// for any number of further ones, none included (ActiveMQ's wildcards).
 ///
+/// A *temporary* destination, `temp-queue://…` or `temp-topic://…`, has the life of the connection it belongs to, which
+/// its name tells ([`Temporary`]). It is of a kind as others are, but no wildcard covers it.
+///
 /// ```
 /// use flockmq_core::Destination;
 ///
@@ -44,10 +50,20 @@ impl DestinationKind {
 /// # Ok::<(), flockmq_core::DestinationError>(())
 /// ```
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(try_from = "(DestinationKind, String)", into = "(DestinationKind, String)")]
+#[serde(try_from = "(Scheme, String)", into = "(Scheme, String)")]
 pub struct Destination {
     kind: DestinationKind,
+    is_temporary: bool,
     name: Arc<str>,
+}
+
+/// What stands before `://`. Links and recordings carry it: the order of the variants is part of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Scheme {
+    Queue,
+    Topic,
+    TempQueue,
+    TempTopic,
 }
 
 /// Why a text names no destination; nothing was changed.
@@ -72,6 +88,12 @@ pub enum DestinationError {
     /// No name at all.
     #[error("a destination needs a name; expected queue://NAME or topic://NAME")]
     NoName,
+    /// A temporary destination whose name does not tell whose it is.
+    #[error("'{name}' names no temporary destination; expected BROKER:CONNECTION:NUMBER as a connection gave it")]
+    NotTemporary {
+        /// The whole name.
+        name: String,
+    },
     /// Longer than [`Destination::NAME_MAX`].
     #[error("the destination name is {length} bytes long; at most {max} are allowed", max = Destination::NAME_MAX)]
     TooLong {
@@ -103,7 +125,12 @@ impl Destination {
     /// The destination of this kind and name.
     pub fn new(kind: DestinationKind, name: &str) -> Result<Self, DestinationError> {
         check_name(name)?;
-        Ok(Self { kind, name: name.into() })
+        Ok(Self { kind, is_temporary: false, name: name.into() })
+    }
+
+    /// The temporary destination of this kind and name.
+    pub fn temporary(kind: DestinationKind, name: Temporary) -> Self {
+        Self { kind, is_temporary: true, name: name.to_string().into() }
     }
 
     /// Queue or topic.
@@ -114,6 +141,25 @@ impl Destination {
     /// The name without its kind.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// True if it has the life of a connection.
+    #[inline]
+    pub const fn is_temporary(&self) -> bool {
+        self.is_temporary
+    }
+
+    /// Whose it is, if it is temporary.
+    pub fn as_temporary(&self) -> Option<Temporary> {
+        if !self.is_temporary {
+            return None;
+        }
+        Some(Temporary::read(&self.name).expect("a temporary destination's name was printed or read"))
+    }
+
+    /// True unless it is temporary and of another connection, so that this one may not consume from it.
+    pub(crate) fn is_open_to(&self, broker: BrokerId, connection: ConnectionId) -> bool {
+        self.as_temporary().is_none_or(|found| (found.broker, found.connection) == (broker, connection))
     }
 
     /// True if the name has a wildcard, so that it stands for many destinations.
@@ -129,7 +175,7 @@ impl Destination {
 
     /// True if this destination, read as a pattern, covers `other`.
     pub fn matches(&self, other: &Self) -> bool {
-        if self.kind != other.kind {
+        if self.kind != other.kind || self.is_temporary != other.is_temporary {
             return false;
         }
         let (mut pattern, mut name) = (self.name.split('.').peekable(), other.name.split('.'));
@@ -148,7 +194,16 @@ impl Destination {
     /// True if both are the very same value, which is quicker to tell than equality and implies it.
     #[inline]
     pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.name, &other.name) && self.kind == other.kind
+        Arc::ptr_eq(&self.name, &other.name) && self.kind == other.kind && self.is_temporary == other.is_temporary
+    }
+
+    const fn scheme(&self) -> Scheme {
+        match (self.kind, self.is_temporary) {
+            (DestinationKind::Queue, false) => Scheme::Queue,
+            (DestinationKind::Topic, false) => Scheme::Topic,
+            (DestinationKind::Queue, true) => Scheme::TempQueue,
+            (DestinationKind::Topic, true) => Scheme::TempTopic,
+        }
     }
 }
 
@@ -156,32 +211,62 @@ impl FromStr for Destination {
     type Err = DestinationError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.trim().split_once("://") {
-            None => Self::queue(text.trim()),
-            Some(("queue", name)) => Self::queue(name),
-            Some(("topic", name)) => Self::topic(name),
-            Some((scheme, _)) => Err(DestinationError::UnknownKind { scheme: scheme.to_owned() }),
+        let Some((scheme, name)) = text.trim().split_once("://") else {
+            return Self::queue(text.trim());
+        };
+        let found = Scheme::ALL.into_iter().find(|known| known.as_str() == scheme);
+        let unknown = || DestinationError::UnknownKind { scheme: scheme.to_owned() };
+        Self::try_from((found.ok_or_else(unknown)?, name))
+    }
+}
+
+impl TryFrom<(Scheme, &str)> for Destination {
+    type Error = DestinationError;
+
+    fn try_from((scheme, name): (Scheme, &str)) -> Result<Self, Self::Error> {
+        let temporary = |kind| {
+            let found = Temporary::read(name).map(|name| Self::temporary(kind, name));
+            found.ok_or_else(|| DestinationError::NotTemporary { name: name.to_owned() })
+        };
+        match scheme {
+            Scheme::Queue => Self::queue(name),
+            Scheme::Topic => Self::topic(name),
+            Scheme::TempQueue => temporary(DestinationKind::Queue),
+            Scheme::TempTopic => temporary(DestinationKind::Topic),
         }
     }
 }
 
-impl TryFrom<(DestinationKind, String)> for Destination {
+impl TryFrom<(Scheme, String)> for Destination {
     type Error = DestinationError;
 
-    fn try_from((kind, name): (DestinationKind, String)) -> Result<Self, Self::Error> {
-        Self::new(kind, &name)
+    fn try_from((scheme, name): (Scheme, String)) -> Result<Self, Self::Error> {
+        Self::try_from((scheme, name.as_str()))
     }
 }
 
-impl From<Destination> for (DestinationKind, String) {
+impl From<Destination> for (Scheme, String) {
     fn from(destination: Destination) -> Self {
-        (destination.kind, destination.name.as_ref().to_owned())
+        (destination.scheme(), destination.name.as_ref().to_owned())
+    }
+}
+
+impl Scheme {
+    const ALL: [Self; 4] = [Self::Queue, Self::Topic, Self::TempQueue, Self::TempTopic];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queue => DestinationKind::Queue.as_str(),
+            Self::Topic => DestinationKind::Topic.as_str(),
+            Self::TempQueue => "temp-queue",
+            Self::TempTopic => "temp-topic",
+        }
     }
 }
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.kind.as_str(), self.name)
+        write!(f, "{}://{}", self.scheme().as_str(), self.name)
     }
 }
 
@@ -193,7 +278,8 @@ impl fmt::Debug for Destination {
 
 impl PartialEq for Destination {
     fn eq(&self, other: &Self) -> bool {
-        self.is_same(other) || (self.kind == other.kind && self.name == other.name)
+        self.is_same(other)
+            || (self.kind == other.kind && self.is_temporary == other.is_temporary && self.name == other.name)
     }
 }
 
@@ -210,7 +296,8 @@ impl Ord for Destination {
         if self.is_same(other) {
             return Ordering::Equal;
         }
-        self.kind.cmp(&other.kind).then_with(|| self.name.cmp(&other.name))
+        let kinds = (self.kind, self.is_temporary).cmp(&(other.kind, other.is_temporary));
+        kinds.then_with(|| self.name.cmp(&other.name))
     }
 }
 
@@ -233,9 +320,10 @@ fn check_name(name: &str) -> Result<(), DestinationError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
     use alloc::vec::Vec;
     use proptest::prelude::*;
+
+    const MINE: Temporary = Temporary { broker: BrokerId(0xfeed), connection: ConnectionId(3), number: 7 };
 
     fn topic(name: &str) -> Destination {
         Destination::topic(name).expect("a valid name")
@@ -290,12 +378,37 @@ mod tests {
         for (kind, word) in [(DestinationKind::Queue, "queue"), (DestinationKind::Topic, "topic")] {
             let made = Destination::new(kind, "a.b").expect("valid");
             assert_eq!((made.kind(), made.kind().as_str(), made.name()), (kind, word, "a.b"));
-            let parts = <(DestinationKind, String)>::from(made.clone());
-            assert_eq!(parts, (kind, "a.b".into()));
+            let parts = <(Scheme, String)>::from(made.clone());
+            assert_eq!(parts.1, "a.b");
             assert_eq!(Destination::try_from(parts), Ok(made.clone()));
             assert_eq!(alloc::format!("{made:?}"), made.to_string());
+            assert_eq!((made.is_temporary(), made.as_temporary()), (false, None));
         }
-        assert!(Destination::try_from((DestinationKind::Queue, String::new())).is_err());
+        assert!(Destination::try_from((Scheme::Queue, String::new())).is_err());
+    }
+
+    #[test]
+    fn a_temporary_destination_tells_whose_it_is_and_no_wildcard_covers_it() {
+        for (kind, scheme) in [(DestinationKind::Queue, "temp-queue"), (DestinationKind::Topic, "temp-topic")] {
+            let made = Destination::temporary(kind, MINE);
+            assert_eq!(made.to_string(), alloc::format!("{scheme}://0000000000000000000000000000feed:3:7"));
+            assert_eq!(made.to_string().parse(), Ok(made.clone()));
+            assert_eq!(Destination::try_from(<(Scheme, String)>::from(made.clone())), Ok(made.clone()));
+            assert_eq!((made.kind(), made.as_temporary(), made.is_pattern()), (kind, Some(MINE), false));
+            let namesake = Destination::new(kind, made.name()).expect("a name as others");
+            let sameliest = Destination { name: made.name.clone(), ..namesake.clone() };
+            for other in [&namesake, &sameliest, &Destination::new(kind, ">").expect("valid")] {
+                assert!(made != *other && !made.is_same(other) && made.cmp(other).is_gt());
+                assert!(!other.matches(&made) && !made.matches(other));
+            }
+            assert!(made.matches(&made.clone()));
+            assert!(made.is_open_to(MINE.broker, MINE.connection) && namesake.is_open_to(BrokerId(1), ConnectionId(1)));
+            assert!(!made.is_open_to(BrokerId(1), MINE.connection) && !made.is_open_to(MINE.broker, ConnectionId(1)));
+        }
+        let error = "temp-queue://a.>".parse::<Destination>().expect_err("it names nobody").to_string();
+        let expected =
+            "'a.>' names no temporary destination; expected BROKER:CONNECTION:NUMBER as a connection gave it";
+        assert_eq!(error, expected);
     }
 
     #[test]

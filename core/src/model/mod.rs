@@ -14,6 +14,7 @@ mod request;
 mod role;
 pub mod selector;
 mod service;
+mod temporary;
 mod value;
 
 pub use close::CloseReason;
@@ -31,4 +32,5 @@ pub use request::{Answer, Refusal, Subscription, What};
 pub use role::Role;
 pub use selector::{Selector, SelectorError};
 pub use service::{Address, AddressError, Host, Service};
+pub use temporary::Temporary;
 pub use value::{Properties, PropertiesError, Value};

@@ -58,7 +58,8 @@ impl Subscription {
     /// Refuses wishes that the destination's kind does not know.
     pub(crate) fn check_kind(&self) -> Result<(), Refusal> {
         let is_topic = self.destination.kind() == DestinationKind::Topic;
-        if is_topic || !(self.no_local || self.retroactive || self.durable.is_some()) {
+        let outlasts = self.durable.is_some() && self.destination.is_temporary();
+        if !outlasts && (is_topic || !(self.no_local || self.retroactive || self.durable.is_some())) {
             Ok(())
         } else {
             Err(Refusal::TopicsOnly(self.destination.clone()))
@@ -176,8 +177,8 @@ pub enum Refusal {
     /// A durable subscription that does not exist.
     #[error("there is no durable subscription '{0}'")]
     DurableUnknown(Durable),
-    /// Something asked of a queue's consumer that only topics have.
-    #[error("'{0}' is a queue; durable and retroactive subscriptions and no-local are for topics")]
+    /// Something asked of a consumer that only those of topics have, or, if it is to outlast it, of topics that last.
+    #[error("'{0}' is a queue or temporary; no-local and retroactive are for topics, durable for topics that last")]
     TopicsOnly(Destination),
     /// A transaction that would have to wait for room at a destination.
     #[error("there is no room at {destination} now")]
@@ -201,6 +202,12 @@ pub enum Refusal {
         /// How many bytes it may send.
         bytes_max: u64,
     },
+    /// A temporary destination whose connection has ended.
+    #[error("'{0}' is gone: the connection it belonged to was closed")]
+    Deleted(Destination),
+    /// A temporary destination of another connection, which alone may consume from it.
+    #[error("'{0}' belongs to another connection: that one alone may consume from it")]
+    NotOwner(Destination),
 }
 
 /// What one of several brokers said to what was asked of all of them.

@@ -179,10 +179,13 @@ impl Node {
             Command::Subscribe { request, connection, consumer, subscription } => {
                 if let Some(fanout) = &mut self.fanout {
                     let out = &mut self.lanes.fanout;
-                    if self.clients.contains_key(&connection) {
-                        return fanout.subscribe(now, connection, consumer, &subscription, request, out);
+                    if !self.clients.contains_key(&connection) {
+                        return self.reply(request, Err(Refusal::unknown_connection(connection)));
                     }
-                    return self.reply(request, Err(Refusal::unknown_connection(connection)));
+                    if !subscription.destination.is_open_to(self.id, connection) {
+                        return self.reply(request, Err(Refusal::NotOwner(subscription.destination)));
+                    }
+                    return fanout.subscribe(now, connection, consumer, &subscription, request, out);
                 }
                 let result = self.subscribe(now, connection, consumer, subscription);
                 self.reply(request, result);

@@ -166,7 +166,7 @@ impl Node {
                 Fanout::new(config.fanout.clone(), id, horizon, rng.fork())
             }),
             clients: BTreeMap::new(),
-            broker: Broker::new(config.broker.clone()),
+            broker: Broker::new(config.broker.clone(), id),
             phase: Phase::Running,
             config,
         };

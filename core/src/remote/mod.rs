@@ -12,7 +12,9 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Outbox, Situation};
-use crate::model::{Ack, BrokerId, CloseReason, ConsumerId, Durable, Message, Refusal, Subscription, Tag, Ticket};
+use crate::model::{
+    Ack, BrokerId, CloseReason, ConsumerId, Destination, Durable, Message, Refusal, Subscription, Tag, Ticket,
+};
 use crate::wire::Frame;
 
 /// What clients may ask for.
@@ -131,6 +133,11 @@ impl RemoteClient {
         }
     }
 
+    /// True unless the destination is the temporary one of somebody else.
+    pub(crate) fn may_consume(&self, destination: &Destination) -> bool {
+        destination.as_temporary().is_none_or(|temporary| temporary.broker == self.id)
+    }
+
     /// Our broker keeps a message until there is room for it.
     pub(crate) fn handle_parked(&mut self, ticket: Ticket, bytes: u64) -> Result<(), CloseReason> {
         if let Some(stream) = self.streams.get_mut(&stream_of(ticket)) {
@@ -215,7 +222,7 @@ fn stream_of(ticket: Ticket) -> u32 {
 mod tests {
     use super::*;
     use crate::base::Timestamp;
-    use crate::model::{Body, Destination, MessageId, Path, ProducerId};
+    use crate::model::{Body, ConnectionId, DestinationKind, MessageId, Path, ProducerId, Temporary};
 
     const CLIENT: BrokerId = BrokerId(9);
 
@@ -289,6 +296,19 @@ mod tests {
         assert_eq!(hear(&mut client, Frame::Finish { stream: 1 }), []);
         assert_eq!(flush(&mut client), [Frame::Forwarded { demand: 1, up_to: 5 }]);
         assert!(matches!(hear(&mut client, forward(2, 1))[..], [Inward::Send { .. }]), "there is room for another");
+    }
+
+    #[test]
+    fn a_client_consumes_from_no_others_temporary_destination() {
+        let of = |broker| {
+            let name = Temporary { broker, connection: ConnectionId(1), number: 1 };
+            Destination::temporary(DestinationKind::Queue, name)
+        };
+        let client = client(1, 1);
+        let cases = [(of(CLIENT), true), (of(BrokerId(8)), false), (Destination::queue("q").expect("valid"), true)];
+        for (destination, expected) in cases {
+            assert_eq!(client.may_consume(&destination), expected, "{destination}");
+        }
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Oracle {
         let fan = self.hosts[&host].fan.as_ref()?;
         let is_topic = to.kind() == DestinationKind::Topic;
         Some(Fanned {
-            is_replicated: is_topic || fan.config.replicates_queues,
+            is_replicated: is_topic || to.is_temporary() || fan.config.replicates_queues,
             is_released: fan.is_ready(),
             audience: if is_topic { self.audience(to) } else { Vec::new() },
             sent_to: fan.targets.keys().copied().collect(),

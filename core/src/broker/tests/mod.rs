@@ -10,6 +10,7 @@ mod history;
 mod order;
 mod priority;
 mod redelivery;
+mod temporary;
 mod transaction;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -75,7 +76,7 @@ impl Bench {
     }
 
     fn with(config: BrokerConfig) -> Self {
-        let mut broker = Broker::new(config);
+        let mut broker = Broker::new(config, LOCAL);
         for origin in [APP, OTHER, CLIENT] {
             broker.attach(origin, Limits::default()).expect("room");
         }

@@ -7,7 +7,7 @@ use super::super::{Event, Node};
 use super::link::farewell;
 use crate::base::Instant;
 use crate::broker::{self, Limits, Subscriber};
-use crate::model::{CloseReason, ConsumerId, LinkId, Origin, Path};
+use crate::model::{CloseReason, ConsumerId, LinkId, Origin, Path, Refusal};
 use crate::remote::{self, RemoteClient};
 use crate::wire::{Frame, Hello};
 
@@ -84,8 +84,13 @@ impl Node {
                     }
                 }
                 remote::Inward::Subscribe { number, subscription } => {
-                    let subscriber = Subscriber { subscription, path: Path::default() };
-                    let result = self.broker.subscribe(now, origin, ConsumerId(number.into()), subscriber, out);
+                    let may_consume = |client: &RemoteClient| client.may_consume(&subscription.destination);
+                    let result = if self.remotes.get(&link).is_none_or(may_consume) {
+                        let subscriber = Subscriber { subscription, path: Path::default() };
+                        self.broker.subscribe(now, origin, ConsumerId(number.into()), subscriber, out)
+                    } else {
+                        Err(Refusal::NotOwner(subscription.destination))
+                    };
                     self.lanes.frames.push(Frame::Subscribed { number, result });
                 }
                 remote::Inward::RemoveDurable { number, durable } => {

@@ -3,8 +3,9 @@ use super::*;
 use crate::base::Timestamp;
 use crate::model::Priority;
 use crate::model::{
-    Ack, AckExtent, AckKind, Body, BodyKind, BrokerId, ConsumerId, ConsumerPriority, Demand, Destination, Durable,
-    Message, MessageId, Path, ProducerId, Refusal, Role, Service, Subscription, What,
+    Ack, AckExtent, AckKind, Body, BodyKind, BrokerId, ConnectionId, ConsumerId, ConsumerPriority, Demand, Destination,
+    DestinationKind, Durable, Message, MessageId, Path, ProducerId, Refusal, Role, Service, Subscription, Temporary,
+    What,
 };
 use crate::wire::{DecodeError, Deframer, Farewell, Frame, Hello};
 use alloc::boxed::Box;
@@ -181,7 +182,7 @@ fn a_clients_frames_keep_their_bytes() {
 #[test]
 fn refusals_keep_their_bytes() {
     let durable = Durable::new("me", "log").expect("valid");
-    let cases: [(Refusal, &[u8]); 22] = [
+    let cases: [(Refusal, &[u8]); 24] = [
         (Refusal::AlreadyExists { what: What::Connection, number: 2 }, b"\x00\x00\x02"),
         (Refusal::Closed { what: What::Consumer }, b"\x01\x01"),
         (Refusal::IsPattern(Destination::topic(">").expect("valid")), b"\x02\x01\x01>"),
@@ -204,6 +205,8 @@ fn refusals_keep_their_bytes() {
         (Refusal::NoRoom { destination: Destination::topic("t").expect("valid") }, b"\x11\x01\x01t"),
         (Refusal::NotThroughFanout { what: What::Transaction }, b"\x12\x05"),
         (Refusal::TransactionFull { transaction: 1, messages_max: 2, bytes_max: 300 }, b"\x13\x01\x02\xac\x02"),
+        (Refusal::Deleted(temporary()), b"\x14\x02\x2400000000000000000000000000000001:2:3"),
+        (Refusal::NotOwner(Destination::queue("q").expect("valid")), b"\x15\x00\x01q"),
     ];
     for (refusal, bytes) in cases {
         let length = u8::try_from(bytes.len() + 3).expect("short");
@@ -356,16 +359,23 @@ fn any_message() -> impl Strategy<Value = Arc<Message>> {
 
 fn any_destination() -> impl Strategy<Value = Destination> {
     let name = select(&["t", "prices.gold", "prices.*.>", ">"][..]);
-    (any::<bool>(), name).prop_map(|(is_topic, name)| {
-        if is_topic { Destination::topic(name) } else { Destination::queue(name) }.expect("valid")
+    (any::<bool>(), any::<bool>(), name).prop_map(|(is_topic, is_temporary, name)| match (is_topic, is_temporary) {
+        (false, false) => Destination::queue(name).expect("valid"),
+        (true, false) => Destination::topic(name).expect("valid"),
+        (_, true) => temporary(),
     })
+}
+
+fn temporary() -> Destination {
+    let name = Temporary { broker: BrokerId(1), connection: ConnectionId(2), number: 3 };
+    Destination::temporary(DestinationKind::Queue, name)
 }
 
 fn any_refusal() -> impl Strategy<Value = Refusal> {
     let what = select(
         &[What::Connection, What::Consumer, What::Destination, What::Producer, What::Durable, What::Transaction][..],
     );
-    (0..20, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
+    (0..22, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
         |(which, what, destination, (a, b), (few, many), nanos)| match which {
             0 => Refusal::AlreadyExists { what, number: a },
             1 => Refusal::Closed { what },
@@ -386,7 +396,9 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
             16 => Refusal::TopicsOnly(destination),
             17 => Refusal::NoRoom { destination },
             18 => Refusal::NotThroughFanout { what },
-            _ => Refusal::TransactionFull { transaction: a, messages_max: b, bytes_max: few.into() },
+            19 => Refusal::TransactionFull { transaction: a, messages_max: b, bytes_max: few.into() },
+            20 => Refusal::Deleted(destination),
+            _ => Refusal::NotOwner(destination),
         },
     )
 }
