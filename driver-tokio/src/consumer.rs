@@ -141,24 +141,24 @@ impl Consumer {
         ack: AckMode,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
-        Self::open_for(attachment, Some(Arc::clone(attachment)), destination, options, timeout).await
+        Self::open_for(attachment, Some(Arc::clone(attachment)), subscription, ack, timeout).await
     }
 
     /// Creates a consumer that does not keep its connection from ending.
     pub(crate) async fn open_within(
         attachment: &Attachment,
-        destination: Destination,
-        options: SubscribeOptions,
+        subscription: Subscription,
+        ack: AckMode,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
-        Self::open_for(attachment, None, destination, options, timeout).await
+        Self::open_for(attachment, None, subscription, ack, timeout).await
     }
 
     async fn open_for(
         attachment: &Attachment,
         kept: Option<Arc<Attachment>>,
-        destination: Destination,
-        options: SubscribeOptions,
+        subscription: Subscription,
+        ack: AckMode,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
         let (inbox, broker) = (attachment.inbox(), &attachment.config().broker);

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flockmq_core::{Body, Destination, DestinationKind, Message as Received, Temporary};
+use flockmq_core::{Body, Destination, DestinationKind, Message as Received, Subscription, Temporary};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::connection::{Attachment, Connection};
-use crate::consumer::{Consumer, SubscribeOptions};
+use crate::consumer::{AckMode, Consumer};
 use crate::delivery::Delivery;
 use crate::error::{Error, within};
 use crate::message::{Message, ToDestination};
@@ -134,7 +134,7 @@ impl Replies {
     pub(crate) async fn open(attachment: &Attachment) -> Result<Self, Error> {
         let queue = attachment.temporary(DestinationKind::Queue);
         // It ends with the connection, which it must not keep from ending.
-        let consumer = Consumer::open_within(attachment, queue.clone(), SubscribeOptions::default(), None).await?;
+        let consumer = Consumer::open_within(attachment, Subscription::new(queue.clone()), AckMode::Auto, None).await?;
         let waiting = Arc::<Mutex<Waiting>>::default();
         let task = tokio::spawn(hand_out(consumer, Arc::clone(&waiting)));
         Ok(Self { queue, waiting, task: Mutex::new(Some(task)) })

@@ -80,7 +80,7 @@ impl Bench {
             stalled_after: Duration::from_millis(100),
             message_max: 300,
             checks_duplicates: choice.pick(&[true, false]),
-            audit_producers_max: 4,
+            audit_producers_max: 100,
             policies: Policies { default: plain, entries: Vec::new() },
             ..BrokerConfig::default()
         };

@@ -31,7 +31,7 @@ pub(crate) struct Model {
     connections: BTreeMap<u64, Connection>,
     places: Vec<Place>,       // In order of birth.
     consumers: Vec<Consumer>, // Likewise.
-    taken: BTreeSet<MessageId>,
+    taken: BTreeSet<(MessageId, Destination)>,
     counts: BrokerStats,
     said: Said,
 }
@@ -425,7 +425,10 @@ impl Model {
                 self.answer(connection, stream);
                 self.said.accepted.insert((false, stream), number);
             }
-            if connection == REMOTE && self.config.checks_duplicates && !self.taken.insert(waiting.message.id) {
+            if connection == REMOTE
+                && self.config.checks_duplicates
+                && !self.taken.insert((waiting.message.id, waiting.message.destination.clone()))
+            {
                 self.counts.duplicates += 1;
             } else if is_queue(&self.places[place].name) {
                 self.counts.accepted_queued += 1;

@@ -13,7 +13,7 @@ pub(crate) struct Audit<K> {
     uses: u64,
 }
 
-impl<K: Copy + Ord> Audit<K> {
+impl<K: Clone + Ord> Audit<K> {
     /// An audit of this many sequences; the one that was not used for longest gives way to another.
     pub(crate) fn new(sequences_max: usize) -> Self {
         Self { sequences_max, sequences: BTreeMap::new(), last: None, uses: 0 }
@@ -55,7 +55,7 @@ impl<K: Copy + Ord> Audit<K> {
         }
         let window = self.sequences.remove(&sequence).map(|(window, _)| window).unwrap_or_default();
         if self.sequences.len() >= self.sequences_max {
-            let oldest = self.sequences.iter().min_by_key(|(_, (_, used))| *used).map(|(oldest, _)| *oldest);
+            let oldest = self.sequences.iter().min_by_key(|(_, (_, used))| *used).map(|(oldest, _)| oldest.clone());
             oldest.and_then(|oldest| self.sequences.remove(&oldest));
         }
         self.last = Some((sequence, window));

@@ -51,7 +51,7 @@ impl Broker {
             && let Some(browse) = &mut subscription.browse
             && !browse.has_ended
         {
-            let room = browse.slot.map(|slot| &self.registry.get(slot).room);
+            let room = browse.slot.and_then(|slot| self.registry.known(slot)).map(|queue| &queue.room);
             let next = match room {
                 Some(Room::Queue(queue)) => queue.next_of_first(browse.next, browse.last),
                 Some(Room::Topic) | None => None,

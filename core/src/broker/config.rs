@@ -5,6 +5,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::policy::Policies;
+use super::virtual_topic::VirtualTopics;
 use crate::model::{DestinationKind, Refusal, Subscription};
 
 /// Limits of the embedded broker.
@@ -67,17 +68,18 @@ pub struct BrokerConfig {
     /// How long another broker's temporary destination is held that nobody consumes from; then it goes, with whatever
     /// waits there (ActiveMQ's `timeBeforePurgeTempDestinations`).
     pub temporaries_kept: Duration,
+    /// Which topics' messages also go to queues; none if `None`.
+    pub virtual_topics: Option<VirtualTopics>,
     /// How destinations are treated, by their names.
     pub policies: Policies,
 }
 
 impl Default for BrokerConfig {
-    /// ActiveMQ's prefetch of 1000 for queues, 500 for who looks at one and 32767 for topics; 10 000 destinations, 1000 connections with 1000
-    /// consumers and producers each, 8192 messages unaccepted; 64 MiB in a queue and 1024 idle groups, 16 MiB for a subscriber, 1 s until
-    /// one counts as stalled; 8 MiB a message; duplicates of 1024 producers; 100 transactions a
-    /// connection, of 10 000 messages and 16 MiB each. 1000 durable subscriptions with a prefetch of
-    /// 100 and 16 MiB each; 64 MiB remembered.
-    /// Others' temporary destinations are held for a minute.
+    /// ActiveMQ's prefetch of 1000 for queues, 500 for who looks at one and 32767 for topics, and its virtual topics;
+    /// 10 000 destinations, 1000 connections with 1000 consumers and producers each, 8192 messages unaccepted; 64 MiB in a
+    /// queue and 1024 idle groups, 16 MiB for a subscriber, 1 s until one counts as stalled; 8 MiB a message; duplicates of
+    /// 1024 producers. 100 transactions a connection, of 10 000 messages and 16 MiB each. 1000 durable subscriptions with a
+    /// prefetch of 100 and 16 MiB each; 64 MiB remembered. Others' temporary destinations for a minute.
     fn default() -> Self {
         Self {
             destinations_max: 10_000,
@@ -104,6 +106,7 @@ impl Default for BrokerConfig {
             transaction_messages_max: 10_000,
             transaction_bytes_max: 16 * 1024 * 1024,
             temporaries_kept: Duration::from_mins(1),
+            virtual_topics: Some(VirtualTopics::default()),
             policies: Policies::default(),
         }
     }

@@ -29,6 +29,7 @@ mod temporary;
 mod tests;
 mod topic;
 mod transaction;
+mod virtual_topic;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -52,6 +53,7 @@ pub use policy::{DestinationPolicy, Policies, PolicyEntry};
 pub use redelivery::RedeliveryPolicy;
 pub use stats::BrokerStats;
 pub(crate) use subscription::{Limits, Remote, Subscriber};
+pub use virtual_topic::VirtualTopics;
 
 use crate::base::{Audit, Deadlines, Instant, Outbox, Situation};
 use crate::model::{
@@ -100,7 +102,7 @@ pub(crate) struct Broker {
     registry: Registry,
     subscriptions: Subscriptions,
     durables: BTreeMap<Durable, SubscriptionId>,
-    audit: Audit<ProducerId>,
+    audit: Audit<(ProducerId, Slot)>, // One message may be at several destinations.
     wanted: BTreeMap<Demand, usize>,
     congested: BTreeSet<Slot>, // Destinations with parked messages.
     remembered_bytes: u64,     // Of all topics.
@@ -241,6 +243,9 @@ impl Broker {
                 self.refill(now, slot, id, out);
                 self.unpark(now, slot, out);
             }
+            if !self.congested.is_empty() {
+                self.unpark_all(now, out); // Topics whose messages the queue gets.
+            }
         }
         // Said last: it may end a demand by a longer path, which what was just accepted has answered.
         if is_first {
@@ -310,7 +315,8 @@ impl Broker {
             let Held { slot, mut entry } = held;
             entry.redeliveries += u32::from(tag <= seen);
             let MessageId { producer, sequence } = entry.message.id;
-            if subscription.is_bridge() && self.config.checks_duplicates && self.audit.note(producer, sequence) {
+            if subscription.is_bridge() && self.config.checks_duplicates && self.audit.note((producer, slot), sequence)
+            {
                 Situation::CopyReturned.met();
                 self.stats.let_go += 1;
                 self.let_go(slot, &entry);
@@ -396,7 +402,7 @@ impl Broker {
         out: &mut Outbox<Output>,
     ) {
         self.stats.accepted += 1;
-        if self.is_duplicate(from, &message) {
+        if self.is_duplicate(from, slot, &message) {
             Situation::DuplicateRecognised.met();
             self.stats.duplicates += 1;
             if let (Origin::Remote(_), Room::Topic) = (from, &self.registry.get(slot).room) {
@@ -409,6 +415,9 @@ impl Broker {
         }
         if is_over(&message) {
             return self.expire(now, slot, &message, out);
+        }
+        if !self.registry.get(slot).queues.is_empty() {
+            self.copy_to_queues(now, slot, from, &message, out);
         }
         self.place(now, slot, Some(from), redeliveries, message, out);
     }
@@ -436,13 +445,13 @@ impl Broker {
         }
     }
 
-    /// True if a message came before. What this broker's own application sends can't have.
-    fn is_duplicate(&mut self, from: Origin, message: &Message) -> bool {
+    /// True if a message came to a destination before. What this broker's own application sends can't have.
+    fn is_duplicate(&mut self, from: Origin, slot: Slot, message: &Message) -> bool {
         let is_checked = match from {
             Origin::Application(_) => false,
             Origin::Bridge(_) | Origin::Remote(_) => self.config.checks_duplicates,
         };
-        is_checked && self.audit.note(message.id.producer, message.id.sequence)
+        is_checked && self.audit.note((message.id.producer, slot), message.id.sequence)
     }
 
     /// Hands a subscription what waits for it, now that it has credit again.
@@ -505,10 +514,12 @@ impl Broker {
         if let Origin::Bridge(_) | Origin::Remote(_) = subscription.origin {
             age(&mut message, now - arrived_at); // Others need not have our clock.
         }
-        if held.is_some() && subscription.is_bridge() {
+        if let Some(Held { slot, .. }) = &held
+            && subscription.is_bridge()
+        {
             // It is that peer's to have from now on. If two hand each other their copies, neither may take the other's
             // for one it still has.
-            self.audit.forget(message.id.producer, message.id.sequence);
+            self.audit.forget((message.id.producer, *slot), message.id.sequence);
         }
         let tag = subscription.outstanding.push(held, size);
         connection.outstanding_bytes += u64::from(size);

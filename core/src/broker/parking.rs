@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::expiry::age;
-use super::registry::{Room, Slot};
+use super::registry::{Consumer, Room, Slot};
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox, Situation};
 use crate::model::{Message, Origin, Refusal, Ticket};
@@ -107,10 +107,13 @@ impl Broker {
         let destination = self.registry.get(slot);
         match &destination.room {
             Room::Queue(queue) => queue.bytes() >= self.config.queue_bytes_max,
-            Room::Topic => destination.consumers.iter().any(|consumer| {
-                let found = self.subscriptions.get(consumer.id);
-                found.is_some_and(|found| found.is_full(self.config.topic_bytes_max))
-            }),
+            Room::Topic => {
+                let is_full = |consumer: &Consumer| {
+                    let found = self.subscriptions.get(consumer.id);
+                    found.is_some_and(|found| found.is_full(self.config.topic_bytes_max))
+                };
+                destination.consumers.iter().any(is_full) || destination.queues.iter().any(|queue| self.is_full(*queue))
+            }
         }
     }
 

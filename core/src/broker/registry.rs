@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub(super) exclusive: Option<SubscriptionId>, // Queues: whoever has it to itself.
     pub(super) parked: VecDeque<Parked>,
     pub(super) past: Option<Box<Past>>, // Of a topic that remembers something.
+    /// Topics: the queues that get its messages too.
+    pub(super) queues: Vec<Slot>,
 }
 
 /// What a destination of its kind keeps.
@@ -99,6 +101,11 @@ impl Registry {
     /// The slot of a destination, if there is one.
     pub(super) fn find(&self, name: &Destination) -> Option<Slot> {
         self.by_name.get(name).copied()
+    }
+
+    /// A destination, if it has not ended.
+    pub(super) fn known(&self, slot: Slot) -> Option<&Entry> {
+        self.entries.get(slot)
     }
 
     #[inline]
@@ -174,7 +181,8 @@ impl Registry {
         slots
     }
 
-    fn covered(&self, pattern: &Destination) -> Vec<Slot> {
+    /// The destinations that a pattern covers.
+    pub(super) fn covered(&self, pattern: &Destination) -> Vec<Slot> {
         if !pattern.is_pattern() {
             return self.by_name.get(pattern).copied().into_iter().collect();
         }
@@ -187,13 +195,16 @@ impl Registry {
             DestinationKind::Queue => Room::Queue(Queue::default()),
             DestinationKind::Topic => Room::Topic,
         };
-        let (name, consumers, parked) = (name.clone(), Vec::new(), VecDeque::new());
-        let mut entry = Entry { name, room, policy, consumers, exclusive: None, parked, past: None };
+        let (name, consumers, parked, queues) = (name.clone(), Vec::new(), VecDeque::new(), Vec::new());
+        let mut entry = Entry { name, room, policy, consumers, exclusive: None, parked, past: None, queues };
         entry.gather(&self.patterns, subscriptions);
         let name = entry.name.clone();
         let slot = self.entries.insert(entry);
         self.names.insert(&name, slot);
         self.by_name.insert(name, slot);
+        if let Some(virtual_topics) = &config.virtual_topics {
+            self.list_queues(virtual_topics, slot);
+        }
         slot
     }
 }

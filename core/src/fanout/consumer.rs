@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use crate::base::{Audit, Instant, Situation};
 use crate::model::{
-    Ack, AckExtent, AckKind, BrokerId, ConnectionId, ConsumerId, Delivery, DestinationKind, LinkId, MessageId,
-    ProducerId, Refusal, RequestId, Subscription, Tag, What,
+    Ack, AckExtent, AckKind, BrokerId, ConnectionId, ConsumerId, Delivery, Destination, DestinationKind, LinkId,
+    MessageId, ProducerId, Refusal, RequestId, Subscription, Tag, What,
 };
 use crate::wire::Frame;
 
@@ -60,7 +60,7 @@ pub(super) struct Opening {
 /// A message that was handed out and not answered.
 #[derive(Debug)]
 struct Outstanding {
-    id: MessageId,
+    name: Name,
     /// The delivery that it was handed out for; none once its target was lost.
     own: Option<Copy>,
     /// Further deliveries of the same message.
@@ -75,6 +75,19 @@ struct Copy {
     tag: Tag,
 }
 
+/// A message at one of the destinations that it may be at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    id: MessageId,
+    destination: Destination,
+}
+
+impl Name {
+    fn is_in(&self, done: &Audit<(ProducerId, Destination)>) -> bool {
+        done.knows((self.id.producer, self.destination.clone()), self.id.sequence)
+    }
+}
+
 /// Who must not get a message twice: all that take from queues between them, each topic subscriber and whoever only looks
 /// for itself.
 type Scope = Option<ConsumerId>;
@@ -87,8 +100,8 @@ pub(super) struct Consumers {
     by_id: BTreeMap<ConsumerId, Consumer>,
     by_number: BTreeMap<u32, ConsumerId>,
     born: u32,
-    handed_out: BTreeMap<(Scope, MessageId), (ConsumerId, Tag)>,
-    done: BTreeMap<Scope, Audit<ProducerId>>,
+    handed_out: BTreeMap<(Scope, Name), (ConsumerId, Tag)>,
+    done: BTreeMap<Scope, Audit<(ProducerId, Destination)>>,
     shared: BTreeMap<(LinkId, u32), usize>, // Deliveries kept beside another one of the same message.
 }
 
@@ -172,10 +185,10 @@ impl Consumers {
             return Arrival::Kept; // It ended meanwhile; the target takes back what it handed out for it.
         };
         let copy = Copy { link, number, tag: delivery.tag };
-        let message = delivery.message.id;
+        let name = Name { id: delivery.message.id, destination: delivery.message.destination.clone() };
         let scope = scope(id, &self.by_id[&id].subscription);
         if self.checks_duplicates {
-            if let Some((holder, tag)) = self.handed_out.get(&(scope, message)) {
+            if let Some((holder, tag)) = self.handed_out.get(&(scope, name.clone())) {
                 let holder = self.by_id.get_mut(holder).expect("what is handed out has a consumer");
                 let outstanding = holder.outstanding.get_mut(tag).expect("what is handed out is outstanding");
                 Situation::CopyKept.met();
@@ -183,7 +196,7 @@ impl Consumers {
                 *self.shared.entry((link, number)).or_insert(0) += 1;
                 return Arrival::Kept;
             }
-            if self.done.get(&scope).is_some_and(|done| done.knows(message.producer, message.sequence)) {
+            if self.done.get(&scope).is_some_and(|done| name.is_in(done)) {
                 Situation::CopyAnswered.met();
                 return Arrival::Done(copy.ack(AckKind::Accepted));
             }
@@ -191,10 +204,10 @@ impl Consumers {
         let consumer = self.by_id.get_mut(&id).expect("just found");
         consumer.last += 1;
         let tag = consumer.last;
-        consumer.outstanding.insert(tag, Outstanding { id: message, own: Some(copy), others: Vec::new() });
         if self.checks_duplicates {
-            self.handed_out.insert((scope, message), (id, tag));
+            self.handed_out.insert((scope, name.clone()), (id, tag));
         }
+        consumer.outstanding.insert(tag, Outstanding { name, own: Some(copy), others: Vec::new() });
         Arrival::New { connection: consumer.connection, consumer: id, delivery: Delivery { tag, ..delivery } }
     }
 
@@ -227,8 +240,8 @@ impl Consumers {
         // One word for many needs every delivery before to be answered too: none may wait for another consumer's.
         let is_bulk = (ack.extent, ack.kind) == (AckExtent::UpTo, AckKind::Accepted) && self.shared.is_empty();
         let (mut acks, mut up_to) = (Vec::new(), BTreeMap::<LinkId, Ack>::new());
-        for (_, Outstanding { id, own, others }) in answered {
-            self.forget(scope, id, ack.kind);
+        for (_, Outstanding { name, own, others }) in answered {
+            self.forget(scope, name, ack.kind);
             for (index, copy) in own.into_iter().chain(others.iter().copied()).enumerate() {
                 // A message that goes back goes back once; its other copies are not wanted.
                 let kind = if index == 0 { ack.kind } else { AckKind::Accepted };
@@ -255,8 +268,8 @@ impl Consumers {
         let scope = scope(consumer, &gone.subscription);
         let mut removed =
             Removed { number: gone.number, opening: gone.opening, seen: BTreeMap::new(), acks: Vec::new() };
-        for (tag, Outstanding { id, own, others }) in gone.outstanding {
-            self.handed_out.remove(&(scope, id));
+        for (tag, Outstanding { name, own, others }) in gone.outstanding {
+            self.handed_out.remove(&(scope, name));
             if let Some(own) = own.filter(|_| tag <= seen) {
                 removed.seen.insert(own.link, own.tag);
             }
@@ -303,14 +316,16 @@ impl Consumers {
         self.by_id.values().filter_map(|consumer| Some(consumer.opening.as_ref()?.until)).min()
     }
 
-    fn forget(&mut self, scope: Scope, id: MessageId, kind: AckKind) {
+    fn forget(&mut self, scope: Scope, name: Name, kind: AckKind) {
         if !self.checks_duplicates {
             return;
         }
-        self.handed_out.remove(&(scope, id));
+        let key = (scope, name);
+        self.handed_out.remove(&key);
         if kind != AckKind::Released {
+            let (_, Name { id, destination }) = key;
             let done = self.done.entry(scope).or_insert_with(|| Audit::new(self.producers_max));
-            done.note(id.producer, id.sequence);
+            done.note((id.producer, destination), id.sequence);
         }
     }
 

@@ -12,6 +12,7 @@ mod priority;
 mod redelivery;
 mod temporary;
 mod transaction;
+mod virtual_topic;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;

@@ -99,6 +99,21 @@ fn a_connections_queues_and_topics_end_each_once() {
 }
 
 #[test]
+fn whoever_looks_at_a_temporary_queue_that_goes_sees_its_end() {
+    let mut bench = Bench::new();
+    for _ in 0..2 {
+        bench.send(APP, FARS);
+    }
+    let mut subscription = Subscription::new(FARS.parse().expect("a destination"));
+    (subscription.browses, subscription.prefetch) = (true, Some(1));
+    let (subscriber, mut out) = (Subscriber { subscription, path: Path::default() }, Outbox::new());
+    bench.broker.subscribe(bench.now, CLIENT, ONE, subscriber, &mut out).expect("its own");
+    assert_eq!(out.drain().count(), 1, "as far as its credit goes");
+    assert_eq!(bench.wait(KEPT), [(2, 0), (0, 2)]);
+    assert_eq!(bench.accept(CLIENT, ONE, 1).len(), 1, "the end");
+}
+
+#[test]
 fn connections_whose_numbers_begin_alike_own_what_is_theirs() {
     let mut bench = Bench::new();
     let twelfth = Origin::Application(ConnectionId(12));
