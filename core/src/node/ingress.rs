@@ -12,7 +12,8 @@ use crate::broker::{Limits, Subscriber};
 use crate::client::{Client, TransactionLimits};
 use crate::link::Link;
 use crate::model::{
-    Body, CloseReason, ConnectionId, ConsumerId, LinkId, Origin, Path, Refusal, RequestId, Service, Subscription, What,
+    Body, CloseReason, ConnectionId, ConsumerId, Durable, LinkId, Origin, Path, Refusal, RequestId, Service,
+    Subscription, What,
 };
 use crate::wire::{Hello, VERSION_MAX, VERSION_MIN};
 
@@ -165,14 +166,7 @@ impl Node {
                 self.reply(request, result);
             }
             Command::RemoveDurable { request, connection, durable } => {
-                let result = match (self.client(connection).map(drop), &mut self.fanout) {
-                    (Ok(()), Some(fanout)) => {
-                        return fanout.remove_durable(now, &durable, request, &mut self.lanes.fanout);
-                    }
-                    (Ok(()), None) => self.broker.remove_durable(&durable, &mut self.lanes.broker),
-                    (Err(refusal), _) => Err(refusal),
-                };
-                self.reply(request, result);
+                self.remove_durable(now, request, connection, &durable);
             }
             Command::Send { connection, producer, messages } => self.send(now, connection, producer, messages),
             Command::Stop => self.stop(now),
@@ -235,6 +229,15 @@ impl Node {
 
     pub(super) fn client(&mut self, connection: ConnectionId) -> Result<&mut Client, Refusal> {
         self.clients.get_mut(&connection).ok_or(Refusal::unknown_connection(connection))
+    }
+
+    fn remove_durable(&mut self, now: Instant, request: RequestId, connection: ConnectionId, durable: &Durable) {
+        let result = match (self.client(connection).map(drop), &mut self.fanout) {
+            (Ok(()), Some(fanout)) => return fanout.remove_durable(now, durable, request, &mut self.lanes.fanout),
+            (Ok(()), None) => self.broker.remove_durable(durable, &mut self.lanes.broker),
+            (Err(refusal), _) => Err(refusal),
+        };
+        self.reply(request, result);
     }
 
     fn link_connected(&mut self, now: Instant, link: LinkId, remote: SocketAddr) {
