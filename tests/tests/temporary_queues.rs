@@ -42,7 +42,7 @@ fn a_reply_survives_the_link_that_it_has_to_cross() {
     stage.run_for(A_MOMENT);
     stage.world().cut(hosts[0], hosts[1]);
     let is_parted = |stage: &mut Stage| stage.peers(hosts[1]).is_empty();
-    assert!(stage.run_until(Duration::from_secs(60), is_parted), "the link is found dead");
+    assert!(stage.run_until(Duration::from_mins(1), is_parted), "the link is found dead");
     stage.send(hosts[1], &queue, "late");
     stage.heal();
     let has_come = |stage: &mut Stage| stage.bodies(replies) == ["late"];
@@ -69,15 +69,15 @@ fn clients_ask_and_answer_through_fanout() {
     let replier = stage.client("flock", fanout);
     stage.fan_out(replier, &brokers);
     let queue = temporary(&stage, asker, 7);
-    let replies = stage.subscribe(asker, &queue);
-    let requests = stage.subscribe(replier, "queue://service");
+    let answers = stage.subscribe(asker, &queue);
+    let questions = stage.subscribe(replier, "queue://service");
     stage.run_for(A_MOMENT);
     stage.send(asker, "queue://service", "question");
     stage.run_for(A_MOMENT);
-    assert_eq!(stage.bodies(requests), ["question"]);
+    assert_eq!(stage.bodies(questions), ["question"]);
     stage.send(replier, &queue, "answer");
     stage.run_for(A_MOMENT);
-    assert_eq!(stage.bodies(replies), ["answer"], "once, though both brokers have it");
+    assert_eq!(stage.bodies(answers), ["answer"], "once, though both brokers have it");
 }
 
 /// Which of its brokers an application is at is unknown to a client: the reply goes to all.

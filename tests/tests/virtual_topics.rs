@@ -84,7 +84,7 @@ impl Group {
         let world = World::new(Seed::from(1));
         let mut group = Self { world, hosts: Vec::new(), asked: 0, texts: BTreeMap::new() };
         for number in 0..peers {
-            group.add(Config::peer("g", &format!("b{number}")));
+            group.add(Config::peer("g", format!("b{number}")));
         }
         group.world.run_for(A_MOMENT);
         group
@@ -137,7 +137,7 @@ impl Group {
 
     /// What these consumers were given between them.
     fn received(&self, consumers: &[ConsumerId]) -> Vec<&str> {
-        let texts = consumers.iter().flat_map(|consumer| self.texts.get(consumer)).flatten();
+        let texts = consumers.iter().filter_map(|consumer| self.texts.get(consumer)).flatten();
         let mut texts: Vec<&str> = texts.map(String::as_str).collect();
         texts.sort_by_key(|text| (text.len(), *text));
         texts

@@ -30,18 +30,18 @@ impl<K: Clone + Ord> Audit<K> {
     }
 
     /// True if a number was noted before.
-    pub(crate) fn knows(&self, sequence: K, number: u64) -> bool {
-        let last = self.last.as_ref().filter(|(last, _)| *last == sequence).map(|(_, window)| window);
-        let window = last.or_else(|| self.sequences.get(&sequence).map(|(window, _)| window));
+    pub(crate) fn knows(&self, sequence: &K, number: u64) -> bool {
+        let last = self.last.as_ref().filter(|(last, _)| last == sequence).map(|(_, window)| window);
+        let window = last.or_else(|| self.sequences.get(sequence).map(|(window, _)| window));
         window.is_some_and(|window| window.knows(number))
     }
 
     /// Forgets a number.
-    pub(crate) fn forget(&mut self, sequence: K, number: u64) {
+    pub(crate) fn forget(&mut self, sequence: &K, number: u64) {
         match &mut self.last {
-            Some((last, window)) if *last == sequence => window.forget(number),
+            Some((last, window)) if last == sequence => window.forget(number),
             _ => {
-                if let Some((window, _)) = self.sequences.get_mut(&sequence) {
+                if let Some((window, _)) = self.sequences.get_mut(sequence) {
                     window.forget(number);
                 }
             }
@@ -78,8 +78,8 @@ mod tests {
         }
         assert!(!audit.note(1, 99));
         assert!(!audit.note(2, 99));
-        assert!(!audit.knows(3, 99));
-        assert!(audit.knows(1, 99) && audit.knows(2, 99));
+        assert!(!audit.knows(&3, 99));
+        assert!(audit.knows(&1, 99) && audit.knows(&2, 99));
         assert!(audit.note(1, 99));
         assert!(audit.note(2, 99));
     }
@@ -102,9 +102,9 @@ mod tests {
             for (deed, sequence, number) in steps {
                 let at = list.iter().position(|(found, _)| *found == sequence);
                 match deed {
-                    0 => prop_assert_eq!(audit.knows(sequence, number), at.is_some_and(|at| list[at].1.contains(&number))),
+                    0 => prop_assert_eq!(audit.knows(&sequence, number), at.is_some_and(|at| list[at].1.contains(&number))),
                     1 => {
-                        audit.forget(sequence, number);
+                        audit.forget(&sequence, number);
                         at.map(|at| list[at].1.remove(&number));
                     }
                     _ => {

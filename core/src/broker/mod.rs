@@ -519,7 +519,7 @@ impl Broker {
         {
             // It is that peer's to have from now on. If two hand each other their copies, neither may take the other's
             // for one it still has.
-            self.audit.forget((message.id.producer, *slot), message.id.sequence);
+            self.audit.forget(&(message.id.producer, *slot), message.id.sequence);
         }
         let tag = subscription.outstanding.push(held, size);
         connection.outstanding_bytes += u64::from(size);

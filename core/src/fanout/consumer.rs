@@ -84,7 +84,7 @@ struct Name {
 
 impl Name {
     fn is_in(&self, done: &Audit<(ProducerId, Destination)>) -> bool {
-        done.knows((self.id.producer, self.destination.clone()), self.id.sequence)
+        done.knows(&(self.id.producer, self.destination.clone()), self.id.sequence)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::Temporary;
 
 const OWN: &str = "temp-queue://00000000000000000000000000000001:1:5";
 const FARS: &str = "temp-queue://00000000000000000000000000000002:1:5";
-const KEPT: Duration = Duration::from_secs(60);
+const KEPT: Duration = Duration::from_mins(1);
 
 impl Bench {
     fn try_subscribe(&mut self, origin: Origin, destination: &str) -> Result<(), Refusal> {
@@ -31,7 +31,7 @@ impl Bench {
     /// Lets the broker do what is due at the last moment before a time has passed, and at that time.
     fn wait(&mut self, time: Duration) -> [(u64, u64); 2] {
         let shortly = Duration::from_nanos(1);
-        [time - shortly, shortly].map(|step| {
+        [time.saturating_sub(shortly), shortly].map(|step| {
             self.now = self.now + step;
             self.broker.handle_timeout(self.now, &mut Outbox::new());
             let stats = self.broker.stats();

@@ -34,7 +34,7 @@ fn a_queue_gets_a_topics_messages_whichever_of_them_came_first_and_keeps_them() 
         let mut bench = Bench::new();
         bench.send(APP, comes_first);
         bench.subscribe(APP, ONE, QUEUE_A, 10);
-        let had = if comes_first == TOPIC { 0 } else { 1 };
+        let had = usize::from(comes_first != TOPIC);
         bench.unsubscribe(APP, ONE, 0);
         assert_eq!(bench.send(APP, TOPIC), [Said::Accepted(2)]);
         assert_eq!(bench.send(APP, "topic://VirtualTopic.Other"), [Said::Accepted(3)]);
