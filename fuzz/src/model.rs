@@ -371,11 +371,9 @@ impl Model {
         self.consumers.iter_mut().find(|found| found.number == number).expect("a consumer")
     }
 
-    /// Places that a pattern covers, by name.
+    /// Places that a pattern covers, the oldest first.
     fn covered(&self, pattern: &Destination) -> Vec<usize> {
-        let mut covered: Vec<_> = (0..self.places.len()).filter(|at| pattern.matches(&self.places[*at].name)).collect();
-        covered.sort_by_key(|place| &self.places[*place].name);
-        covered
+        (0..self.places.len()).filter(|at| pattern.matches(&self.places[*at].name)).collect()
     }
 
     fn place(&mut self, name: &Destination) -> Result<usize, Refusal> {
