@@ -56,7 +56,7 @@ fn a_queue_gets_what_is_sent_while_its_consumer_is_away() {
 fn one_client_takes_from_several_queues_of_a_topic_through_fanout() {
     let mut group = Group::new(0);
     let host = group.add(Config::broker("g", "b"));
-    let client = group.add(client("g", FanoutConfig::default()));
+    let client = group.add(client("g", FanoutConfig { acks_min: 1, ..FanoutConfig::default() }));
     group.world.run_for(A_MOMENT);
     let queues = ["Consumer.A.VirtualTopic.Orders", "Consumer.B.VirtualTopic.Orders"];
     let consumers = queues.map(|queue| group.subscribe(client, queue));

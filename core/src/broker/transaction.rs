@@ -35,7 +35,7 @@ impl Broker {
             self.check_outstanding(origin, *consumer, *tag)?;
         }
         for destination in destinations {
-            let slot = self.registry.resolve(destination, &self.subscriptions, &self.config)?;
+            let slot = self.resolve(now, destination)?;
             if self.is_congested(slot) {
                 return Err(Refusal::NoRoom { destination: destination.clone() });
             }
@@ -57,8 +57,7 @@ impl Broker {
             self.acknowledge(now, origin, ack, out).expect("it was seen to be outstanding");
         }
         for message in messages {
-            let found = self.registry.resolve(&message.destination, &self.subscriptions, &self.config);
-            let slot = found.expect("it was seen that there is such a destination");
+            let slot = self.resolve(now, &message.destination).expect("it was seen that there is such a destination");
             self.accept(now, slot, origin, 0, message, out);
         }
     }

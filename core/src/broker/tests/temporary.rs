@@ -99,6 +99,17 @@ fn a_connections_queues_and_topics_end_each_once() {
 }
 
 #[test]
+fn a_transaction_can_send_nothing_to_a_temporary_queue_that_is_gone() {
+    let mut bench = Bench::new();
+    let (queues, mut out) = ([OWN, FARS].map(|name| name.parse().expect("a destination")), Outbox::new());
+    assert_eq!(bench.broker.check_commit(bench.now, OTHER, queues.iter(), &[], &mut out), Ok(()));
+    assert_eq!(bench.broker.poll_timeout(), Some(bench.now + KEPT), "what it may have sent to is kept as long as any");
+    bench.detach(APP);
+    let refused = bench.broker.check_commit(bench.now, OTHER, queues.iter(), &[], &mut out);
+    assert_eq!(refused, Err(Refusal::Deleted(queues[0].clone())));
+}
+
+#[test]
 fn whoever_looks_at_a_temporary_queue_that_goes_sees_its_end() {
     let mut bench = Bench::new();
     for _ in 0..2 {
