@@ -21,13 +21,16 @@ mod player;
 mod progress;
 mod property;
 mod publish;
+mod purge;
 mod record;
 mod replay;
 mod reply;
 mod request;
 mod simulate;
+mod status;
 mod stop;
 mod subscribe;
+mod survey;
 mod tally;
 mod targets;
 mod transition;
@@ -61,10 +64,12 @@ enum Command {
     #[command(hide = true)]
     Player(player::Player),
     Publish(publish::Publish),
+    Purge(purge::Purge),
     Replay(replay::Replay),
     Reply(reply::Reply),
     Request(request::Request),
     Simulate(simulate::Simulate),
+    Status(status::Status),
     Subscribe(subscribe::Subscribe),
     Uri(uri::Uri),
 }
@@ -78,10 +83,12 @@ impl Command {
             Self::Peers(peers) => peers.run().await,
             Self::Player(player) => player.run().await,
             Self::Publish(publish) => publish.run().await,
+            Self::Purge(purge) => purge.run().await,
             Self::Replay(replay) => replay.run(),
             Self::Reply(reply) => reply.run().await,
             Self::Request(request) => request.run().await,
             Self::Simulate(simulate) => simulate.run(),
+            Self::Status(status) => status.run().await,
             Self::Subscribe(subscribe) => subscribe.run().await,
             Self::Uri(uri) => uri.run(),
         }
@@ -127,6 +134,7 @@ Examples:
   flockmq request peer://groupA/b1 queue://ping hello --timeout 5s
   flockmq publish 'fanout:(multicast://default)' topic://log.seq 'to every broker there is' --verbose
   flockmq browse 'fanout:(multicast://default)?minAckCount=1' orders
+  flockmq status tcp://localhost:61616
   flockmq subscribe peer://groupA/b2 orders --record run.flock
   flockmq replay run.flock
   flockmq simulate --seed 5 --only events

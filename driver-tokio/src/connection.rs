@@ -6,9 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flockmq_core::{BrokerId, Command, Config, ConnectionId, Destination, Durable, Peer, Role, Stats, Target};
+use flockmq_core::{
+    AdminReply, AdminRequest, Answer, BrokerId, Command, Config, ConnectionId, Destination, Durable, Peer, RequestId,
+    Role, Stats, Target,
+};
 use tokio::sync::{OnceCell, oneshot, watch};
 
+use crate::admin::Administration;
 use crate::board::Listening;
 use crate::browser::{BrowseOptions, Browser};
 use crate::consumer::{Consumer, SubscribeOptions};
@@ -79,6 +83,12 @@ impl Connection {
     /// or not. None without fanout.
     pub async fn targets(&self) -> Result<Vec<Target>, Error> {
         self.ask("asking for targets", Entry::Targets).await
+    }
+
+    /// The broker, or through fanout all that are up, as its administrator sees it: its destinations and how they fare,
+    /// and queues to pause, resume and purge.
+    pub fn broker(&self) -> Administration<'_> {
+        Administration::new(self)
     }
 
     /// The addresses under which others can reach the broker, loopback last; waits until it listens. None for a broker
@@ -220,6 +230,18 @@ impl Connection {
     /// True once the connection was closed, or its broker has ended.
     pub fn is_closed(&self) -> bool {
         self.attachment.check_open().is_err()
+    }
+
+    /// Asks as an administrator.
+    pub(crate) async fn question(
+        &self,
+        only: Option<BrokerId>,
+        asked: AdminRequest,
+    ) -> Result<Vec<Answer<AdminReply>>, Error> {
+        let request = RequestId(self.attachment.inbox().number());
+        let command = Command::Ask { request, only, asked };
+        let ask = |reply| Entry::Question { request, command, reply };
+        Ok(self.ask("asking brokers", ask).await??)
     }
 
     /// Asks the driver.

@@ -9,6 +9,7 @@ use tracing::debug;
 
 use crate::board::Board;
 use crate::error::Error;
+use crate::inbox::Answers;
 use crate::outcome::Acceptors;
 use crate::{consumer, producer};
 
@@ -18,6 +19,7 @@ pub(crate) struct Desk {
     consumers: BTreeMap<ConsumerId, Arc<consumer::Shared>>,
     producers: BTreeMap<u64, Arc<producer::Shared>>,
     requests: BTreeMap<RequestId, Pending>,
+    questions: BTreeMap<RequestId, oneshot::Sender<Answers>>,
     acceptors: Acceptors,
     board: Board,
     has_peer_news: bool,
@@ -45,6 +47,7 @@ impl Desk {
             consumers: BTreeMap::new(),
             producers: BTreeMap::new(),
             requests: BTreeMap::new(),
+            questions: BTreeMap::new(),
             acceptors: Acceptors::default(),
             board,
             has_peer_news: false,
@@ -62,6 +65,10 @@ impl Desk {
 
     pub(crate) fn add_request(&mut self, request: RequestId, pending: Pending) {
         self.requests.insert(request, pending);
+    }
+
+    pub(crate) fn add_question(&mut self, request: RequestId, reply: oneshot::Sender<Answers>) {
+        self.questions.insert(request, reply);
     }
 
     /// Nothing is handed to this consumer any more.
@@ -103,6 +110,11 @@ impl Desk {
             Event::Accepted { producer, up_to, by } => {
                 if let Some(shared) = self.producers.get(&producer) {
                     shared.accept(up_to, self.acceptors.outcome(&by));
+                }
+            }
+            Event::Answered { request, result } => {
+                if let Some(reply) = self.questions.remove(&request) {
+                    _ = reply.send(result); // Whoever waited may have given up.
                 }
             }
             Event::Browsed { consumer } => {
@@ -166,6 +178,7 @@ impl Desk {
             shared.end();
         }
         self.requests.clear();
+        self.questions.clear();
     }
 
     /// What the application is told of a message that was refused.

@@ -198,6 +198,10 @@ impl Driver {
                 self.tell(Input::Command(Command::Detach { request, connection }));
             }
             Entry::Producer(shared) => self.desk.add_producer(shared),
+            Entry::Question { request, command, reply } => {
+                self.desk.add_question(request, reply);
+                self.tell(Input::Command(command));
+            }
             Entry::Request { request, command, reply } => {
                 let opens = match &command {
                     Command::CloseConsumer { consumer, .. } => {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
-use flockmq_core::{Command, ConnectionId, Refusal, RequestId, Stats, Target};
+use flockmq_core::{AdminReply, Answer, Command, ConnectionId, Refusal, RequestId, Stats, Target};
 use tokio::sync::oneshot;
 
 use crate::error::Error;
@@ -23,6 +23,8 @@ pub(crate) enum Entry {
     Detach { connection: ConnectionId, reply: Reply },
     /// A producer that words of acceptance may come for, from now on.
     Producer(Arc<producer::Shared>),
+    /// What an administrator asks, and who waits for the answers.
+    Question { request: RequestId, command: Command, reply: oneshot::Sender<Answers> },
     /// A command with an answer.
     Request { request: RequestId, command: Command, reply: Reply },
     /// The messages that wait at a producer.
@@ -34,6 +36,9 @@ pub(crate) enum Entry {
     /// A question about a client's targets.
     Targets(oneshot::Sender<Vec<Target>>),
 }
+
+/// What brokers answer to an administrator, or why none was asked.
+pub(crate) type Answers = Result<Vec<Answer<AdminReply>>, Refusal>;
 
 /// Who waits for an answer, if anybody does.
 pub(crate) type Reply = Option<oneshot::Sender<Result<(), Refusal>>>;

@@ -55,6 +55,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod board;
 mod browser;
 mod clock;
@@ -81,6 +82,7 @@ mod tcp;
 mod transaction;
 mod udp;
 
+pub use admin::Administration;
 pub use browser::{BrowseOptions, Browser};
 pub use connection::Connection;
 pub use consumer::{AckMode, Consumer, SubscribeOptions};
@@ -96,9 +98,9 @@ pub use transaction::Transaction;
 pub use flockmq_core as core;
 pub use flockmq_core::{
     Address, Answer, BodyKind, BrokerId, CloseReason, Config, ConsumerPriority, ConsumerPriorityError, Destination,
-    DestinationError, DestinationKind, Durable, DurableError, Event, FanoutConfig, History, Message as Received,
-    MessageError, MessageId, MulticastConfig, Peer, Priority, PriorityError, Properties, PropertiesError, Refusal,
-    Role, Seed, Service, Stats, Target, TargetState, Temporary, Value,
+    DestinationError, DestinationKind, DestinationStatus, Durable, DurableError, Event, FanoutConfig, History,
+    Inventory, Message as Received, MessageError, MessageId, MulticastConfig, Peer, Priority, PriorityError,
+    Properties, PropertiesError, Refusal, Role, Seed, Service, Stats, Target, TargetState, Temporary, Value,
 };
 
 /// The README's example is compiled, so that it stays one.

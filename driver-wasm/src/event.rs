@@ -21,6 +21,11 @@ fn fields(event: &Event) -> Value {
         Event::AckRefused { ack, refusal } => {
             json!({ "type": "AckRefused", "consumer": ack.consumer.0, "tag": ack.tag, "refusal": refusal.to_string() })
         }
+        Event::Answered { request, result } => {
+            let refusal = result.as_ref().err().map(ToString::to_string);
+            let answers: Vec<Value> = result.iter().flatten().map(answer).collect();
+            json!({ "type": "Answered", "request": request.0, "refusal": refusal, "answers": answers })
+        }
         Event::Browsed { consumer } => json!({ "type": "Browsed", "consumer": consumer.0 }),
         Event::ClientLost { client, name, reason } => {
             json!({ "type": "ClientLost", "client": client.to_string(), "name": name, "reason": reason.to_string() })
@@ -101,7 +106,7 @@ fn fields(event: &Event) -> Value {
 }
 
 /// What one broker of several said; without a refusal it did what it was asked.
-fn answer(answer: &Answer) -> Value {
+fn answer<T>(answer: &Answer<T>) -> Value {
     let refusal = answer.result.as_ref().err().map(ToString::to_string);
     json!({ "broker": answer.broker.to_string(), "name": answer.name, "refusal": refusal })
 }

@@ -11,7 +11,7 @@ use crate::world::World;
 const TYPES: &str = r#"
 /** Something a host's application was told: its name, its virtual time in milliseconds, and what goes with it. */
 export interface Told {
-  type: "Accepted" | "AckRefused" | "ClientLost" | "ClientUp" | "Delivered" | "DiscoveryFailed" | "LinkRefused"
+  type: "Accepted" | "AckRefused" | "Answered" | "ClientLost" | "ClientUp" | "Delivered" | "DiscoveryFailed" | "LinkRefused"
     | "ListenFailed" | "Listening" | "NameClash" | "PeerLost" | "PeerReady" | "PeerUp" | "Refused" | "Replied"
     | "ServiceFound" | "ServiceLost" | "Stopped" | "SubscriptionRefused" | "TargetFound" | "TargetGivenUp"
     | "TargetLost" | "TargetUp" | "Targets";

@@ -9,10 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use flockmq_core::wire::{Advert, AdvertStatus, Farewell, Frame, Hello, VERSION_MAX};
 use flockmq_core::{
-    Ack, AckExtent, AckKind, BackoffConfig, Body, BridgeConfig, BrokerConfig, BrokerId, CloseReason, Command, Config,
-    ConnectionId, ConsumerId, ConsumerPriority, Demand, Destination, DialConfig, Durable, Event, FanoutConfig, GroupId,
-    Input, Instant, LinkConfig, LinkId, ListenerId, Message, MessageId, MulticastConfig, Node, Output, Path,
-    ProducerId, Refusal, RemoteConfig, RequestId, Role, Seed, Service, Subscription, Tag, Timestamp, What,
+    Ack, AckExtent, AckKind, AdminReply, AdminRequest, BackoffConfig, Body, BridgeConfig, BrokerConfig, BrokerId,
+    CloseReason, Command, Config, ConnectionId, ConsumerId, ConsumerPriority, Demand, Destination, DialConfig, Durable,
+    Event, FanoutConfig, GroupId, Input, Instant, LinkConfig, LinkId, ListenerId, Message, MessageId, MulticastConfig,
+    Node, Output, Path, ProducerId, Refusal, RemoteConfig, RequestId, Role, Seed, Service, Subscription, Tag,
+    Timestamp, What,
 };
 use flockmq_tests::Choice;
 
@@ -292,7 +293,8 @@ impl Bench {
         self.requests += 1;
         let own = RequestId(self.requests);
         let request = match &mut command {
-            Command::Attach { request, .. }
+            Command::Ask { request, .. }
+            | Command::Attach { request, .. }
             | Command::Begin { request, .. }
             | Command::Commit { request, .. }
             | Command::Rollback { request, .. }
@@ -391,7 +393,7 @@ impl Bench {
             Event::ServiceLost { service } => take_turns(format!("service {}", service.0), false),
             Event::TargetLost { broker, .. } => take_turns(format!("target {broker}"), false),
             Event::TargetUp { broker, .. } => take_turns(format!("target {broker}"), true),
-            Event::Replied { request, .. } => {
+            Event::Answered { request, .. } | Event::Replied { request, .. } => {
                 assert!(self.unanswered.remove(request), "request {request} is answered once");
             }
             Event::Stopped => {
@@ -450,7 +452,9 @@ impl Bench {
             10 | 11 => Frame::Subscribe { number, subscription: subscription(choice) },
             12 => Frame::Unsubscribe { number, seen: tag(choice) },
             13 | 14 => Frame::Ack(ack(ConsumerId(number.into()), choice)),
+            15 if choice.chance(1, 2) => Frame::Ask { number, asked: asked(choice) },
             15 => Frame::Finish { stream: number },
+            16 if choice.chance(1, 2) => Frame::Answered { number, result: Err(REFUSAL) },
             16 => Frame::Subscribed { number, result: choice.pick(&[Ok(()), Err(REFUSAL)].each_ref()).clone() },
             17 => Frame::Refused { stream: number, tag: tag(choice), refusal: REFUSAL },
             18 => Frame::Open { generation: tag(choice) },
@@ -484,6 +488,9 @@ fn answer((node, ours): (BrokerId, Role), (broker, theirs): (BrokerId, Role), fr
         (_, Frame::Open { .. }) => vec![Frame::Synced],
         (_, Frame::Propose { ended }) => vec![Frame::Open { generation: ended.saturating_add(1) }, Frame::Synced],
         (_, Frame::RemoveDurable { number, .. }) => vec![Frame::DurableRemoved { number, result: Ok(()) }],
+        (_, Frame::Ask { number, .. }) => {
+            vec![Frame::Answered { number, result: Ok(AdminReply::Purged { messages: 1, queues: 1 }) }]
+        }
         (_, Frame::Subscribe { number, .. }) => vec![Frame::Subscribed { number, result: Ok(()) }],
         (_, Frame::Synced) => vec![Frame::SyncedHeard],
         _ => Vec::new(),
@@ -562,6 +569,7 @@ fn config(choice: &mut Choice<'_>) -> Config {
             memory_max: choice.pick(&[10_000, 1_000]),
             window: 500,
             consumers_max: 3,
+            questions_max: 2,
             checks_duplicates: choice.pick(&[true, false]),
             audit_producers_max: 2,
         },
@@ -586,6 +594,7 @@ fn command(choice: &mut Choice<'_>) -> Command {
         9..12 => Command::Ack { connection, ack: ack(consumer, choice) },
         12 => Command::CloseConsumer { request, connection, consumer, seen: tag(choice) },
         13 => Command::CloseProducer { request, connection, producer },
+        14 if choice.chance(1, 2) => Command::Ask { request, only: None, asked: asked(choice) },
         14 => Command::Attach { request, connection },
         15 => Command::RemoveDurable { request, connection, durable: durable(choice) },
         16 => Command::Detach { request, connection },
@@ -605,6 +614,16 @@ fn transacted(choice: &mut Choice<'_>, connection: ConnectionId, consumer: Consu
         4..6 => Command::TransactedAck { request, connection, transaction, consumer, tag: tag(choice) },
         6 => Command::Commit { request, connection, transaction },
         _ => Command::Rollback { request, connection, transaction },
+    }
+}
+
+/// Something that an administrator asks.
+fn asked(choice: &mut Choice<'_>) -> AdminRequest {
+    match choice.below(4) {
+        0 => AdminRequest::Destinations { within: Some(destination(choice)), after: Some(destination(choice)) },
+        1 => AdminRequest::Pause(destination(choice)),
+        2 => AdminRequest::Purge(destination(choice)),
+        _ => AdminRequest::Resume(destination(choice)),
     }
 }
 
@@ -665,7 +684,12 @@ fn address(number: u16) -> SocketAddr {
 
 /// What may be said after the end.
 fn is_refusal(output: &Output) -> bool {
-    matches!(output, Output::Event(Event::Replied { .. } | Event::Refused { .. } | Event::AckRefused { .. }))
+    matches!(
+        output,
+        Output::Event(
+            Event::Answered { .. } | Event::Replied { .. } | Event::Refused { .. } | Event::AckRefused { .. }
+        )
+    )
 }
 
 const REFUSAL: Refusal = Refusal::LimitReached { what: What::Consumer, max: 1 };

@@ -36,12 +36,17 @@ pub(crate) fn queues(stage: &Stage) {
     }
 }
 
-/// Q1: a message that a queue accepted waits, is outstanding, was acknowledged, was let go for another copy of it, went
-/// with its temporary queue, has expired or could not be delivered.
+/// Q1: a message that a queue accepted waits, is outstanding, was acknowledged or purged, was let go for another copy
+/// of it, went with its temporary queue, has expired or could not be delivered.
 fn conserve(stage: &Stage, host: HostId) {
     let found = stage.stats(host).broker;
     let here = found.queued + found.delayed + found.outstanding_queued;
-    let gone = found.acknowledged_queued + found.let_go + found.orphaned + found.expired_queued + found.failed_queued;
+    let gone = found.acknowledged_queued
+        + found.purged
+        + found.let_go
+        + found.orphaned
+        + found.expired_queued
+        + found.failed_queued;
     let known = here + gone;
     assert_eq!(known, found.accepted_queued, "Q1: {host}'s queues accepted as many messages, and there are: {found:?}");
 }

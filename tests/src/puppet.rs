@@ -134,7 +134,8 @@ impl Puppet {
         stage.world().perform(self.host, Output::Close { link });
     }
 
-    pub(crate) fn greet_as(&self, stage: &mut Stage, link: LinkId, role: Role, group: &str, broker: BrokerId) {
+    /// Sends the preface, and who the puppet says it is, in whatever role.
+    pub fn greet_as(&self, stage: &mut Stage, link: LinkId, role: Role, group: &str, broker: BrokerId) {
         let hello = Hello {
             role,
             version_min: VERSION_MIN,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use flockmq_core::wire::{Frame, PREFACE};
-use flockmq_core::{BrokerId, CloseReason, Event, LinkId};
+use flockmq_core::{AdminRequest, BrokerId, CloseReason, Config, Event, LinkId, Role};
 use flockmq_tests::{HostId, Puppet, Stage};
 
 #[test]
@@ -109,6 +109,31 @@ fn a_demand_told_twice() {
     let reason = lost_reason(&stage, hosts[0]);
     assert!(matches!(&reason, Some(CloseReason::Malformed(what)) if what.contains("twice")), "{reason:?}");
     nothing_is_noticed(&mut stage, &hosts);
+}
+
+/// Who asks as an administrator and reads no answers is not answered without end.
+#[test]
+fn questions_without_end() {
+    let mut stage = Stage::new(1);
+    let mut config = Config::broker("flock", "b");
+    config.link.backlog_max = 64 * 1024;
+    let host = stage.host(config);
+    stage.subscribe(host, "topic://t");
+    stage.run_for(Duration::from_secs(1));
+    let mut puppet = Puppet::new(&mut stage, "puppet");
+    let link = puppet.dial(&mut stage, host);
+    stage.run_for(Duration::from_millis(5));
+    puppet.greet_as(&mut stage, link, Role::Client, "", BrokerId(7));
+    stage.run_for(Duration::from_millis(5));
+    let asked = AdminRequest::Destinations { within: None, after: None };
+    let frames: Vec<Frame> = (1..10_000).map(|number| Frame::Ask { number, asked: asked.clone() }).collect();
+    puppet.say(&mut stage, link, &frames);
+    stage.run_for(Duration::from_secs(1));
+    let lost = stage.notices(host).last();
+    let Some((_, Event::ClientLost { reason, .. })) = lost else { panic!("{lost:?}") };
+    assert_eq!(*reason, CloseReason::Backlog { max: 64 * 1024 });
+    let answers = puppet.frames(&mut stage, link).into_iter().filter(|frame| matches!(frame, Frame::Answered { .. }));
+    assert!(answers.count() < 9_999);
 }
 
 /// Lets a puppet dial one of two peers and do what it does; the reason for which its link is refused.

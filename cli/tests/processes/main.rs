@@ -17,4 +17,5 @@ mod replay;
 mod request;
 mod running;
 mod simulate;
+mod status;
 mod usage;

@@ -5,7 +5,7 @@ use crate::running::{Running, run};
 
 #[test]
 fn bad_usage_exits_with_2_and_quotes_the_fault() {
-    let cases: [(&[&str], &str); 53] = [
+    let cases: [(&[&str], &str); 59] = [
         (&[], "Usage: flockmq"),
         (&["subscrib"], "'subscrib'"),
         (&["publish", "peer://g"], "<DEST>"),
@@ -63,6 +63,12 @@ fn bad_usage_exits_with_2_and_quotes_the_fault() {
         (&["simulate", "--hosts", "1"], "'1'"),
         (&["simulate", "--scenario", "x", "--hosts", "3"], "--hosts"),
         (&["simulate", "--print", "--record", "x"], "--record"),
+        (&["purge", "tcp://a:1", "queue://a.>"], "--yes"),
+        (&["purge", "tcp://a:1", "topic://a"], "topic://a is no queue"),
+        (&["purge", "tcp://a:1"], "<QUEUE>"),
+        (&["status", "vm://a"], "'vm://a' is a broker within this process"),
+        (&["status", "tcp://a:1?x=1"], "'x' is no option"),
+        (&["status", "tcp://a:1", "--for", "5x"], "'5x' is no duration"),
         (&["replay"], "<FILE>"),
         (&["request", "peer://g/n", "topic://a.>", "x"], "'topic://a.>'"),
         (&["request", "peer://g/n", "temp-queue://a", "x"], "'a' names no temporary destination"),

@@ -26,7 +26,10 @@ impl Broker {
         let (count, held) = (subscription.outstanding.count(), subscription.outstanding.held());
         let taken = match (ack.extent, ack.kind) {
             (AckExtent::Individual, _) => subscription.outstanding.take(ack.tag).map(|held| held.into_iter().collect()),
-            (AckExtent::UpTo, AckKind::Accepted) => subscription.outstanding.settle_up_to(ack.tag),
+            (AckExtent::UpTo, AckKind::Accepted) => {
+                let dequeue = |held: &Held| self.registry.get_mut(held.slot).counts.dequeue();
+                subscription.outstanding.settle_up_to(ack.tag, dequeue)
+            }
             (AckExtent::UpTo, AckKind::Rejected | AckKind::Released) => subscription.outstanding.take_up_to(ack.tag),
         }
         .map_err(|NotOutstanding| not_outstanding)?;
@@ -39,11 +42,15 @@ impl Broker {
                 self.stats.acknowledged += (count - subscription.outstanding.count()) as u64;
                 self.stats.acknowledged_queued += (held - subscription.outstanding.held()) as u64;
                 for Held { slot, entry } in taken {
+                    if ack.extent == AckExtent::Individual {
+                        self.registry.get_mut(slot).counts.dequeue();
+                    }
                     self.let_go(slot, &entry);
                 }
             }
             AckKind::Rejected => {
                 for Held { slot, entry } in taken {
+                    self.registry.get_mut(slot).counts.take_back();
                     self.fail(now, slot, &entry, Cause::Rejected, out);
                 }
                 for message in rejected {
@@ -53,6 +60,7 @@ impl Broker {
             AckKind::Released => {
                 for Held { slot, entry } in taken {
                     Situation::Released.met();
+                    self.registry.get_mut(slot).counts.take_back();
                     self.redeliver(now, slot, entry, out);
                     returned.insert(slot);
                 }

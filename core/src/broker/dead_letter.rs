@@ -113,6 +113,7 @@ impl Broker {
     pub(super) fn fail(&mut self, now: Instant, slot: Slot, entry: &Entry, cause: Cause, out: &mut Outbox<Output>) {
         self.stats.failed_queued += 1;
         self.let_go(slot, entry);
+        self.registry.get_mut(slot).counts.failed += 1;
         self.bury(now, slot, &entry.message, cause, out);
     }
 
@@ -137,6 +138,7 @@ impl Broker {
         };
         tracing::debug!(%id, cause = cause.describe(), %grave, "dead letter");
         self.stats.dead_lettered += 1;
+        self.registry.get_mut(slot).counts.dead_lettered += 1;
         self.place(now, place, None, 0, Arc::new(dead_letter(message, grave, cause)), out);
     }
 }

@@ -19,6 +19,11 @@ impl Delayed {
         self.entries.len()
     }
 
+    /// All messages.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = Entry> {
+        self.entries.into_values().map(|(_, entry)| entry)
+    }
+
     /// Adds a message that is due `at`; those behind it wait for it if it `keeps_order`.
     pub(super) fn insert(&mut self, at: Instant, entry: Entry, keeps_order: bool) {
         self.due.insert((at, entry.place));

@@ -7,10 +7,10 @@ use super::subscription::SubscriptionId;
 use crate::model::ConsumerPriority;
 
 impl Entry {
-    /// True if a consumer may be handed messages: nobody else has the queue to themselves.
+    /// True if a consumer may be handed messages: the queue is not paused, and nobody else has it to themselves.
     #[inline]
     pub(super) fn is_open_to(&self, id: SubscriptionId) -> bool {
-        self.exclusive.is_none_or(|holder| holder == id)
+        !self.is_paused && self.exclusive.is_none_or(|holder| holder == id)
     }
 
     /// Gives a queue to one of its consumers that wants it alone. The first has it; a later one takes it over only by a

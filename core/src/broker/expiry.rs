@@ -51,6 +51,7 @@ impl Broker {
     /// Ends a message whose time is up.
     pub(super) fn expire(&mut self, now: Instant, slot: Slot, message: &Message, out: &mut Outbox<Output>) {
         self.stats.expired += 1;
+        self.registry.get_mut(slot).counts.expired += 1;
         self.bury(now, slot, message, Cause::Expired, out);
     }
 }

@@ -165,7 +165,8 @@ impl Broker {
                 }
                 let Pending { mut message, arrived_at } = pending;
                 age(&mut message, now - arrived_at);
-                self.publish_to(now, id, from, &message, Audience::All, out);
+                let is_taken = self.publish_to(now, id, from, &message, Audience::All, out);
+                self.registry.get_mut(*slot).counts.dispatched += u64::from(is_taken);
             }
         }
     }

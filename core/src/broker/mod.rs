@@ -2,6 +2,7 @@
 //! connections ask; answers with deliveries, acceptances and changes of demand.
 
 mod ack;
+mod admin;
 mod backlog;
 mod browse;
 mod config;
@@ -314,12 +315,14 @@ impl Broker {
         for (tag, held) in returned {
             let Held { slot, mut entry } = held;
             entry.redeliveries += u32::from(tag <= seen);
+            self.registry.get_mut(slot).counts.take_back();
             let MessageId { producer, sequence } = entry.message.id;
             if subscription.is_bridge() && self.config.checks_duplicates && self.audit.note((producer, slot), sequence)
             {
                 Situation::CopyReturned.met();
                 self.stats.let_go += 1;
                 self.let_go(slot, &entry);
+                self.registry.get_mut(slot).counts.let_go += 1;
                 continue; // Another copy has come since this one was handed over.
             }
             Situation::DeliveriesReturned.met();
@@ -414,6 +417,7 @@ impl Broker {
             return;
         }
         if is_over(&message) {
+            self.registry.get_mut(slot).counts.enqueued += 1;
             return self.expire(now, slot, &message, out);
         }
         if !self.registry.get(slot).queues.is_empty() {
@@ -432,7 +436,9 @@ impl Broker {
         message: Arc<Message>,
         out: &mut Outbox<Output>,
     ) {
-        match &mut self.registry.get_mut(slot).room {
+        let destination = self.registry.get_mut(slot);
+        destination.counts.enqueued += 1;
+        match &mut destination.room {
             Room::Queue(queue) => {
                 let entry = queue.entry(now, message, redeliveries);
                 self.stats.accepted_queued += 1;
@@ -520,6 +526,9 @@ impl Broker {
             // It is that peer's to have from now on. If two hand each other their copies, neither may take the other's
             // for one it still has.
             self.audit.forget(&(message.id.producer, *slot), message.id.sequence);
+        }
+        if let Some(held) = &held {
+            self.registry.get_mut(held.slot).counts.hand_out();
         }
         let tag = subscription.outstanding.push(held, size);
         connection.outstanding_bytes += u64::from(size);

@@ -58,9 +58,13 @@ impl Outstanding {
         Ok(held)
     }
 
-    /// Settles all deliveries up to `tag` and gives back what they held of message groups, to which it matters.
-    pub(super) fn settle_up_to(&mut self, tag: Tag) -> Result<Vec<Held>, NotOutstanding> {
-        self.pop_up_to(tag, |held| held.entry.group.is_some())
+    /// Settles all deliveries up to `tag` and gives back what they held of message groups, to which it matters;
+    /// `see` is shown everything.
+    pub(super) fn settle_up_to(&mut self, tag: Tag, mut see: impl FnMut(&Held)) -> Result<Vec<Held>, NotOutstanding> {
+        self.pop_up_to(tag, |held| {
+            see(held);
+            held.entry.group.is_some()
+        })
     }
 
     /// Settles all deliveries up to `tag` and gives back what they held.
@@ -90,7 +94,7 @@ impl Outstanding {
         self.bytes
     }
 
-    fn pop_up_to(&mut self, tag: Tag, is_wanted: impl Fn(&Held) -> bool) -> Result<Vec<Held>, NotOutstanding> {
+    fn pop_up_to(&mut self, tag: Tag, is_wanted: impl FnMut(&Held) -> bool) -> Result<Vec<Held>, NotOutstanding> {
         let covered = tag.checked_sub(self.settled).and_then(|covered| usize::try_from(covered).ok());
         let covered = covered.filter(|covered| (1..=self.sizes.len()).contains(covered)).ok_or(NotOutstanding)?;
         for index in 0..covered {

@@ -84,6 +84,13 @@ impl Queue {
         self.delayed.insert(until, entry, keeps_order);
     }
 
+    /// Takes everything that waits, delayed or not.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Entry> + use<> {
+        self.bytes = 0;
+        self.expiring.clear();
+        core::mem::take(&mut self.waiting).into_values().chain(core::mem::take(&mut self.delayed).into_entries())
+    }
+
     pub(super) fn keep(&mut self, mut entry: Entry) {
         unpin(&mut entry.message);
         self.note(&entry);

@@ -3,8 +3,10 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use core::ops::Bound;
 
 use super::BrokerConfig;
+use super::admin::Counts;
 use super::history::Past;
 use super::index::Index;
 use super::parking::Parked;
@@ -40,6 +42,8 @@ pub(super) struct Entry {
     pub(super) past: Option<Box<Past>>, // Of a topic that remembers something.
     /// Topics: the queues that get its messages too.
     pub(super) queues: Vec<Slot>,
+    pub(super) is_paused: bool, // Queues: nothing is handed out.
+    pub(super) counts: Counts,
 }
 
 /// What a destination of its kind keeps.
@@ -137,6 +141,12 @@ impl Registry {
         self.entries.iter().map(|(_, entry)| entry)
     }
 
+    /// All destinations in order of their names, from the one after `name` on.
+    pub(super) fn after(&self, name: Option<&Destination>) -> impl Iterator<Item = &Entry> {
+        let from = name.map_or(Bound::Unbounded, Bound::Excluded);
+        self.by_name.range::<Destination, _>((from, Bound::Unbounded)).map(|(_, slot)| self.get(*slot))
+    }
+
     /// Adds a subscription to every destination it covers, and tells which.
     pub(super) fn join(&mut self, id: SubscriptionId, subscriptions: &Subscriptions) -> Vec<Slot> {
         let subscription = subscriptions.get(id).expect("whoever joins is subscribed");
@@ -181,7 +191,7 @@ impl Registry {
         slots
     }
 
-    /// The destinations that a pattern covers.
+    /// The destinations that a name or pattern stands for.
     pub(super) fn covered(&self, pattern: &Destination) -> Vec<Slot> {
         if !pattern.is_pattern() {
             return self.by_name.get(pattern).copied().into_iter().collect();
@@ -195,8 +205,18 @@ impl Registry {
             DestinationKind::Queue => Room::Queue(Queue::default()),
             DestinationKind::Topic => Room::Topic,
         };
-        let (name, consumers, parked, queues) = (name.clone(), Vec::new(), VecDeque::new(), Vec::new());
-        let mut entry = Entry { name, room, policy, consumers, exclusive: None, parked, past: None, queues };
+        let mut entry = Entry {
+            name: name.clone(),
+            room,
+            policy,
+            consumers: Vec::new(),
+            exclusive: None,
+            parked: VecDeque::new(),
+            past: None,
+            queues: Vec::new(),
+            is_paused: false,
+            counts: Counts::default(),
+        };
         entry.gather(&self.patterns, subscriptions);
         let name = entry.name.clone();
         let slot = self.entries.insert(entry);

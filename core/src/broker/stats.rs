@@ -17,8 +17,8 @@ pub struct BrokerStats {
     /// Messages dropped because their topic subscriber was stalled, or durable, without a consumer, and full; and
     /// those kept for a durable one that nobody can be handed any more.
     pub dropped: u64,
-    /// Queues' messages accepted, duplicates not included. Each waits, is outstanding, was
-    /// acknowledged, let go or orphaned, has expired or failed.
+    /// Queues' messages accepted, duplicates not included. Each waits, is outstanding, was acknowledged, purged, let go or
+    /// orphaned, has expired or failed.
     pub accepted_queued: u64,
     /// Deliveries of queues' messages acknowledged, those to peers included: from then on the peer's.
     pub acknowledged_queued: u64,
@@ -37,6 +37,8 @@ pub struct BrokerStats {
     pub discarded: u64,
     /// Messages of temporary queues that were dropped because the queue's connection had ended, or was not heard of.
     pub orphaned: u64,
+    /// Queues' messages that an administrator removed.
+    pub purged: u64,
     /// Bytes that wait in queues now.
     pub queued_bytes: u64,
     /// Messages that wait in queues now.

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::backlog::Backlog;
@@ -177,16 +178,19 @@ impl Subscription {
         is_due
     }
 
-    /// Keeps a topic's message until there is credit, dropping the oldest beyond the limit; tells how many.
-    pub(super) fn pend(&mut self, now: Instant, pending: Pending, bytes_max: u64) -> u64 {
+    /// Keeps a topic's message until there is credit, and gives back the oldest beyond the limit, which are dropped.
+    pub(super) fn pend(&mut self, now: Instant, pending: Pending, bytes_max: u64) -> Vec<Pending> {
         if self.pending.is_empty() {
             self.progressed_at = now; // It had taken everything until now.
         }
         let size = pending.message.size() as u64;
-        let mut dropped = 0;
-        while self.is_stalled && self.pending.bytes() + size > bytes_max && self.pending.pop().is_some() {
+        let mut dropped = Vec::new();
+        while self.is_stalled
+            && self.pending.bytes() + size > bytes_max
+            && let Some(oldest) = self.pending.pop()
+        {
             Situation::SubscriberDropped.met();
-            dropped += 1;
+            dropped.push(oldest);
         }
         self.pending.push(pending);
         dropped

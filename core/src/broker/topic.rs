@@ -30,13 +30,16 @@ impl Broker {
         audience: Audience,
         out: &mut Outbox<Output>,
     ) {
+        let mut dispatched = 0;
         for index in 0..self.registry.get(slot).consumers.len() {
             let id = self.registry.get(slot).consumers[index].id;
-            self.publish_to(now, id, from, message, audience, out);
+            dispatched += u64::from(self.publish_to(now, id, from, message, audience, out));
         }
+        self.registry.get_mut(slot).counts.dispatched += dispatched;
     }
 
-    /// Hands a message to one subscriber if it is of the audience and wants it, or lets it wait for credit.
+    /// Hands a message to one subscriber if it is of the audience and wants it, or lets it wait for credit; true if it
+    /// does.
     #[inline]
     pub(super) fn publish_to(
         &mut self,
@@ -46,19 +49,19 @@ impl Broker {
         message: &Arc<Message>,
         audience: Audience,
         out: &mut Outbox<Output>,
-    ) {
+    ) -> bool {
         let has_credit = self.has_credit(id);
         let subscription = self.subscriptions.get_mut(id).expect("a destination's consumers are subscribed");
         if !subscription.admits(message)
             || subscription.declines(from, message)
             || (audience == Audience::Peers && !subscription.is_bridge())
         {
-            return;
+            return false;
         }
         if !subscription.fits(message) {
             Situation::SubscriberTooSmall.met();
-            self.stats.dropped += 1;
-            return;
+            self.drop_copies([&**message]);
+            return false;
         }
         if subscription.archive.is_some() {
             self.archive(now, id, message, out);
@@ -69,11 +72,13 @@ impl Broker {
             let mut kept = Pending { message: Arc::clone(message), arrived_at: now };
             unpin(&mut kept.message);
             let is_mortal = kept.expires_at().is_some();
-            self.stats.dropped += subscription.pend(now, kept, self.config.topic_bytes_max);
+            let dropped = subscription.pend(now, kept, self.config.topic_bytes_max);
+            self.drop_copies(dropped.iter().map(|copy| &*copy.message));
             if is_mortal {
                 self.schedule_subscriber(id);
             }
         }
+        true
     }
 
     /// Gives what waited for a bridge's subscription that has ended to its others that cover it: a message crosses a
@@ -91,9 +96,20 @@ impl Broker {
                 && let Some(subscription) = self.subscriptions.get_mut(heir)
             {
                 Situation::PendingInherited.met();
-                self.stats.dropped += subscription.pend(now, kept, self.config.topic_bytes_max);
+                let dropped = subscription.pend(now, kept, self.config.topic_bytes_max);
+                self.drop_copies(dropped.iter().map(|copy| &*copy.message));
                 self.schedule_subscriber(heir);
                 self.drain_pending(now, heir, out);
+            }
+        }
+    }
+
+    /// Counts copies that a subscriber does not get.
+    fn drop_copies<'a>(&mut self, copies: impl IntoIterator<Item = &'a Message>) {
+        for message in copies {
+            self.stats.dropped += 1;
+            if let Some(slot) = self.registry.find(&message.destination) {
+                self.registry.get_mut(slot).counts.dropped += 1;
             }
         }
     }

@@ -216,6 +216,11 @@ impl Client {
         }
     }
 
+    /// Where it sends: a destination for each producer.
+    pub(crate) fn producing(&self) -> impl Iterator<Item = &Destination> {
+        self.producers.values().map(|producer| &producer.destination)
+    }
+
     /// The streams under which the broker knows this connection's producers.
     pub(crate) fn is_producing(&self, producer: u64) -> bool {
         self.producers.contains_key(&producer)

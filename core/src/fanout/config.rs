@@ -22,6 +22,8 @@ pub struct FanoutConfig {
     pub window: u64,
     /// How many consumers there may be.
     pub consumers_max: usize,
+    /// How many questions of administrators may be open.
+    pub questions_max: usize,
     /// True if consumers recognise what another broker has handed them before (`checkForDuplicates`).
     pub checks_duplicates: bool,
     /// For how many producers a consumer recognises what it was handed before.
@@ -30,7 +32,7 @@ pub struct FanoutConfig {
 
 impl Default for FanoutConfig {
     /// Two brokers, queues' messages to one of them, 30 s a send, 64 MiB, 1 MiB on its way to each broker, 1000
-    /// consumers, duplicates of 1024 producers.
+    /// consumers, 64 questions, duplicates of 1024 producers.
     fn default() -> Self {
         Self {
             acks_min: 2,
@@ -39,6 +41,7 @@ impl Default for FanoutConfig {
             memory_max: 64 * 1024 * 1024,
             window: 1024 * 1024,
             consumers_max: 1_000,
+            questions_max: 64,
             checks_duplicates: true,
             audit_producers_max: 1_024,
         }

@@ -7,6 +7,7 @@ mod consumer;
 mod log;
 mod outcome;
 mod pump;
+mod question;
 mod removal;
 mod stream;
 mod subscription;
@@ -28,14 +29,15 @@ use bytes::Bytes;
 use consumer::{Consumers, Opening};
 use log::{Item, Log};
 use outcome::tell_settled;
+use question::Questions;
 use removal::Removals;
 use stream::{Entry, Route, Stream};
 use target::{Replay, Target};
 
 use crate::base::{Deadlines, Instant, Outbox, Rng, Situation};
 use crate::model::{
-    Address, Answer, BrokerId, CloseReason, ConnectionId, ConsumerId, Delivery, Destination, DestinationKind, LinkId,
-    Message, ProducerId, Refusal, RequestId, Tag, What,
+    Address, AdminReply, Answer, BrokerId, CloseReason, ConnectionId, ConsumerId, Delivery, Destination,
+    DestinationKind, LinkId, Message, ProducerId, Refusal, RequestId, Tag, What,
 };
 use crate::wire::{Frame, ROUTES_MAX, SharedEncoder};
 
@@ -54,6 +56,13 @@ pub(crate) enum Output {
         count: u64,
         /// Who accepted them.
         by: Vec<BrokerId>,
+    },
+    /// What an administrator asked is answered.
+    Answered {
+        /// The request.
+        request: RequestId,
+        /// What each target said, or why none was asked.
+        result: Result<Vec<Answer<AdminReply>>, Refusal>,
     },
     /// A consumer that only looks has been shown everything, by every target that was asked.
     Browsed {
@@ -158,7 +167,7 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    fn answer(&self, result: Result<(), Refusal>) -> Answer {
+    fn answer<T>(&self, result: Result<T, Refusal>) -> Answer<T> {
         Answer { broker: self.broker, name: self.name.clone(), result }
     }
 }
@@ -193,6 +202,7 @@ pub(crate) struct Fanout {
     unsettled_bytes: u64,
     deadlines: Deadlines<u32>,
     consumers: Consumers,
+    questions: Questions,
     removals: Removals,
 }
 
@@ -219,6 +229,7 @@ impl Fanout {
             encoder: SharedEncoder::default(),
             unsettled_bytes: 0,
             deadlines: Deadlines::new(),
+            questions: Questions::default(),
             removals: Removals::default(),
         }
     }
@@ -359,6 +370,7 @@ impl Fanout {
             out.push(Output::Browsed { connection, consumer });
         }
         self.lose_removals(link, out);
+        self.lose_answers(link, out);
         let targets = &self.targets;
         let is_up = |broker| targets.values().any(|target| target.found.broker == broker);
         for (number, stream) in &mut self.streams {
@@ -410,6 +422,7 @@ impl Fanout {
                 self.hear_removed(link, number, result, out);
                 Ok(())
             }
+            Frame::Answered { number, result } => self.hear_answer(link, number, result, out),
             frame => Err(format!("a {} frame is not for a client to hear", frame.name())),
         };
         if let Err(what) = result {
@@ -433,6 +446,7 @@ impl Fanout {
             out.push(Output::Replied { request, result: Err(Refusal::Stopping) });
         }
         self.stop_removals(out);
+        self.refuse_questions(&Refusal::Stopping, out);
         self.close_streams(&Refusal::Stopping, |_| true, out);
     }
 
@@ -441,12 +455,14 @@ impl Fanout {
         self.expire_sends(now, out);
         self.expire_openings(now, out);
         self.expire_removals(now, out);
+        self.expire_questions(now, out);
     }
 
     /// When there is something to do next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let waits = [self.deadlines.first(), self.consumers.poll_timeout(), self.removals.poll_timeout()];
-        waits.into_iter().flatten().min()
+        let waits = waits.into_iter().chain([self.questions.poll_timeout()]);
+        waits.flatten().min()
     }
 
     /// The link that leads to whoever was found at this address, if it is up.

@@ -1,3 +1,5 @@
+mod question;
+
 use super::*;
 use crate::base::{Rng, Seed, Timestamp};
 use crate::model::{Ack, Body, MessageId, Path, Subscription};

@@ -1,5 +1,6 @@
 //! Rank 1: the nouns everyone shares, valid by construction and with no behaviour beyond that.
 
+mod admin;
 mod close;
 mod consumer_priority;
 mod delivery;
@@ -17,6 +18,7 @@ mod service;
 mod temporary;
 mod value;
 
+pub use admin::{AdminReply, AdminRequest, DestinationStatus, Inventory};
 pub use close::CloseReason;
 pub use consumer_priority::{ConsumerPriority, ConsumerPriorityError};
 pub use delivery::{Ack, AckExtent, AckKind, Delivery};

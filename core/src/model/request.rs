@@ -208,17 +208,23 @@ pub enum Refusal {
     /// A temporary destination of another connection, which alone may consume from it.
     #[error("'{0}' belongs to another connection: that one alone may consume from it")]
     NotOwner(Destination),
+    /// A destination that the broker does not have: nobody has sent to it or consumed from it.
+    #[error("there is no {0} here: nobody has sent to it or consumed from it")]
+    NoDestination(Destination),
+    /// A topic, or a pattern of topics, where only a queue will do.
+    #[error("{0} is no queue; expected queue://NAME: only queues keep messages that wait for consumers")]
+    NotAQueue(Destination),
 }
 
 /// What one of several brokers said to what was asked of all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct Answer<T = ()> {
     /// The broker.
     pub broker: BrokerId,
     /// Its name.
     pub name: String,
-    /// Whether it accepted.
-    pub result: Result<(), Refusal>,
+    /// Whether it accepted, and what it had to say.
+    pub result: Result<T, Refusal>,
 }
 
 impl Refusal {
@@ -248,6 +254,8 @@ pub enum What {
     Durable,
     /// A transaction.
     Transaction,
+    /// A question of an administrator.
+    Question,
 }
 
 impl core::fmt::Display for What {
@@ -259,6 +267,7 @@ impl core::fmt::Display for What {
             Self::Producer => "producer",
             Self::Durable => "durable subscription",
             Self::Transaction => "transaction",
+            Self::Question => "question",
         })
     }
 }

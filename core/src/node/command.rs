@@ -4,10 +4,13 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Ack, Body, ConnectionId, ConsumerId, Destination, Durable, RequestId, Subscription, Tag};
+use crate::model::{
+    Ack, AdminRequest, Body, BrokerId, ConnectionId, ConsumerId, Destination, Durable, RequestId, Subscription, Tag,
+};
 
 /// The application's side of its attachment to the embedded broker. Ids are the application's own choice, unique
-/// within the node; every command with a `request` is answered by one `Event::Replied`.
+/// within the node; every command with a `request` is answered by one `Event::Replied`, a
+/// question by one `Event::Answered`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// Answers deliveries. Wrong ones are refused by `Event::AckRefused`, right ones go without saying.
@@ -16,6 +19,15 @@ pub enum Command {
         connection: ConnectionId,
         /// The acknowledgement.
         ack: Ack,
+    },
+    /// Asks the broker as an administrator; or, through fanout, every broker that is up.
+    Ask {
+        /// To know the answer by.
+        request: RequestId,
+        /// The one broker to ask; all if `None`.
+        only: Option<BrokerId>,
+        /// What is asked.
+        asked: AdminRequest,
     },
     /// Attaches a connection.
     Attach {

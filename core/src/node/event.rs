@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Ack, Address, Answer, BrokerId, CloseReason, ConsumerId, Delivery, LinkId, Refusal, RequestId, Service,
+    Ack, Address, AdminReply, Answer, BrokerId, CloseReason, ConsumerId, Delivery, LinkId, Refusal, RequestId, Service,
 };
 
 /// Something the application may want to know.
@@ -29,6 +29,13 @@ pub enum Event {
         ack: Ack,
         /// Why.
         refusal: Refusal,
+    },
+    /// The answer to a question.
+    Answered {
+        /// The command's request.
+        request: RequestId,
+        /// What each broker said that was asked: those that are lost, or took too long, answer so.
+        result: Result<Vec<Answer<AdminReply>>, Refusal>,
     },
     /// A consumer that only looks has been shown all that waited, at each broker that it asked.
     Browsed {

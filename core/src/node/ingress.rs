@@ -73,6 +73,7 @@ impl Node {
             | Command::RemoveDurable { request, .. }
             | Command::Subscribe { request, .. } => self.reply(request, Err(Refusal::Stopping)),
             Command::Ack { ack, .. } => self.tell(Event::AckRefused { ack, refusal: Refusal::Stopping }),
+            Command::Ask { request, .. } => self.answer(request, Err(Refusal::Stopping)),
             Command::Send { producer, messages, .. } => {
                 for _ in messages {
                     self.tell(Event::Refused {
@@ -102,6 +103,7 @@ impl Node {
                     self.tell(Event::AckRefused { ack, refusal });
                 }
             }
+            Command::Ask { request, only, asked } => self.ask(now, request, only, &asked),
             Command::Attach { request, connection } => {
                 let result = self.attach(connection);
                 self.reply(request, result);

@@ -1,6 +1,7 @@
 //! Rank 4, the corridor: one way in, one way out. Every input goes to the one machine it is for, and what each machine
 //! says goes on to the next, once through all lanes.
 
+mod admin;
 mod brief;
 mod command;
 mod config;

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Outbox, Situation};
 use crate::model::{
-    Ack, BrokerId, CloseReason, ConsumerId, Destination, Durable, Message, Refusal, Subscription, Tag, Ticket,
+    Ack, AdminRequest, BrokerId, CloseReason, ConsumerId, Destination, Durable, Message, Refusal, Subscription, Tag,
+    Ticket,
 };
 use crate::wire::Frame;
 
@@ -41,6 +42,13 @@ impl Default for RemoteConfig {
 pub(crate) enum Inward {
     /// The client answers deliveries.
     Ack(Ack),
+    /// The client asks as an administrator; to be answered.
+    Ask {
+        /// The question's number.
+        number: u32,
+        /// What it asks.
+        asked: AdminRequest,
+    },
     /// The client did what no client may.
     Close(CloseReason),
     /// A message.
@@ -85,8 +93,9 @@ pub(crate) struct RemoteClient {
     parked_bytes: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stream {
+    destination: Destination, // Of its first message.
     arrived: Tag,
     answered: Tag,              // As far as the client was told.
     parked: BTreeMap<Tag, u64>, // What waits for room, and how large it is.
@@ -104,6 +113,7 @@ impl RemoteClient {
     pub(crate) fn handle_frame(&mut self, frame: Frame, inward: &mut Outbox<Inward>) {
         match frame {
             Frame::Ack(ack) => inward.push(Inward::Ack(ack)),
+            Frame::Ask { number, asked } => inward.push(Inward::Ask { number, asked }),
             Frame::Finish { stream } => {
                 if let Some(found) = self.streams.get_mut(&stream) {
                     found.has_ended = true;
@@ -188,6 +198,11 @@ impl RemoteClient {
         }
     }
 
+    /// Where it sends: a destination for each stream.
+    pub(crate) fn producing(&self) -> impl Iterator<Item = &Destination> {
+        self.streams.values().map(|stream| &stream.destination)
+    }
+
     fn arrive(&mut self, stream: u32, tag: Tag, message: &Message) -> Result<(), String> {
         if message.id.producer.broker != self.id || !message.path.is_empty() {
             return Err(format!("message {} is not the client's own", message.id));
@@ -195,7 +210,7 @@ impl RemoteClient {
         let has_room = self.streams.len() < self.config.streams_max;
         let found = match self.streams.entry(stream) {
             Entry::Occupied(found) => found.into_mut(),
-            Entry::Vacant(vacant) if has_room => vacant.insert(Stream::default()),
+            Entry::Vacant(vacant) if has_room => vacant.insert(Stream::new(message.destination.clone())),
             Entry::Vacant(_) => return Err(format!("it sends on more than {} streams", self.config.streams_max)),
         };
         if tag <= found.arrived || found.has_ended {
@@ -211,6 +226,13 @@ impl RemoteClient {
         if self.streams.get(&stream).is_some_and(is_done) {
             self.streams.remove(&stream);
         }
+    }
+}
+
+impl Stream {
+    fn new(destination: Destination) -> Self {
+        let (arrived, answered, parked) = (0, 0, BTreeMap::new());
+        Self { destination, arrived, answered, parked, is_dirty: false, has_ended: false }
     }
 }
 

@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Ack, BrokerId, ConsumerId, Delivery, Demand, Durable, Message, Refusal, Role, Service, Subscription, Tag,
+    Ack, AdminReply, AdminRequest, BrokerId, ConsumerId, Delivery, Demand, Durable, Message, Refusal, Role, Service,
+    Subscription, Tag,
 };
 
 /// Who a node is and what it can do: the first frame in either direction.
@@ -50,6 +51,20 @@ pub enum Farewell {
 pub enum Frame {
     /// A client answers deliveries; the consumer's number is the client's.
     Ack(Ack),
+    /// The answer to `Ask`.
+    Answered {
+        /// The question's number.
+        number: u32,
+        /// What came of it.
+        result: Result<AdminReply, Refusal>,
+    },
+    /// A client asks as an administrator; each question is answered once.
+    Ask {
+        /// The question's number, chosen by the client.
+        number: u32,
+        /// What it asks.
+        asked: AdminRequest,
+    },
     /// The sender's consumers want messages; `number` names this demand on the link from now on.
     Demand {
         /// The demand's number, chosen by the sender.
@@ -176,6 +191,8 @@ impl Frame {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Ack(_) => "Ack",
+            Self::Answered { .. } => "Answered",
+            Self::Ask { .. } => "Ask",
             Self::Demand { .. } => "Demand",
             Self::DurableRemoved { .. } => "DurableRemoved",
             Self::Forward { .. } => "Forward",

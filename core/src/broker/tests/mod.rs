@@ -1,5 +1,6 @@
 //! The broker driven alone: ask, then compare all that it says.
 
+mod admin;
 mod browse;
 mod dead_letter;
 mod durable;
@@ -20,11 +21,13 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::*;
 use crate::base::Timestamp;
 use crate::model::{
-    Ack, AckExtent, AckKind, Body, BrokerId, ConnectionId, LinkId, MessageId, Path, ProducerId, Subscription,
+    Ack, AckExtent, AckKind, AdminRequest, Body, BrokerId, ConnectionId, LinkId, MessageId, Path, ProducerId,
+    Subscription,
 };
 
 const LOCAL: BrokerId = BrokerId(1);
@@ -456,6 +459,9 @@ enum Step {
     Unsubscribe { consumer: u64 },
     Accept { consumer: u64, index: usize, up_to: bool },
     Release { consumer: u64 },
+    Pause,
+    Purge,
+    Resume,
     Wait,
 }
 
@@ -469,6 +475,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (consumer.clone(), 0_usize..3, any::<bool>())
             .prop_map(|(consumer, index, up_to)| Step::Accept { consumer, index, up_to }),
         1 => consumer.prop_map(|consumer| Step::Release { consumer }),
+        1 => select(&[Step::Pause, Step::Purge, Step::Resume, Step::Resume][..]),
         1 => Just(Step::Wait),
     ]
 }
@@ -487,11 +494,13 @@ proptest! {
     fn a_broker_keeps_its_books(steps in proptest::collection::vec(any_step(), 1..120)) {
         let config = BrokerConfig { queue_bytes_max: 2_000, topic_bytes_max: 1_000, ..at_once() };
         let mut bench = Bench::with(config);
+        let queue = Destination::queue("d").expect("a name");
         let mut seats: BTreeMap<u64, Seat> = BTreeMap::new();
         // Queue: who holds each message. Topic: what each subscriber is owed, in order.
         let (mut waiting, mut done, mut pending) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut owed: BTreeMap<u64, VecDeque<u64>> = BTreeMap::new();
         let mut topics = BTreeSet::new();
+        let (mut is_paused, mut purged) = (false, 0);
         for step in steps {
             let said = match step {
                 Step::Send { topic } => {
@@ -536,6 +545,19 @@ proptest! {
                     let ack = Ack { consumer: ConsumerId(consumer), tag, extent: AckExtent::UpTo, kind: AckKind::Released };
                     bench.ack(APP, ack).expect("outstanding")
                 }
+                Step::Pause | Step::Purge | Step::Resume if bench.broker.registry.find(&queue).is_none() => continue,
+                Step::Pause => {
+                    is_paused = true;
+                    bench.administer(&AdminRequest::Pause(queue.clone())).1
+                }
+                Step::Purge => {
+                    purged += core::mem::take(&mut waiting).len() as u64;
+                    bench.administer(&AdminRequest::Purge(queue.clone())).1
+                }
+                Step::Resume => {
+                    is_paused = false;
+                    bench.administer(&AdminRequest::Resume(queue.clone())).1
+                }
                 Step::Wait => {
                     bench.now = bench.broker.poll_timeout().unwrap_or(bench.now);
                     bench.wake()
@@ -566,6 +588,7 @@ proptest! {
                             }
                             prop_assert_eq!(owed.pop_front(), Some(sequence), "out of order, or not owed");
                         } else {
+                            prop_assert!(!is_paused, "{} was handed out though its queue is paused", sequence);
                             prop_assert!(waiting.remove(&sequence), "{} is held by somebody else, or gone", sequence);
                             prop_assert!(!done.contains(&sequence), "{} was acknowledged", sequence);
                         }
@@ -577,8 +600,16 @@ proptest! {
             }
             prop_assert_eq!(bench.broker.stats().queued, waiting.len() as u64);
             prop_assert_eq!(bench.broker.stats().parked, pending.len() as u64);
+            if bench.broker.registry.find(&queue).is_some() {
+                let found = bench.status("d");
+                let held: usize = seats.values().filter(|seat| !seat.topic).map(|seat| seat.outstanding.len()).sum();
+                prop_assert_eq!((found.depth, found.outstanding), (waiting.len() as u64, held as u64));
+                prop_assert_eq!((found.dequeued, found.purged), (done.len() as u64, purged));
+                let here = found.depth + found.delayed + found.outstanding;
+                prop_assert_eq!(found.enqueued, here + found.dequeued + found.purged + found.let_go);
+            }
             let has_idle = seats.values().any(|seat| !seat.topic && seat.outstanding.len() < seat.prefetch as usize);
-            prop_assert!(waiting.is_empty() || !has_idle, "a message waits though somebody has credit");
+            prop_assert!(waiting.is_empty() || is_paused || !has_idle, "a message waits though somebody has credit");
         }
     }
 }

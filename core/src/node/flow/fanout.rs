@@ -75,6 +75,7 @@ impl Node {
                     self.settled(connection, producer, count);
                     self.tell(Event::Accepted { producer, up_to, by });
                 }
+                fanout::Output::Answered { request, result } => self.answer(request, result),
                 fanout::Output::Browsed { connection, consumer } => {
                     self.serve(Origin::Application(connection));
                     if let Some(client) = self.clients.get_mut(&connection) {

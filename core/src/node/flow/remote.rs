@@ -2,11 +2,12 @@
 
 use alloc::format;
 
-use super::super::pipe::Duty;
+use super::super::pipe::{Duty, Pipe};
 use super::super::{Event, Node};
 use super::link::farewell;
 use crate::base::Instant;
 use crate::broker::{self, Limits, Subscriber};
+use crate::link::Link;
 use crate::model::{CloseReason, ConsumerId, LinkId, Origin, Path, Refusal};
 use crate::remote::{self, RemoteClient};
 use crate::wire::{Frame, Hello};
@@ -54,6 +55,19 @@ impl Node {
             match said {
                 // One that crossed the end of its consumer changes nothing.
                 remote::Inward::Ack(ack) => drop(self.broker.acknowledge(now, origin, ack, out)),
+                remote::Inward::Ask { number, asked } => {
+                    let hello = self.pipes.get(link).and_then(|pipe| pipe.hello.as_ref());
+                    let bytes_max = hello.map_or(0, |hello| self.config.link.message_max(hello.frame_max));
+                    let result = self.administer(now, &asked, bytes_max);
+                    self.lanes.frames.push(Frame::Answered { number, result });
+                    self.frames_lane(link);
+                    // Who asks much and reads little is not answered without end.
+                    let found = self.pipes.get(link).and_then(Pipe::link);
+                    if let Some(Err(reason)) = found.map(Link::check_backlog) {
+                        self.lanes.remote_in.drain().for_each(drop);
+                        return self.end(now, link, reason, None);
+                    }
+                }
                 remote::Inward::Close(reason) => {
                     self.lanes.remote_in.drain().for_each(drop);
                     let farewell = farewell(&reason);

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::{BackoffConfig, Timestamp};
 use crate::model::{
-    Ack, AckExtent, AckKind, Body, CloseReason, ConnectionId, ConsumerId, Destination, GroupId, LinkId, ListenerId,
-    RequestId, Subscription, Value,
+    Ack, AckExtent, AckKind, AdminRequest, Body, CloseReason, ConnectionId, ConsumerId, Destination, GroupId, LinkId,
+    ListenerId, RequestId, Subscription, Value,
 };
 use crate::node::{Command, Event, Output, TransportConfig};
 
@@ -55,6 +55,7 @@ fn inputs() -> Vec<Input> {
     let topic = Destination::topic("t.a").unwrap();
     let subscription = Subscription { prefetch: Some(9), ..Subscription::new(Destination::topic("t.>").unwrap()) };
     let ack = Ack { consumer, tag: 1, extent: AckExtent::UpTo, kind: AckKind::Accepted };
+    let asked = AdminRequest::Destinations { within: None, after: Some(topic.clone()) };
     let mut body = Body::text("a body");
     body.properties.set("urgent", Value::Bool(true)).unwrap();
     vec![
@@ -74,6 +75,7 @@ fn inputs() -> Vec<Input> {
         Input::Timeout,
         Input::Command(Command::CloseConsumer { request: request(4), connection, consumer, seen: 1 }),
         Input::Command(Command::CloseProducer { request: request(5), connection, producer: 1 }),
+        Input::Command(Command::Ask { request: request(7), only: None, asked }),
         Input::Command(Command::Detach { request: request(6), connection }),
         Input::ListenFailed { listener: ListenerId(1), reason: "taken".into() },
         Input::Command(Command::Stop),
@@ -136,7 +138,7 @@ fn a_life_is_lived_again_and_says_the_same() {
     assert_eq!(replay.inputs(), inputs().len() as u64);
     assert_eq!(replay.fingerprint(), recording.outputs);
     assert!(lines.contains(&"0.035000000s < Command Send producer 1, 2 messages".to_string()), "{lines:#?}");
-    assert!(lines.last().is_some_and(|line| line.starts_with("0.100000000s > Close { link: ")), "{lines:#?}");
+    assert!(lines.last().is_some_and(|line| line.starts_with("0.105000000s > Close { link: ")), "{lines:#?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Whole worlds: of puppets, whose part the tests play, and of nodes.
 
+mod admin;
 mod contract;
 mod group;
 mod link;

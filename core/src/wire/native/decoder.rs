@@ -105,6 +105,8 @@ impl Decoder {
             Head::Browsed { number } => Frame::Browsed { number },
             Head::RemoveDurable { number, durable } => Frame::RemoveDurable { number, durable },
             Head::DurableRemoved { number, result } => Frame::DurableRemoved { number, result },
+            Head::Ask { number, asked } => Frame::Ask { number, asked },
+            Head::Answered { number, result } => Frame::Answered { number, result },
         };
         Ok(Some(frame))
     }

@@ -69,6 +69,8 @@ impl Encoder {
             Frame::DurableRemoved { number, result } => {
                 Head::DurableRemoved { number: *number, result: result.clone() }
             }
+            Frame::Ask { number, asked } => Head::Ask { number: *number, asked: asked.clone() },
+            Frame::Answered { number, result } => Head::Answered { number: *number, result: result.clone() },
         };
         push_head(&head, &Bytes::new(), out);
     }

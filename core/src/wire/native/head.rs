@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::super::frame::Farewell;
 use crate::base::Timestamp;
 use crate::model::{
-    Ack, Body, BodyKind, BrokerId, Demand, Destination, Durable, Path, Priority, ProducerId, Properties, Refusal, Role,
-    Subscription,
+    Ack, AdminReply, AdminRequest, Body, BodyKind, BrokerId, Demand, Destination, Durable, Path, Priority, ProducerId,
+    Properties, Refusal, Role, Subscription,
 };
 
 /// What is said between the length and a body, version 1. The order of the variants is the protocol.
@@ -99,6 +99,14 @@ pub(super) enum Head<'a> {
     DurableRemoved {
         number: u32,
         result: Result<(), Refusal>,
+    },
+    Ask {
+        number: u32,
+        asked: AdminRequest,
+    },
+    Answered {
+        number: u32,
+        result: Result<AdminReply, Refusal>,
     },
 }
 

@@ -3,9 +3,9 @@ use super::*;
 use crate::base::Timestamp;
 use crate::model::Priority;
 use crate::model::{
-    Ack, AckExtent, AckKind, Body, BodyKind, BrokerId, ConnectionId, ConsumerId, ConsumerPriority, Demand, Destination,
-    DestinationKind, Durable, Message, MessageId, Path, ProducerId, Refusal, Role, Service, Subscription, Temporary,
-    What,
+    Ack, AckExtent, AckKind, AdminReply, AdminRequest, Body, BodyKind, BrokerId, ConnectionId, ConsumerId,
+    ConsumerPriority, Demand, Destination, DestinationKind, DestinationStatus, Durable, Inventory, Message, MessageId,
+    Path, ProducerId, Refusal, Role, Service, Subscription, Temporary, What,
 };
 use crate::wire::{DecodeError, Deframer, Farewell, Frame, Hello};
 use alloc::boxed::Box;
@@ -180,14 +180,60 @@ fn a_clients_frames_keep_their_bytes() {
 }
 
 #[test]
+fn an_administrators_frames_keep_their_bytes() {
+    let queue = || Destination::queue("q").expect("valid");
+    let ask = |asked| Frame::Ask { number: 1, asked };
+    let answered = |result| Frame::Answered { number: 1, result };
+    let status = DestinationStatus {
+        name: queue(),
+        is_paused: true,
+        depth: 1,
+        delayed: 13,
+        bytes: 300,
+        parked: 2,
+        consumers: 3,
+        producers: 4,
+        enqueued: 5,
+        dispatched: 6,
+        outstanding: 7,
+        dequeued: 8,
+        expired: 14,
+        failed: 15,
+        dead_lettered: 16,
+        purged: 9,
+        let_go: 10,
+        dropped: 11,
+    };
+    let inventory = Inventory { destinations: alloc::vec![status], left_out: 12 };
+    hold([
+        (ask(AdminRequest::Destinations { within: None, after: None }), b"\0\0\0\x05\x16\x01\x00\x00\x00"),
+        (
+            ask(AdminRequest::Destinations { within: Some(queue()), after: Some(queue()) }),
+            b"\0\0\0\x0b\x16\x01\x00\x01\x00\x01q\x01\x00\x01q",
+        ),
+        (ask(AdminRequest::Pause(queue())), b"\0\0\0\x06\x16\x01\x01\x00\x01q"),
+        (ask(AdminRequest::Purge(queue())), b"\0\0\0\x06\x16\x01\x02\x00\x01q"),
+        (ask(AdminRequest::Resume(queue())), b"\0\0\0\x06\x16\x01\x03\x00\x01q"),
+        (answered(Ok(AdminReply::Changed { queues: 2 })), b"\0\0\0\x05\x17\x01\x00\x00\x02"),
+        (
+            answered(Ok(AdminReply::Destinations(inventory))),
+            b"\0\0\0\x1b\x17\x01\x00\x01\x01\x00\x01q\x01\x01\x0d\xac\x02\x02\x03\x04\x05\x06\x07\x08\x0e\x0f\x10\x09\x0a\x0b\x0c",
+        ),
+        (answered(Ok(AdminReply::Purged { messages: 300, queues: 1 })), b"\0\0\0\x07\x17\x01\x00\x02\xac\x02\x01"),
+        (answered(Err(Refusal::Stopping)), b"\0\0\0\x04\x17\x01\x01\x07"),
+    ]);
+}
+
+#[test]
 fn refusals_keep_their_bytes() {
     let durable = Durable::new("me", "log").expect("valid");
-    let cases: [(Refusal, &[u8]); 24] = [
+    let cases: [(Refusal, &[u8]); 27] = [
         (Refusal::AlreadyExists { what: What::Connection, number: 2 }, b"\x00\x00\x02"),
         (Refusal::Closed { what: What::Consumer }, b"\x01\x01"),
         (Refusal::IsPattern(Destination::topic(">").expect("valid")), b"\x02\x01\x01>"),
         (Refusal::LimitReached { what: What::Destination, max: 300 }, b"\x03\x02\xac\x02"),
         (Refusal::LimitReached { what: What::Producer, max: 1 }, b"\x03\x03\x01"),
+        (Refusal::LimitReached { what: What::Question, max: 1 }, b"\x03\x06\x01"),
         (Refusal::MemoryFull { max: 300 }, b"\x04\xac\x02"),
         (Refusal::NotEnough { accepted: 1, needed: 2 }, b"\x05\x01\x02"),
         (Refusal::NotOutstanding { consumer: ConsumerId(1), tag: 2 }, b"\x06\x01\x02"),
@@ -207,6 +253,8 @@ fn refusals_keep_their_bytes() {
         (Refusal::TransactionFull { transaction: 1, messages_max: 2, bytes_max: 300 }, b"\x13\x01\x02\xac\x02"),
         (Refusal::Deleted(temporary()), b"\x14\x02\x2400000000000000000000000000000001:2:3"),
         (Refusal::NotOwner(Destination::queue("q").expect("valid")), b"\x15\x00\x01q"),
+        (Refusal::NoDestination(Destination::queue("q").expect("valid")), b"\x16\x00\x01q"),
+        (Refusal::NotAQueue(Destination::topic("t").expect("valid")), b"\x17\x01\x01t"),
     ];
     for (refusal, bytes) in cases {
         let length = u8::try_from(bytes.len() + 3).expect("short");
@@ -310,11 +358,11 @@ fn what_is_no_frame_says_why() {
         (b"\0\0\0\x0b\x0a\xff\xff\x03\xab\x01\x02\x01\x01t\x00", "route 65535 is beyond the limit of 1024"),
         (b"\0\0\0\x06\x0d\x01\x02\x01q\x00", "6 bytes are no frame"), // There is no third kind of destination,
         (b"\0\0\0\x08\x0d\x01\x01\x03a..\x00", "8 bytes are no frame"), // nor such a name,
-        (b"\0\0\0\x04\x0e\x01\x01\x11", "4 bytes are no frame"),      // nor such a refusal,
+        (b"\0\0\0\x04\x0e\x01\x01\x18", "4 bytes are no frame"),      // nor such a refusal,
         (b"\0\0\0\x05\x14\x01\x00\x01a", "5 bytes are no frame"),     // nor a client without an id,
         (b"\0\0\0\x05\x10\x01\x01\x02\x00", "5 bytes are no frame"),  // nor such an extent.
         (b"\0\0\0\x03\x12\x01\x00", "1 bytes too many in a frame"),
-        (b"\0\0\0\x01\x16", "1 bytes are no frame"),
+        (b"\0\0\0\x01\x18", "1 bytes are no frame"),
     ];
     for (bytes, expected) in cases {
         let error = decoded(Bytes::from_static(bytes)).expect_err("no frame").to_string();
@@ -372,10 +420,17 @@ fn temporary() -> Destination {
 }
 
 fn any_refusal() -> impl Strategy<Value = Refusal> {
-    let what = select(
-        &[What::Connection, What::Consumer, What::Destination, What::Producer, What::Durable, What::Transaction][..],
-    );
-    (0..22, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
+    let whats = [
+        What::Connection,
+        What::Consumer,
+        What::Destination,
+        What::Producer,
+        What::Durable,
+        What::Transaction,
+        What::Question,
+    ];
+    let what = select(Vec::from(whats));
+    (0..24, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
         |(which, what, destination, (a, b), (few, many), nanos)| match which {
             0 => Refusal::AlreadyExists { what, number: a },
             1 => Refusal::Closed { what },
@@ -398,9 +453,55 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
             18 => Refusal::NotThroughFanout { what },
             19 => Refusal::TransactionFull { transaction: a, messages_max: b, bytes_max: few.into() },
             20 => Refusal::Deleted(destination),
-            _ => Refusal::NotOwner(destination),
+            21 => Refusal::NotOwner(destination),
+            22 => Refusal::NoDestination(destination),
+            _ => Refusal::NotAQueue(destination),
         },
     )
+}
+
+fn any_asked() -> impl Strategy<Value = AdminRequest> {
+    let option = || proptest::option::of(any_destination());
+    prop_oneof![
+        (option(), option()).prop_map(|(within, after)| AdminRequest::Destinations { within, after }),
+        any_destination().prop_map(AdminRequest::Pause),
+        any_destination().prop_map(AdminRequest::Purge),
+        any_destination().prop_map(AdminRequest::Resume),
+    ]
+}
+
+fn any_reply() -> impl Strategy<Value = AdminReply> {
+    let status = (any_destination(), any::<bool>(), any::<[u64; 16]>()).prop_map(|(name, is_paused, counts)| {
+        let [depth, bytes, parked, consumers, producers, enqueued, rest @ ..] = counts;
+        let [dispatched, outstanding, dequeued, purged, let_go, dropped, delayed, expired, failed, dead_lettered] =
+            rest;
+        DestinationStatus {
+            name,
+            is_paused,
+            depth,
+            delayed,
+            bytes,
+            parked,
+            consumers,
+            producers,
+            enqueued,
+            dispatched,
+            outstanding,
+            dequeued,
+            expired,
+            failed,
+            dead_lettered,
+            purged,
+            let_go,
+            dropped,
+        }
+    });
+    let inventory = (proptest::collection::vec(status, 0..3), any::<u64>());
+    prop_oneof![
+        any::<u64>().prop_map(|queues| AdminReply::Changed { queues }),
+        inventory.prop_map(|(destinations, left_out)| AdminReply::Destinations(Inventory { destinations, left_out })),
+        any::<(u64, u64)>().prop_map(|(messages, queues)| AdminReply::Purged { messages, queues }),
+    ]
 }
 
 fn any_hello() -> impl Strategy<Value = Hello> {
@@ -466,7 +567,12 @@ fn any_word() -> impl Strategy<Value = Frame> {
         (any::<u32>(), proptest::option::of(any_refusal()))
             .prop_map(|(number, refusal)| Frame::DurableRemoved { number, result: refusal.map_or(Ok(()), Err) }),
     ];
-    prop_oneof![opening, ending, peers, clients]
+    let administrators = prop_oneof![
+        (any::<u32>(), any_asked()).prop_map(|(number, asked)| Frame::Ask { number, asked }),
+        (any::<u32>(), any_reply()).prop_map(|(number, reply)| Frame::Answered { number, result: Ok(reply) }),
+        (any::<u32>(), any_refusal()).prop_map(|(number, refusal)| Frame::Answered { number, result: Err(refusal) }),
+    ];
+    prop_oneof![opening, ending, peers, clients, administrators]
 }
 
 /// Messages that share destinations and paths as those of one broker do, whoever their producers are.
