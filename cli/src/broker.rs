@@ -64,12 +64,7 @@ impl Broker {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let builder = self.record.apply(Builder::new(self.config()?));
         let mut stop = Stop::listen(None)?;
-        let (connection, events) = network::open(&mut stop, async {
-            let connection = builder.connect().await?;
-            let events = connection.events();
-            Ok((connection, events))
-        })
-        .await?;
+        let (connection, events) = network::connect(&mut stop, builder).await?;
         let outcome = tokio::select! {
             biased;
             _ = stop.wait() => Ok(()), // There is no other end: this is how it ends.

@@ -58,12 +58,7 @@ impl Browse {
         };
         let destination = place::destination(&self.destination)?;
         let mut stop = Stop::listen(self.timeout)?;
-        let opening = async move {
-            let connection = builder.connect().await?;
-            let events = connection.events();
-            Ok((connection, events))
-        };
-        let (connection, events) = network::open(&mut stop, opening).await?;
+        let (connection, events) = network::connect(&mut stop, builder).await?;
         let mut watch = Some(Watch::new(events, needed));
         let showing = async {
             let browser = tokio::select! {

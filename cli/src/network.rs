@@ -1,9 +1,20 @@
 //! The thread that the broker runs on, apart from the one that reads, writes and may be blocked by that.
 
+use flockmq::{Builder, Connection, Events};
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::stop::Stop;
+
+/// Connects on a thread of its own, as [`open`] does, and listens to what happens from the beginning.
+pub(crate) async fn connect(stop: &mut Stop, builder: Builder) -> Result<(Connection, Events), Failure> {
+    open(stop, async {
+        let connection = builder.connect().await?;
+        let events = connection.events();
+        Ok((connection, events))
+    })
+    .await
+}
 
 /// Connects, subscribes and whatever else belongs to the beginning, on a new thread that carries the broker from
 /// then on.

@@ -53,12 +53,7 @@ impl Peers {
         let Place { builder, needed } = Place::read(&self.uri, &self.record)?;
         let duration = if self.watch { self.duration } else { Some(self.duration.unwrap_or(MOMENT)) };
         let mut stop = Stop::listen(duration)?;
-        let (connection, events) = network::open(&mut stop, async {
-            let connection = builder.connect().await?;
-            let events = connection.events();
-            Ok((connection, events))
-        })
-        .await?;
+        let (connection, events) = network::connect(&mut stop, builder).await?;
         let outcome = if self.watch {
             self.watch(events, &mut stop).await
         } else {

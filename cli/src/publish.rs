@@ -84,13 +84,8 @@ impl Publish {
         }
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let mut stop = Stop::listen(None)?;
-        let opening = network::open(&mut stop, async {
-            let connection = builder.connect().await?;
-            let events = connection.events();
-            Ok((connection, events))
-        });
         let late = || self.late("not connected yet and nothing was sent");
-        let (connection, events) = within(deadline, opening, late).await?;
+        let (connection, events) = within(deadline, network::connect(&mut stop, builder), late).await?;
         let mut watch = needed.map(|needed| Watch::new(events, needed));
         let (mut tally, given) = (Tally::new(self.total(), self.verbose), Cell::new(0));
         let sending = async {

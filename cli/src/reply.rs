@@ -74,12 +74,7 @@ impl Reply {
         let Place { builder, needed } = Place::read(&self.uri, &self.record)?;
         let destination = place::destination(&self.destination)?;
         let mut stop = Stop::listen(self.timeout)?;
-        let opening = network::open(&mut stop, async {
-            let connection = builder.connect().await?;
-            let events = connection.events();
-            Ok((connection, events))
-        });
-        let (connection, events) = opening.await?;
+        let (connection, events) = network::connect(&mut stop, builder).await?;
         let mut watch = needed.map(|needed| Watch::new(events, needed));
         let options = SubscribeOptions { prefetch: Some(1), ..SubscribeOptions::default() };
         let answering = async {
@@ -141,13 +136,7 @@ impl Reply {
     }
 
     fn stopped(&self, cause: Cause, answered: u64) -> Result<(), Failure> {
-        match (self.count, cause) {
-            (None, _) => Ok(()), // There was no end to reach: this is how it ends.
-            (Some(count), Cause::Deadline(_)) => {
-                Err(Failure::TimedOut(format!("{cause}: {answered} of {count} requests were answered")))
-            }
-            (Some(_), Cause::Interrupted | Cause::Terminated) => Err(Failure::Stopped(cause)),
-        }
+        cause.conclude(answered, self.count, "requests were answered")
     }
 }
 

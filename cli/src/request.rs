@@ -61,12 +61,7 @@ impl Request {
             return Err(Failure::Usage(Refusal::IsPattern(destination).to_string()));
         }
         let mut stop = Stop::listen(self.timeout)?;
-        let opening = network::open(&mut stop, async {
-            let connection = builder.connect().await?;
-            let events = connection.events();
-            Ok((connection, events))
-        });
-        let (connection, events) = opening.await.map_err(late)?;
+        let (connection, events) = network::connect(&mut stop, builder).await.map_err(late)?;
         let mut watch = needed.map(|needed| Watch::new(events, needed));
         let asking = async {
             let message = self.message().await?;

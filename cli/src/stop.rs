@@ -73,6 +73,16 @@ impl Stop {
 }
 
 impl Cause {
+    /// What it means to be asked to end after `done` of so many were done. Where there is no such number there was no
+    /// end to reach: this is how it ends.
+    pub(crate) fn conclude(self, done: u64, of: Option<u64>, happened: &str) -> Result<(), Failure> {
+        match (of, self) {
+            (None, _) => Ok(()),
+            (Some(of), Self::Deadline(_)) => Err(Failure::TimedOut(format!("{self}: {done} of {of} {happened}"))),
+            (Some(_), Self::Interrupted | Self::Terminated) => Err(Failure::Stopped(self)),
+        }
+    }
+
     /// What the shell is told if something was left undone.
     pub(crate) fn exit_code(self) -> u8 {
         match self {

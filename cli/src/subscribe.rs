@@ -179,13 +179,7 @@ impl Subscribe {
     }
 
     fn stopped(&self, cause: Cause, taken: u64) -> Result<(), Failure> {
-        match (self.count, cause) {
-            (None, _) => Ok(()), // There was no end to reach: this is how it ends.
-            (Some(count), Cause::Deadline(_)) => {
-                Err(Failure::TimedOut(format!("{cause}: {taken} of {count} messages came")))
-            }
-            (Some(_), Cause::Interrupted | Cause::Terminated) => Err(Failure::Stopped(cause)),
-        }
+        cause.conclude(taken, self.count, "messages came")
     }
 }
 

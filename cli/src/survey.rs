@@ -32,12 +32,7 @@ impl Survey {
         let is_closed = config.multicast.is_none();
         let builder = record.apply(Builder::new(config));
         let until = Instant::now() + within;
-        let (connection, events) = network::open(stop, async {
-            let connection = builder.connect().await?;
-            let events = connection.events();
-            Ok((connection, events))
-        })
-        .await?;
+        let (connection, events) = network::connect(stop, builder).await?;
         let found = tokio::select! {
             biased;
             cause = stop.wait() => Err(Failure::Stopped(cause)),

@@ -57,7 +57,7 @@ impl Backoff {
     /// The nominal wait is `min(first × factor^n, max)` after n earlier waits; the drawn one lies within
     /// `jitter_percent` below it and is never shorter than [`Backoff::FLOOR`].
     pub fn pause(&mut self, config: &BackoffConfig, rng: &mut Rng) -> Duration {
-        let nominal = nominal(config, self.waits);
+        let nominal = grown(config.first, config.factor, config.max, self.waits);
         self.waits = self.waits.saturating_add(1);
         let spread = nominal.as_nanos() * u128::from(config.jitter_percent.min(100)) / 100;
         let shorter = rng.below(u64::try_from(spread).unwrap_or(u64::MAX).saturating_add(1));
@@ -88,16 +88,17 @@ impl Backoff {
     pub const FLOOR: Duration = Duration::from_millis(1);
 }
 
-fn nominal(config: &BackoffConfig, earlier: u32) -> Duration {
-    let mut wait = config.first.min(config.max);
-    if config.factor < 2 || wait.is_zero() {
+/// `min(first × factor^times, max)`.
+pub(crate) fn grown(first: Duration, factor: u32, max: Duration, times: u32) -> Duration {
+    let mut wait = first.min(max);
+    if factor < 2 || wait.is_zero() {
         return wait;
     }
-    for _ in 0..earlier {
-        if wait >= config.max {
-            break; // At most 64 doublings reach any cap, however many failures there were.
+    for _ in 0..times {
+        if wait >= max {
+            break; // At most 64 doublings reach any cap, however many times there were.
         }
-        wait = wait.saturating_mul(config.factor).min(config.max);
+        wait = wait.saturating_mul(factor).min(max);
     }
     wait
 }
@@ -173,7 +174,7 @@ mod tests {
             };
             let mut backoff = Backoff { failures, waits: failures };
             let wait = backoff.fail(&config, &mut Rng::new(Seed::from(seed))).expect("no limit");
-            let nominal = nominal(&config, failures);
+            let nominal = grown(config.first, factor, config.max, failures);
             let shortest = nominal.as_nanos() * u128::from(100 - jitter) / 100;
             prop_assert!(wait >= Backoff::FLOOR);
             prop_assert!(wait <= nominal.max(Backoff::FLOOR));

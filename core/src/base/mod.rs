@@ -12,6 +12,7 @@ mod window;
 
 pub(crate) use arena::{Arena, Key};
 pub(crate) use audit::Audit;
+pub(crate) use backoff::grown;
 pub use backoff::{Backoff, BackoffConfig};
 pub(crate) use deadline::Deadlines;
 pub(crate) use outbox::Outbox;

@@ -8,7 +8,7 @@ use super::dead_letter::Cause;
 use super::queue::Entry;
 use super::registry::Slot;
 use super::{Broker, Output};
-use crate::base::{Instant, Outbox};
+use crate::base::{Instant, Outbox, grown};
 
 /// When and how often a delivery that was given back is handed out again (ActiveMQ's `RedeliveryPolicy`).
 ///
@@ -53,17 +53,7 @@ impl RedeliveryPolicy {
         if times <= 1 {
             return self.first_delay.min(self.delay_max);
         }
-        let mut wait = self.delay.min(self.delay_max);
-        if self.factor < 2 || wait.is_zero() {
-            return wait;
-        }
-        for _ in 2..times {
-            if wait >= self.delay_max {
-                break; // At most 64 doublings reach any limit, however many times there were.
-            }
-            wait = wait.saturating_mul(self.factor).min(self.delay_max);
-        }
-        wait
+        grown(self.delay, self.factor, self.delay_max, times - 2)
     }
 
     /// True if a message may not be handed out again after it was given back so often.
