@@ -65,6 +65,8 @@ struct Host {
     brokers: BTreeSet<BrokerId>,        // All it ever was.
     up: BTreeMap<BrokerId, Up>,
     parted: BTreeMap<BrokerId, Instant>, // When a link to a peer was lost last.
+    paused_at: Instant,
+    resumed_at: Instant,
     found: BTreeSet<Service>,
     announced: BTreeMap<Vec<u8>, Instant>, // When each advert went out last.
     wanted: Vec<Destination>,              // All it ever had consumers for.
@@ -74,6 +76,7 @@ struct Host {
 #[derive(Clone, Copy, Debug)]
 struct Up {
     since: Instant,
+    earliest: Instant, // The other end may have seen it come up while this one stood still.
     is_ready: bool,
 }
 
@@ -156,6 +159,8 @@ impl Oracle {
             brokers: BTreeSet::new(),
             up: BTreeMap::new(),
             parted: BTreeMap::new(),
+            paused_at: Instant::ZERO,
+            resumed_at: Instant::ZERO,
             found: BTreeSet::new(),
             announced: BTreeMap::new(),
             wanted: Vec::new(),

@@ -237,5 +237,22 @@ fn who_was_slow_hears_of_a_consumer_when_it_has_heard_all_before() {
     .run();
 }
 
+/// B4 does not count from when a host that stands still hears that a link is up, but from when it may have come up: the
+/// other end has long lost it when both link up anew.
+#[test]
+fn a_link_that_came_up_while_its_host_stood_still_may_be_replaced_at_once() {
+    Scenario {
+        seed: 437_918_234,
+        hosts: 4,
+        brokers: 0,
+        clients: Vec::new(),
+        hops_max: 1,
+        walls: Vec::new(),
+        limits: vec![Limit::TopicPrefetch(3), Limit::Reconnect(1_000, 30_000, 2, 0)],
+        steps: vec![Step::Wait(2), Step::Sever(1, 3), Step::Pause(3), Step::Wait(60_000), Step::Wait(12_000)],
+    }
+    .run();
+}
+
 const SEEDS: u64 = 200;
 const STEPS_MAX: usize = 40;

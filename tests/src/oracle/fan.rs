@@ -24,7 +24,6 @@ pub(super) struct Fan {
     lost: Option<(BrokerId, Instant)>,
     ups: usize,
     closed: BTreeSet<u64>, // Producers.
-    resumed_at: Instant,
     is_stopping: bool,
 }
 
@@ -54,7 +53,6 @@ impl Fan {
             lost: None,
             ups: 0,
             closed: BTreeSet::new(),
-            resumed_at: Instant::ZERO,
             is_stopping: false,
         };
         (config.role == Role::Client).then_some(fan)
@@ -135,12 +133,6 @@ impl Oracle {
         self.fan(host).closed.extend(producers);
     }
 
-    pub(crate) fn resumed(&mut self, at: Instant, host: HostId) {
-        if let Some(fan) = &mut self.host(host).fan {
-            fan.resumed_at = at;
-        }
-    }
-
     pub(crate) fn stopping(&mut self, process: Process) {
         if let Some(fan) = &mut self.host(process.host).fan {
             fan.is_stopping = true;
@@ -164,7 +156,9 @@ impl Oracle {
         let present: BTreeSet<BrokerId> = self.hosts.values().filter_map(|known| known.present).collect();
         let rooms = self.hosts.values().filter_map(|known| Some((known.present?, known.message_max)));
         let rooms: BTreeMap<BrokerId, u32> = rooms.collect();
-        let Some(fan) = &mut self.hosts.get_mut(&host).expect("a host of this world").fan else {
+        let known = self.hosts.get_mut(&host).expect("a host of this world");
+        let resumed_at = known.resumed_at;
+        let Some(fan) = &mut known.fan else {
             assert!(by.is_empty(), "{host} is no client, and {by:?} have accepted what it sent");
             return;
         };
@@ -182,7 +176,7 @@ impl Oracle {
             assert!(by.len() >= needed, "{what} is accepted by {by:?}; {needed} are needed");
             assert!(fanned.is_released, "{what} is accepted, though never {needed} targets were up");
             let until = sent.at + fan.config.send_timeout;
-            assert!(at <= until.max(fan.resumed_at) + SLACK, "{what}, sent at {}, is accepted too late", sent.at);
+            assert!(at <= until.max(resumed_at) + SLACK, "{what}, sent at {}, is accepted too late", sent.at);
             if !fanned.is_replicated {
                 // F5, F8: one target takes all queues' messages for as long as it is up.
                 let just_lost = fan.lost.filter(|(_, lost_at)| *lost_at == at).map(|(broker, _)| broker);
@@ -347,14 +341,15 @@ impl Oracle {
 
     /// F2, F3: what a running client sent has ended by its deadline, and it knows how many targets are up.
     pub(crate) fn check_fan(&self, now: Instant, host: HostId) {
-        let Some(fan) = &self.hosts[&host].fan else {
+        let known = &self.hosts[&host];
+        let Some(fan) = &known.fan else {
             return;
         };
         if let Some((up, _)) = fan.told {
             assert_eq!(up as usize, fan.targets.len(), "targets of {host}: {:?}", fan.targets);
         }
         for (id, sent) in self.unanswered(host) {
-            let until = (sent.at + fan.config.send_timeout).max(fan.resumed_at) + SLACK;
+            let until = (sent.at + fan.config.send_timeout).max(known.resumed_at) + SLACK;
             assert!(now <= until, "at {now} nothing is known yet of {}", self.describe(id));
         }
     }

@@ -57,6 +57,16 @@ impl Oracle {
         self.hosts.values().filter(|known| known.present == Some(broker)).map(|known| known.accepted).sum()
     }
 
+    /// A process or its machine stands still from now on.
+    pub(crate) fn paused(&mut self, at: Instant, host: HostId) {
+        self.host(host).paused_at = at;
+    }
+
+    /// It goes on.
+    pub(crate) fn resumed(&mut self, at: Instant, host: HostId) {
+        self.host(host).resumed_at = at;
+    }
+
     pub(crate) fn noticed(&mut self, at: Instant, process: Process, event: &Event) {
         let host = process.host;
         let is_ours = matches!(event, Event::PeerLost { broker, .. } if self.is_ours(*broker));
@@ -83,7 +93,9 @@ impl Oracle {
             Event::PeerUp { broker, .. } => {
                 assert!(!known.up.contains_key(broker), "{host} has {broker} up twice");
                 assert_ne!(process.broker, Some(*broker), "{host} is its own peer");
-                known.up.insert(*broker, Up { since: at, is_ready: false });
+                let has_stood = at <= known.resumed_at + HANDSHAKE;
+                let earliest = if has_stood { known.paused_at.min(at) } else { at };
+                known.up.insert(*broker, Up { since: at, earliest, is_ready: false });
             }
             Event::ClientLost { client, reason, .. } => {
                 let links = known.clients.get_mut(client).filter(|links| **links > 0);
@@ -168,7 +180,7 @@ impl Oracle {
             return;
         };
         let is_up = other.up.contains_key(&local);
-        let has_parted = other.parted.get(&local).is_some_and(|parted| *parted + HANDSHAKE >= up.since);
+        let has_parted = other.parted.get(&local).is_some_and(|parted| *parted + HANDSHAKE >= up.earliest);
         assert!(has_parted || !is_up, "B4: {} replaces its link to {broker}, which works", process.host);
     }
 }

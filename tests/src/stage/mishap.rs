@@ -50,6 +50,7 @@ impl Stage {
     pub fn pause(&mut self, host: HostId) {
         if self.is_up(host) {
             self.application(host).is_paused = true;
+            self.oracle.paused(self.world.now(), host);
             self.world.pause(host);
         }
     }
@@ -58,6 +59,7 @@ impl Stage {
     pub fn sleep(&mut self, host: HostId) {
         if self.is_up(host) {
             self.application(host).is_paused = true;
+            self.oracle.paused(self.world.now(), host);
             self.world.sleep(host);
         }
     }
