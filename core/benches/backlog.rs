@@ -18,6 +18,8 @@ const BATCH: usize = 256;
 const CONNECTION: ConnectionId = ConnectionId(1);
 const CONSUMER: ConsumerId = ConsumerId(1);
 const SIZE: usize = 256;
+/// How much memory a message that waits may take.
+const BYTES_MAX: f64 = 512.0;
 
 fn main() {
     let is_test = std::env::args().any(|arg| arg == "--test");
@@ -33,6 +35,7 @@ fn main() {
         if let (Some(before), Some(after)) = (before, resident()) {
             let bytes = (after - before) as f64 / count as f64;
             println!("{what}: {bytes:.0} B for each of {count} messages of {SIZE} B that wait");
+            assert!(bytes <= BYTES_MAX, "no more than {BYTES_MAX} B are allowed");
         }
         let long = queue.pass(Duration::from_millis(time));
         println!("{what}: {empty:.0} ns/message through an empty queue, {long:.0} ns/message behind {count}");

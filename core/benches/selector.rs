@@ -41,11 +41,11 @@ fn report(name: &str, text: &str, expected: Verdict, message: &Message) {
 fn message() -> Message {
     let mut body = Body::text("a message");
     for (name, value) in [("first", "1"), ("second", "2"), ("third", "3"), ("region", "eu"), ("name", "xander_1")] {
-        body.properties.set(name, value).expect("room");
+        body.headers.properties.set(name, value).expect("room");
     }
-    body.properties.set("text", "a".repeat(60_000)).expect("room");
-    body.properties.set("priority", 7_i64).expect("room");
-    body.properties.set("weight", 12.5).expect("room");
+    body.headers.properties.set("text", "a".repeat(60_000)).expect("room");
+    body.headers.properties.set("priority", 7_i64).expect("room");
+    body.headers.properties.set("weight", 12.5).expect("room");
     Message {
         id: MessageId { producer: ProducerId { broker: BrokerId(u128::MAX / 3), number: 1 }, sequence: 1_000_000 },
         destination: Destination::topic("bench.selector").expect("a destination"),

@@ -49,12 +49,12 @@ impl Delivery {
 
     /// Its properties.
     pub fn properties(&self) -> &Properties {
-        &self.body.properties
+        &self.body.headers.properties
     }
 
     /// One of its properties.
     pub fn property(&self, name: &str) -> Option<&Value> {
-        self.body.properties.get(name)
+        self.body.headers.properties.get(name)
     }
 
     /// How urgent it is (JMS `JMSPriority`).
@@ -64,22 +64,22 @@ impl Delivery {
 
     /// How long it was still worth anything when the embedded broker had it; for ever if `None`.
     pub fn time_to_live(&self) -> Option<Duration> {
-        self.body.time_to_live
+        self.body.headers.time_to_live
     }
 
     /// What sort of message it is (JMS `JMSType`).
     pub fn message_type(&self) -> Option<&str> {
-        self.body.message_type.as_deref()
+        self.body.headers.message_type.as_deref()
     }
 
     /// What it answers.
     pub fn correlation_id(&self) -> Option<&str> {
-        self.body.correlation_id.as_deref()
+        self.body.headers.correlation_id.as_deref()
     }
 
     /// Where an answer is wanted.
     pub fn reply_to(&self) -> Option<&Destination> {
-        self.body.reply_to.as_ref()
+        self.body.headers.reply_to.as_ref()
     }
 
     /// True if somebody may have seen the message before (JMS `JMSRedelivered`).

@@ -31,21 +31,21 @@ impl Message {
 
     /// The message with a property set.
     pub fn property(mut self, name: &str, value: impl Into<Value>) -> Result<Self, PropertiesError> {
-        self.0.properties.set(name, value)?;
+        self.0.headers.properties.set(name, value)?;
         Ok(self)
     }
 
     /// The message as an answer to what this id stands for (JMS `JMSCorrelationID`).
     #[must_use]
     pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
-        self.0.correlation_id = Some(id.into());
+        self.0.headers.correlation_id = Some(id.into());
         self
     }
 
     /// The message with a place where its answer is wanted (JMS `JMSReplyTo`).
     #[must_use]
     pub fn reply_to(mut self, destination: Destination) -> Self {
-        self.0.reply_to = Some(destination);
+        self.0.headers.reply_to = Some(destination);
         self
     }
 
@@ -59,14 +59,14 @@ impl Message {
     /// Says how long it is worth anything, from when it is sent (JMS time to live, for ever unless said).
     #[must_use]
     pub fn time_to_live(mut self, time: Duration) -> Self {
-        self.0.time_to_live = Some(time);
+        self.0.headers.time_to_live = Some(time);
         self
     }
 
     /// Says what sort of message it is (JMS `JMSType`).
     #[must_use]
     pub fn message_type(mut self, name: impl Into<String>) -> Self {
-        self.0.message_type = Some(name.into());
+        self.0.headers.message_type = Some(name.into());
         self
     }
 

@@ -65,9 +65,10 @@ impl Connection {
     ///
     /// [`Error::NoReplyTo`] says that the message wants no reply, a refusal that whoever asked has gone.
     pub async fn reply(&self, request: &Received, message: impl Into<Message>) -> Result<Outcome, Error> {
-        let destination = request.body.reply_to.clone().ok_or(Error::NoReplyTo(request.id))?;
+        let destination = request.body.headers.reply_to.clone().ok_or(Error::NoReplyTo(request.id))?;
         let mut body = message.into().into_body();
-        body.correlation_id = Some(request.body.correlation_id.clone().unwrap_or_else(|| request.id.to_string()));
+        body.headers.correlation_id =
+            Some(request.body.headers.correlation_id.clone().unwrap_or_else(|| request.id.to_string()));
         self.send(destination, body).await
     }
 
@@ -150,8 +151,8 @@ impl Replies {
 
     /// Makes a request of a body, `number` being the connection's own for it.
     fn expect(&self, mut body: Body, number: u64) -> Result<(Body, Awaited), Error> {
-        let id = body.correlation_id.get_or_insert_with(|| number.to_string()).clone();
-        body.reply_to = Some(self.queue.clone());
+        let id = body.headers.correlation_id.get_or_insert_with(|| number.to_string()).clone();
+        body.headers.reply_to = Some(self.queue.clone());
         let (sender, reply) = oneshot::channel();
         let key = (id, number);
         let mut waiting = lock(&self.waiting);

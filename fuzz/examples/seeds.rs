@@ -91,9 +91,9 @@ fn encode(frames: &[Frame]) -> Vec<u8> {
 /// What two peers at the ends of a link really say, each in the order it would.
 fn conversations() -> Vec<(&'static str, Vec<Frame>)> {
     let mut rich = Body::text("42");
-    rich.correlation_id = Some("question-1".to_owned());
-    rich.reply_to = Some(Destination::queue("answers").expect("a valid name"));
-    rich.properties = properties();
+    rich.headers.correlation_id = Some("question-1".to_owned());
+    rich.headers.reply_to = Some(Destination::queue("answers").expect("a valid name"));
+    rich.headers.properties = properties();
     vec![
         ("far", vec![far_demand(Route::HOPS_MAX), far_forward(Route::HOPS_MAX)]),
         ("opening", vec![hello(Role::Peer), Frame::Propose { ended: 0 }, Frame::Open { generation: 1 }]),

@@ -136,7 +136,8 @@ fn is_within_limits(frame: &Frame) -> bool {
     match frame {
         Frame::Demand { demand, .. } => demand.path.len() <= Path::HOPS_MAX,
         Frame::Forward { message, .. } => {
-            message.path.len() <= Path::HOPS_MAX && message.body.properties.iter().count() <= Properties::COUNT_MAX
+            message.path.len() <= Path::HOPS_MAX
+                && message.body.headers.properties.iter().count() <= Properties::COUNT_MAX
         }
         _ => true,
     }

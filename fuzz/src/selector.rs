@@ -64,12 +64,12 @@ fn ask(selector: &Selector, candidate: Candidate<'_>) {
 
 fn message(choices: &[u8], header: u8) -> Message {
     let mut body = Body { persistent: header & 1 != 0, ..Body::text("a message") };
-    body.correlation_id = (header & 2 != 0).then(|| "b".to_owned());
-    body.message_type = (header & 8 != 0).then(|| "abc".to_owned());
-    body.reply_to = (header & 4 != 0).then(|| Destination::queue("b").expect("a valid name"));
+    body.headers.correlation_id = (header & 2 != 0).then(|| "b".to_owned());
+    body.headers.message_type = (header & 8 != 0).then(|| "abc".to_owned());
+    body.headers.reply_to = (header & 4 != 0).then(|| Destination::queue("b").expect("a valid name"));
     for (name, choice) in NAMES.into_iter().zip(choices) {
         if let Some(value) = value(*choice) {
-            body.properties.set(name, value).expect("room");
+            body.headers.properties.set(name, value).expect("room");
         }
     }
     Message {

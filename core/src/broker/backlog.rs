@@ -86,7 +86,7 @@ mod tests {
             destination: Destination::topic("t").expect("valid"),
             path: Path::default(),
             timestamp: Timestamp::default(),
-            body: Body { time_to_live: time_to_live.map(Duration::from_nanos), ..Body::default() },
+            body: time_to_live.map(|left| Body::default().expiring(Duration::from_nanos(left))).unwrap_or_default(),
         };
         Pending { message: Arc::new(message), arrived_at: Instant::ZERO }
     }

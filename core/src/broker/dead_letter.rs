@@ -146,11 +146,11 @@ impl Broker {
 /// The copy of a message that is kept when it can't be delivered.
 fn dead_letter(message: &Message, grave: Destination, cause: Cause) -> Message {
     let mut body = message.body.clone();
-    body.time_to_live = None;
+    body.headers.time_to_live = None;
     let words = [(CAUSE, cause.describe().to_string()), (ORIGIN, message.destination.to_string())];
     for (name, value) in words {
         // One that has as many properties as there may be goes without.
-        _ = body.properties.set(name, value);
+        _ = body.headers.properties.set(name, value);
     }
     Message { id: message.id, destination: grave, path: Path::default(), timestamp: message.timestamp, body }
 }

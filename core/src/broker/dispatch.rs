@@ -76,11 +76,11 @@ impl Broker {
         while let Some(start) = self.start(slot)
             && let Room::Queue(queue) = &self.registry.get(slot).room
         {
-            let next = queue.waiting.range(from.max(start)..).next().filter(|(place, _)| **place < queue.end());
-            let Some((place, entry)) = next else {
+            let next = queue.waiting.range(from.max(start)..).next().filter(|entry| entry.place < queue.end());
+            let Some(entry) = next else {
                 return self.note_looked(slot);
             };
-            let (place, group) = (*place, entry.group);
+            let (place, group) = (entry.place, entry.group);
             from = place.next();
             let turn = self.turn(slot, entry);
             if let Some(index) = turn {
@@ -161,7 +161,7 @@ impl Broker {
         let end = queue.end();
         let Queue { waiting, groups, .. } = queue;
         let subscription = self.subscriptions.get(id).expect("whoever has credit is subscribed");
-        let next = waiting.range(cursor.min(end)..end).find(|(place, entry)| {
+        let next = waiting.range(cursor.min(end)..end).find(|entry| {
             if !subscription.takes(&entry.message) {
                 return false;
             }
@@ -170,11 +170,11 @@ impl Broker {
             };
             let is_its = groups.rightful(group, entry, &self.subscriptions).is_none_or(|owner| owner == id);
             if !is_its {
-                groups.pass_over(group, **place);
+                groups.pass_over(group, entry.place);
             }
             is_its
         });
-        let found = next.map(|(place, _)| *place);
+        let found = next.map(|entry| entry.place);
         let reached = found.unwrap_or_else(|| self.queue(slot).end_of_waiting());
         self.move_cursor(slot, index, reached);
         self.queue(slot).take(found?)

@@ -15,7 +15,7 @@ impl Entry {
     /// When its message is worth nothing any more.
     #[inline]
     pub(super) fn expires_at(&self) -> Option<Instant> {
-        self.message.body.time_to_live.map(|left| self.arrived_at + left)
+        self.message.body.headers.time_to_live.map(|left| self.arrived_at + left)
     }
 }
 
@@ -23,7 +23,7 @@ impl Pending {
     /// When its message is worth nothing any more.
     #[inline]
     pub(super) fn expires_at(&self) -> Option<Instant> {
-        self.message.body.time_to_live.map(|left| self.arrived_at + left)
+        self.message.body.headers.time_to_live.map(|left| self.arrived_at + left)
     }
 
     /// True if its message is worth nothing any more.
@@ -59,13 +59,13 @@ impl Broker {
 /// True if nothing is left of a message's life.
 #[inline]
 pub(super) fn is_over(message: &Message) -> bool {
-    message.body.time_to_live == Some(Duration::ZERO)
+    message.body.headers.time_to_live == Some(Duration::ZERO)
 }
 
 /// Takes what has passed off what is left of a message's life. Only one that has an end is copied for it.
 #[inline]
 pub(super) fn age(message: &mut Arc<Message>, passed: Duration) {
-    if let Some(left) = message.body.time_to_live {
-        Arc::make_mut(message).body.time_to_live = Some(left.saturating_sub(passed));
+    if let Some(left) = message.body.headers.time_to_live {
+        Arc::make_mut(message).body.headers.time_to_live = Some(left.saturating_sub(passed));
     }
 }

@@ -43,10 +43,10 @@ impl Groups {
     /// Notes a message that has come; tells which group it is of.
     #[inline]
     pub(super) fn enter(&mut self, message: &Message) -> Option<GroupSlot> {
-        if message.body.properties.is_empty() {
+        if message.body.headers.properties.is_empty() {
             return None;
         }
-        match message.body.properties.get(GROUP_ID) {
+        match message.body.headers.properties.get(GROUP_ID) {
             Some(Value::Text(name)) if !name.is_empty() => Some(self.enter_named(name)),
             _ => None,
         }
@@ -223,7 +223,7 @@ impl Entry {
 }
 
 fn sequence(message: &Message) -> i64 {
-    match message.body.properties.get(GROUP_SEQUENCE) {
+    match message.body.headers.properties.get(GROUP_SEQUENCE) {
         Some(Value::Int(sequence)) => *sequence,
         _ => 0,
     }
@@ -248,8 +248,8 @@ mod tests {
 
     fn message(name: impl Into<Value>, sequence: i64) -> Arc<Message> {
         let mut body = Body::default();
-        body.properties.set(GROUP_ID, name).expect("room");
-        body.properties.set(GROUP_SEQUENCE, sequence).expect("room");
+        body.headers.properties.set(GROUP_ID, name).expect("room");
+        body.headers.properties.set(GROUP_SEQUENCE, sequence).expect("room");
         Arc::new(Message {
             id: MessageId { producer: ProducerId { broker: BrokerId(1), number: 1 }, sequence: 1 },
             destination: Destination::queue("q").expect("valid"),

@@ -119,7 +119,7 @@ impl Broker {
     #[inline]
     pub(super) fn remember(&mut self, now: Instant, slot: Slot, from: Option<Origin>, message: &Arc<Message>) {
         let history = self.registry.get(slot).policy.history;
-        if history != History::None || !message.body.properties.is_empty() {
+        if history != History::None || !message.body.headers.properties.is_empty() {
             self.remember_as(
                 now,
                 slot,
@@ -174,7 +174,7 @@ impl Broker {
 
 /// True if a message is to be its topic's retained one.
 fn is_marked(message: &Message) -> bool {
-    match message.body.properties.get(RETAIN) {
+    match message.body.headers.properties.get(RETAIN) {
         Some(Value::Bool(is_marked)) => *is_marked,
         Some(Value::Text(text)) => text.eq_ignore_ascii_case("true"),
         Some(_) | None => false,
@@ -185,11 +185,11 @@ fn is_marked(message: &Message) -> bool {
 fn retained(newest: &Remembered) -> Remembered {
     let mut message = Message::clone(&newest.pending.message);
     let mut properties = Properties::default();
-    let kept = message.body.properties.iter().filter(|(name, _)| ![RETAIN, RETAINED].contains(name));
+    let kept = message.body.headers.properties.iter().filter(|(name, _)| ![RETAIN, RETAINED].contains(name));
     for (name, value) in kept.map(|(name, value)| (name, value.clone())).chain([(RETAINED, Value::Bool(true))]) {
         properties.set(name, value).expect("no more than there were");
     }
-    message.body.properties = properties;
+    message.body.headers.properties = properties;
     let pending = Pending { message: Arc::new(message), arrived_at: newest.pending.arrived_at };
     Remembered { from: newest.from, pending }
 }

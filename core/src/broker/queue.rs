@@ -1,8 +1,10 @@
 //! Messages that wait in order for one consumer each.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
+use core::borrow::Borrow;
+use core::cmp::Ordering;
 use core::num::Saturating;
 
 use bytes::Bytes;
@@ -13,7 +15,7 @@ use super::place::Place;
 use crate::base::Instant;
 use crate::model::Message;
 
-/// A queue's message with its place.
+/// A queue's message with its place, which it is known by: there is one at each.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) place: Place,
@@ -23,11 +25,39 @@ pub(super) struct Entry {
     pub(super) message: Arc<Message>,
 }
 
+impl Borrow<Place> for Entry {
+    #[inline]
+    fn borrow(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Ord for Entry {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place.cmp(&other.place)
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+
+impl Eq for Entry {}
+
 /// What waits at one queue.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     born: u64,
-    pub(super) waiting: BTreeMap<Place, Entry>,
+    pub(super) waiting: BTreeSet<Entry>,
     delayed: Delayed,
     expiring: BTreeSet<(Instant, Place)>, // Those that wait and whose life has an end.
     bytes: u64,
@@ -65,7 +95,7 @@ impl Queue {
     /// Takes a message that waits and whose time is up.
     pub(super) fn pop_expired(&mut self, now: Instant) -> Option<Entry> {
         let (_, place) = *self.expiring.first().filter(|(at, _)| *at <= now)?;
-        if self.waiting.contains_key(&place) {
+        if self.waiting.contains(&place) {
             return self.take(place);
         }
         let entry = self.delayed.take(place).expect("what expires waits");
@@ -88,17 +118,17 @@ impl Queue {
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Entry> + use<> {
         self.bytes = 0;
         self.expiring.clear();
-        core::mem::take(&mut self.waiting).into_values().chain(core::mem::take(&mut self.delayed).into_entries())
+        core::mem::take(&mut self.waiting).into_iter().chain(core::mem::take(&mut self.delayed).into_entries())
     }
 
     pub(super) fn keep(&mut self, mut entry: Entry) {
         unpin(&mut entry.message);
         self.note(&entry);
-        self.waiting.insert(entry.place, entry);
+        self.waiting.insert(entry);
     }
 
     pub(super) fn take(&mut self, place: Place) -> Option<Entry> {
-        let entry = self.waiting.remove(&place)?;
+        let entry = self.waiting.take(&place)?;
         Some(self.forget(entry))
     }
 
@@ -124,7 +154,7 @@ impl Queue {
 
     /// The first that waits at `place` or after it.
     pub(super) fn first_from(&self, place: Place) -> Option<&Entry> {
-        self.waiting.range(place..).next().map(|(_, entry)| entry)
+        self.waiting.range(place..).next()
     }
 
     /// Where those begin that wait with one that was given back, for the sake of their order.
@@ -135,7 +165,7 @@ impl Queue {
 
     /// The place after all that wait and may be handed out.
     pub(super) fn end_of_waiting(&self) -> Place {
-        self.waiting.last_key_value().map_or(Place::FIRST, |(last, _)| last.next()).min(self.end())
+        self.waiting.last().map_or(Place::FIRST, |last| last.place.next()).min(self.end())
     }
 }
 

@@ -167,7 +167,9 @@ impl Held {
     fn into_message(self, now: Instant, id: MessageId) -> Arc<Message> {
         let Self { destination, timestamp, held_at, mut body } = self;
         // What is sent in a transaction grows old like what is sent without.
-        body.time_to_live = body.time_to_live.map(|left| left.saturating_sub(now - held_at));
+        if let Some(left) = body.headers.time_to_live {
+            body.headers.time_to_live = Some(left.saturating_sub(now - held_at));
+        }
         Arc::new(Message { id, destination, path: Path::default(), timestamp, body })
     }
 }
@@ -196,7 +198,7 @@ mod tests {
 
     fn send(transactions: &mut Transactions, number: u64, size: usize) -> Result<(), Refusal> {
         let queue = Destination::queue("q").expect("valid");
-        let body = Body { time_to_live: Some(Duration::from_secs(9)), ..Body::bytes(alloc::vec![0; size]) };
+        let body = Body::bytes(alloc::vec![0; size]).expiring(Duration::from_secs(9));
         transactions.send(Instant::ZERO, Timestamp::from_millis(3), number, queue, body)
     }
 
@@ -214,7 +216,7 @@ mod tests {
                 transactions.commit(Instant::from_millis(4_000), number).expect("open");
             assert_eq!(acknowledged, [(ONE, number)]);
             for message in messages {
-                assert_eq!(message.body.time_to_live, Some(Duration::from_secs(5)));
+                assert_eq!(message.body.headers.time_to_live, Some(Duration::from_secs(5)));
                 assert_eq!(message.timestamp, Timestamp::from_millis(3));
                 assert_eq!(message.id.producer, ProducerId { broker: BrokerId(7), number: (1 << 63) | 5 });
                 sequences.push((message.body.data.len(), message.id.sequence));

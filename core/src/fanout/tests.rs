@@ -150,7 +150,7 @@ impl Rig {
     fn told(&mut self) -> Vec<String> {
         let tell = |output| match output {
             Output::Accepted { producer, up_to, by, .. } => {
-                let by: Vec<String> = by.iter().map(|broker| broker.0.to_string()).collect();
+                let by: Vec<String> = by.iter().map(|broker| { broker.0 }.to_string()).collect();
                 Some(format!("{producer}: accepted up to {up_to} by {}", by.join(" ")))
             }
             Output::Refused { producer, sequence, refusal, answers, .. } => {

@@ -47,6 +47,7 @@ numbered! {
 
 /// A broker's identity: random, new at every start, never stored. Names are labels; this is who it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[repr(Rust, packed(8))] // Aligned to 16 bytes, it would make the id of a message half as large again.
 pub struct BrokerId(pub u128);
 
 impl fmt::Debug for BrokerId {
@@ -57,7 +58,7 @@ impl fmt::Debug for BrokerId {
 
 impl fmt::Display for BrokerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        write!(f, "{:032x}", { self.0 })
     }
 }
 

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
+use super::headers::Headers;
 use super::id::MessageId;
 use super::path::Path;
 use super::priority::Priority;
-use super::value::Properties;
 use crate::base::Timestamp;
 
 /// How a body is to be read (the JMS message types that FlockMQ carries).
@@ -29,7 +29,7 @@ pub enum BodyKind {
 /// use flockmq_core::Body;
 ///
 /// let mut body = Body::text("42");
-/// body.properties.set("currency", "EUR")?;
+/// body.headers.properties.set("currency", "EUR")?;
 /// assert_eq!(body.as_text(), Ok("42"));
 /// # Ok::<(), flockmq_core::PropertiesError>(())
 /// ```
@@ -41,17 +41,8 @@ pub struct Body {
     pub persistent: bool,
     /// How urgent it is.
     pub priority: Priority,
-    /// How long it is worth anything, from when it is sent; for ever if `None` (JMS time to live). Brokers hand on what
-    /// is left of it, so that their clocks need not agree.
-    pub time_to_live: Option<Duration>,
-    /// What sort of message it is, by the application's choice (JMS `JMSType`).
-    pub message_type: Option<String>,
-    /// What this message answers, by the asker's choice (JMS `JMSCorrelationID`).
-    pub correlation_id: Option<String>,
-    /// Where an answer is wanted (JMS `JMSReplyTo`).
-    pub reply_to: Option<Destination>,
-    /// Named values about the message.
-    pub properties: Properties,
+    /// What else is said about it, if anything.
+    pub headers: Headers,
     /// The content.
     pub data: Bytes,
 }
@@ -78,6 +69,13 @@ impl Body {
         Self { data: data.into(), ..Self::default() }
     }
 
+    /// The same, worth something for that long only ([`HeaderFields::time_to_live`](super::HeaderFields::time_to_live)).
+    #[must_use]
+    pub fn expiring(mut self, after: Duration) -> Self {
+        self.headers.time_to_live = Some(after);
+        self
+    }
+
     /// The body as text.
     pub fn as_text(&self) -> Result<&str, MessageError> {
         match self.kind {
@@ -91,10 +89,7 @@ impl Body {
     /// About how many bytes of memory it takes, beside its own fixed size.
     #[inline]
     pub fn size(&self) -> usize {
-        let extra = if self.properties.is_empty() { 0 } else { self.properties.size() };
-        let texts = [&self.correlation_id, &self.message_type];
-        let words: usize = texts.into_iter().flatten().map(String::len).sum();
-        self.data.len() + extra + words
+        self.data.len() + self.headers.size()
     }
 }
 
@@ -138,12 +133,8 @@ mod tests {
     fn a_body_takes_what_it_carries() {
         let mut body = Body::bytes("abc");
         assert_eq!((Body::default().size(), body.size()), (0, 3));
-        body.correlation_id = Some("xy".into());
-        assert_eq!(body.size(), 5);
-        body.message_type = Some("order".into());
-        assert_eq!(body.size(), 10);
-        body.properties.set("name", "text").expect("room");
-        assert_eq!(body.size(), 10 + body.properties.size());
+        body.headers.correlation_id = Some("xy".into());
+        assert_eq!(body.size(), 3 + body.headers.size());
     }
 
     #[test]

@@ -80,6 +80,9 @@ pub enum PropertiesError {
 pub struct Properties(Vec<(String, Value)>);
 
 impl Properties {
+    /// Those of a message that has none.
+    pub(super) const NONE: Self = Self(Vec::new());
+
     /// How many properties a message may have.
     pub const COUNT_MAX: usize = 1024;
 

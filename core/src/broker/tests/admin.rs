@@ -211,7 +211,7 @@ fn what_was_given_back_expired_or_failed_is_told_apart() {
     let one = |tag, kind| Ack { consumer: ONE, tag, extent: AckExtent::Individual, kind };
     bench.ack(APP, one(1, AckKind::Rejected)).expect("outstanding");
     bench.ack(APP, one(2, AckKind::Released)).expect("outstanding");
-    let mortal = Body { time_to_live: Some(Duration::from_millis(1)), ..Body::text("x") };
+    let mortal = Body::text("x").expiring(Duration::from_millis(1));
     bench.send_body(APP, "q", 5, mortal);
     bench.now = bench.now + Duration::from_millis(1);
     bench.wake();

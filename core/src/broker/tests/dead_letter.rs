@@ -12,7 +12,7 @@ fn policy(change: impl FnOnce(&mut DeadLetterPolicy)) -> BrokerConfig {
 }
 
 fn mortal(persistent: bool) -> Body {
-    Body { time_to_live: Some(Duration::from_secs(1)), persistent, ..Body::text("x") }
+    Body { persistent, ..Body::text("x").expiring(Duration::from_secs(1)) }
 }
 
 fn reject(consumer: ConsumerId, tag: Tag) -> Ack {
@@ -47,7 +47,7 @@ fn a_rejected_message_is_kept_with_the_reason_and_where_it_was_sent() {
     let mut bench = Bench::new();
     bench.subscribe(APP, ONE, "orders", 10);
     let mut body = mortal(true);
-    body.properties.set("currency", "EUR").expect("room");
+    body.headers.properties.set("currency", "EUR").expect("room");
     bench.send_body(APP, "orders", 7, body.clone());
     assert_eq!(bench.ack(APP, reject(ONE, 1)), Ok(Vec::new()));
     assert_eq!(bench.ack(APP, reject(ONE, 1)), Err(Refusal::NotOutstanding { consumer: ONE, tag: 1 }));
@@ -55,9 +55,9 @@ fn a_rejected_message_is_kept_with_the_reason_and_where_it_was_sent() {
     assert_eq!(found.len(), 1);
     let Message { id, destination, body: kept, .. } = &found[0];
     assert_eq!((id.sequence, destination.to_string().as_str()), (7, "queue://ActiveMQ.DLQ"));
-    assert_eq!((kept.time_to_live, kept.persistent, kept.data.clone()), (None, true, body.data));
+    assert_eq!((kept.headers.time_to_live, kept.persistent, kept.data.clone()), (None, true, body.data));
     let properties = ["currency", "dlqDeliveryFailureCause", "originalDestination"];
-    let found = properties.map(|name| property(&kept.properties, name).expect("set"));
+    let found = properties.map(|name| property(&kept.headers.properties, name).expect("set"));
     assert_eq!(found, ["EUR", "a consumer rejected it", "queue://orders"]);
     let stats = bench.broker.stats();
     assert_eq!((stats.failed_queued, stats.dead_lettered, stats.discarded), (1, 1, 0));
@@ -76,7 +76,7 @@ fn dead_letters_go_where_the_policy_says() {
     ];
     for (queue, sent_to, expected) in cases {
         let mut bench = Bench::with(policy(|policy| policy.queue = queue));
-        let expired = Body { time_to_live: Some(Duration::ZERO), ..mortal(true) };
+        let expired = mortal(true).expiring(Duration::ZERO);
         assert_eq!(bench.send_body(APP, sent_to, 1, expired), [Said::Accepted(1)]);
         let found: Vec<String> =
             waiting(&mut bench, "queue://>").into_iter().map(|message| message.destination.to_string()).collect();
@@ -101,7 +101,7 @@ fn what_is_kept_depends_on_persistence_and_on_the_cause() {
         for ((to, persistent), is_kept) in sent.into_iter().zip(expected) {
             let before = bench.broker.stats();
             bench.sent += 1;
-            let body = Body { time_to_live: Some(Duration::ZERO), ..mortal(persistent) };
+            let body = mortal(persistent).expiring(Duration::ZERO);
             bench.send_body(APP, to, bench.sent, body);
             let after = bench.broker.stats();
             let counts = (after.dead_lettered - before.dead_lettered, after.discarded - before.discarded);

@@ -226,7 +226,7 @@ fn what_is_kept_until_its_time_is_up_expires_before_it_is_handed_out() {
     bench.ask_durable(APP, ONE, "a");
     bench.unsubscribe(APP, ONE, 0);
     for (sequence, millis) in [(1, 5), (2, 6)] {
-        let body = Body { time_to_live: Some(Duration::from_millis(millis)), ..Body::bytes("x") };
+        let body = Body::bytes("x").expiring(Duration::from_millis(millis));
         bench.send_body(OTHER, NEWS, sequence, body);
     }
     bench.now = Instant::from_millis(5);

@@ -4,13 +4,15 @@ use super::*;
 
 /// A message that is worth something for so long.
 fn mortal(millis: u64) -> Body {
-    Body { time_to_live: Some(Duration::from_millis(millis)), ..Body::text("x") }
+    Body::text("x").expiring(Duration::from_millis(millis))
 }
 
 /// What is left of each message that is handed out, in milliseconds.
 fn left(out: &mut Outbox<Output>) -> Vec<Option<u128>> {
     let deliveries = out.drain().filter_map(|output| match output {
-        Output::Deliver { delivery, .. } => Some(delivery.message.body.time_to_live.map(|left| left.as_millis())),
+        Output::Deliver { delivery, .. } => {
+            Some(delivery.message.body.headers.time_to_live.map(|left| left.as_millis()))
+        }
         _ => None,
     });
     deliveries.collect()

@@ -5,8 +5,8 @@ use super::*;
 /// A message of a group, with its place in it.
 fn of(group: &str, sequence: i64) -> Body {
     let mut body = Body::bytes(alloc::vec![0; 100]);
-    body.properties.set("JMSXGroupID", group).expect("room");
-    body.properties.set("JMSXGroupSeq", sequence).expect("room");
+    body.headers.properties.set("JMSXGroupID", group).expect("room");
+    body.headers.properties.set("JMSXGroupSeq", sequence).expect("room");
     body
 }
 

@@ -25,8 +25,8 @@ impl Bench {
         let mut found = Vec::new();
         for output in out.drain() {
             if let Output::Deliver { delivery: Delivery { message, .. }, .. } = output {
-                let is_retained = message.body.properties.get("ActiveMQ.Retained") == Some(&Value::Bool(true));
-                assert_eq!(message.body.properties.get("ActiveMQ.Retain"), None, "nobody retains it again");
+                let is_retained = message.body.headers.properties.get("ActiveMQ.Retained") == Some(&Value::Bool(true));
+                assert_eq!(message.body.headers.properties.get("ActiveMQ.Retain"), None, "nobody retains it again");
                 found.push((message.id.sequence, is_retained));
             }
         }
@@ -42,7 +42,7 @@ impl Bench {
     fn send_marked(&mut self, destination: &str, size: usize, properties: &[(&str, Value)]) {
         let mut body = Body::bytes(alloc::vec![0; size]);
         for (name, value) in properties {
-            body.properties.set(name, value.clone()).expect("few");
+            body.headers.properties.set(name, value.clone()).expect("few");
         }
         self.send_next(destination, body);
     }
@@ -132,7 +132,7 @@ fn a_late_subscriber_is_handed_nothing_that_it_would_not_have_been() {
     bench.send(APP, NEWS);
     bench.send(OTHER, NEWS);
     assert_eq!(bench.recall(APP, Subscription { no_local: true, ..retroactive(NEWS) }), [(2, false)]);
-    bench.send_next(NEWS, Body { time_to_live: Some(Duration::from_millis(5)), ..Body::bytes("x") });
+    bench.send_next(NEWS, Body::bytes("x").expiring(Duration::from_millis(5)));
     assert_eq!(bench.late(), [1, 2, 3]);
     bench.now = Instant::from_millis(5);
     assert_eq!(bench.late(), [1, 2], "its time is up");

@@ -163,8 +163,8 @@ impl Model {
 fn body(level: u8, group: Option<u8>, sequence: i64) -> Body {
     let mut body = Body { priority: Priority::try_from(level).expect("a priority"), ..Body::default() };
     if let Some(group) = group {
-        body.properties.set("JMSXGroupID", format!("{group}")).expect("room");
-        body.properties.set("JMSXGroupSeq", sequence).expect("room");
+        body.headers.properties.set("JMSXGroupID", format!("{group}")).expect("room");
+        body.headers.properties.set("JMSXGroupSeq", sequence).expect("room");
     }
     body
 }

@@ -125,10 +125,10 @@ proptest! {
             let tag = outstanding.keys().nth(usize::try_from(which).expect("few")).copied();
             let said = match (what, tag) {
                 (0..3, _) => {
-                    let time_to_live = (time > 1).then(|| Duration::from_secs(time));
+                    let mortal = (time > 1).then(|| Body::default().expiring(Duration::from_secs(time)));
                     let sequence = bench.sent + 1;
                     bench.sent = sequence;
-                    bench.send_body(APP, "q", sequence, Body { time_to_live, ..Body::default() })
+                    bench.send_body(APP, "q", sequence, mortal.unwrap_or_default())
                 }
                 (3, _) => bench.pass(Duration::from_secs(time)),
                 (_, Some(tag)) => {

@@ -123,7 +123,7 @@ impl Header {
 impl<'a> Candidate<'a> {
     /// A message as it is where it was sent: not handed out before.
     pub fn new(message: &'a Message) -> Self {
-        let expires_at = message.body.time_to_live.map(|time| message.timestamp + time);
+        let expires_at = message.body.headers.time_to_live.map(|time| message.timestamp + time);
         Self { message, redeliveries: 0, expires_at }
     }
 
@@ -131,7 +131,7 @@ impl<'a> Candidate<'a> {
     fn field(self, header: Header) -> Option<Operand<'a>> {
         let (message, body) = (self.message, &self.message.body);
         match header {
-            Header::CorrelationId => body.correlation_id.as_deref().map(Operand::from),
+            Header::CorrelationId => body.headers.correlation_id.as_deref().map(Operand::from),
             Header::DeliveryCount => Some(Operand::Int(i64::from(self.redeliveries) + 1)),
             Header::DeliveryMode => Some(if body.persistent { "PERSISTENT" } else { "NON_PERSISTENT" }.into()),
             Header::Destination => Some(message.destination.to_string().into()),
@@ -140,9 +140,9 @@ impl<'a> Candidate<'a> {
             Header::MessageId => Some(message.id.to_string().into()),
             Header::Priority => Some(Operand::Int(body.priority.level().into())),
             Header::Redelivered => Some(Operand::Bool(self.redeliveries > 0)),
-            Header::ReplyTo => body.reply_to.as_ref().map(|destination| destination.to_string().into()),
+            Header::ReplyTo => body.headers.reply_to.as_ref().map(|destination| destination.to_string().into()),
             Header::Timestamp => Some(message.timestamp.into()),
-            Header::Type => body.message_type.as_deref().map(Operand::from),
+            Header::Type => body.headers.message_type.as_deref().map(Operand::from),
         }
     }
 }
@@ -168,11 +168,11 @@ impl Lookup for Message {
     }
 
     fn property(&self, name: &str) -> Option<Operand<'_>> {
-        self.body.properties.get(name).map(Operand::from)
+        self.body.headers.properties.get(name).map(Operand::from)
     }
 
     fn property_steps(&self) -> usize {
-        self.body.properties.len() / Selector::STEP_LENGTH // They are walked.
+        self.body.headers.properties.len() / Selector::STEP_LENGTH // They are walked.
     }
 }
 

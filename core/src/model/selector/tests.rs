@@ -16,7 +16,9 @@ use proptest::prelude::*;
 use super::pattern::Pattern;
 use super::*;
 use crate::base::Timestamp;
-use crate::model::{Body, BrokerId, Destination, Message, MessageId, Path, ProducerId, Properties, Value};
+use crate::model::{
+    Body, BrokerId, Destination, HeaderFields, Headers, Message, MessageId, Path, ProducerId, Properties, Value,
+};
 
 fn message() -> Message {
     Message {
@@ -55,8 +57,8 @@ fn selectors_say_what_the_table_says() {
             while let Some(property) = lines.next_if(|line| line.starts_with("  ")) {
                 let (name, written) = property.trim().split_once(" = ").expect(property);
                 match (name, value(written)) {
-                    ("JMSType", Value::Text(text)) => told.body.message_type = Some(text),
-                    (name, value) => told.body.properties.set(name, value).expect("room"),
+                    ("JMSType", Value::Text(text)) => told.body.headers.message_type = Some(text),
+                    (name, value) => told.body.headers.properties.set(name, value).expect("room"),
                 }
             }
             continue;
@@ -178,8 +180,8 @@ fn comparing_long_texts_takes_steps() {
         (text(limit + 64, "a"), text(limit + 64, "a"), Verdict::TooCostly),
         (text(limit + 64, "a"), text(limit + 65, "a"), Verdict::False), // Its length tells.
     ] {
-        told.body.properties.set("left", left).expect("room");
-        told.body.properties.set("right", right).expect("room");
+        told.body.headers.properties.set("left", left).expect("room");
+        told.body.headers.properties.set("right", right).expect("room");
         assert_eq!(selector("left = right").evaluate(&told), expected);
     }
 }
@@ -187,8 +189,8 @@ fn comparing_long_texts_takes_steps() {
 #[test]
 fn patterns_take_steps() {
     let mut told = message();
-    told.body.properties.set("text", "a".repeat(70_000)).expect("room");
-    told.body.properties.set("short", "a".repeat(60_000)).expect("room");
+    told.body.headers.properties.set("text", "a".repeat(70_000)).expect("room");
+    told.body.headers.properties.set("short", "a".repeat(60_000)).expect("room");
     let evaluate = |text: &str| selector(text).evaluate(&told);
     assert_eq!(evaluate("text LIKE '%b%'"), Verdict::TooCostly);
     assert_eq!(evaluate("short LIKE '%b%'"), Verdict::False);
@@ -206,7 +208,7 @@ fn finding_properties_takes_steps_where_there_are_many() {
     let text = vec!["a = 1"; 100].join(" OR ");
     for count in 0..Properties::COUNT_MAX {
         assert_eq!(told.property_steps(), count / 64);
-        told.body.properties.set(&format!("p{count}"), 1_i64).expect("room");
+        told.body.headers.properties.set(&format!("p{count}"), 1_i64).expect("room");
         if count == 300 {
             assert_eq!(selector(&text).evaluate(&told), Verdict::Unknown);
         }
@@ -230,10 +232,13 @@ fn header_fields_are_what_jms_names_them() {
     told.body = Body {
         persistent: true,
         priority: 9.try_into().expect("a priority"),
-        time_to_live: Some(Duration::from_millis(1500)),
-        message_type: Some("car".into()),
-        correlation_id: Some("question 7".into()),
-        reply_to: Some(Destination::queue("answers").expect("a valid name")),
+        headers: Headers::from(HeaderFields {
+            time_to_live: Some(Duration::from_millis(1500)),
+            message_type: Some("car".into()),
+            correlation_id: Some("question 7".into()),
+            reply_to: Some(Destination::queue("answers").expect("a valid name")),
+            ..HeaderFields::default()
+        }),
         ..Body::default()
     };
     let rich = "JMSDeliveryMode = 'PERSISTENT' AND JMSPriority = 9 AND JMSType = 'car' \
@@ -245,7 +250,7 @@ fn header_fields_are_what_jms_names_them() {
     assert_eq!(selector(&known).evaluate(&again), Verdict::True);
     // Properties stand in for what messages have no field for, and for nothing else.
     for name in ["JMSType", "JMSMessageID", "JMSXGroupID", "JMSXGroupSeq", "JMSXUserID"] {
-        told.body.properties.set(name, "property").expect("room");
+        told.body.headers.properties.set(name, "property").expect("room");
         let expected = if name.starts_with("JMSX") { Verdict::True } else { Verdict::False };
         assert_eq!(verdict(&told, &format!("{name} = 'property'")), expected, "{name}");
     }
@@ -367,7 +372,7 @@ impl Of {
                 [Some(false), None, Some(true)][usize::try_from(is.truth(told) + 1).expect("-1 to 1")].map(Value::Bool)
             }
             Self::Literal(value) => Some(value.clone()),
-            Self::Name(name) => told.body.properties.get(name).cloned(),
+            Self::Name(name) => told.body.headers.properties.get(name).cloned(),
             Self::Reckon(operator, both) => match (both[0].value(told)?, both[1].value(told)?) {
                 (Value::Int(left), Value::Int(right)) => {
                     let (left, right) = (i128::from(left), i128::from(right));
@@ -532,7 +537,7 @@ fn told() -> impl Strategy<Value = Message> {
         let mut told = message();
         for (name, value) in NAMES.iter().zip(values) {
             if let Some(value) = value {
-                told.body.properties.set(name, value).expect("room");
+                told.body.headers.properties.set(name, value).expect("room");
             }
         }
         told

@@ -57,7 +57,7 @@ fn inputs() -> Vec<Input> {
     let ack = Ack { consumer, tag: 1, extent: AckExtent::UpTo, kind: AckKind::Accepted };
     let asked = AdminRequest::Destinations { within: None, after: Some(topic.clone()) };
     let mut body = Body::text("a body");
-    body.properties.set("urgent", Value::Bool(true)).unwrap();
+    body.headers.properties.set("urgent", Value::Bool(true)).unwrap();
     vec![
         Input::WallClock(Timestamp::from_millis(1_767_225_600_000)),
         Input::Listening { listener: ListenerId(1), addresses: vec!["10.0.0.1:40000".parse().unwrap()] },

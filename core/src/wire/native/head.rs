@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::super::frame::Farewell;
 use crate::base::Timestamp;
 use crate::model::{
-    Ack, AdminReply, AdminRequest, Body, BodyKind, BrokerId, Demand, Destination, Durable, Path, Priority, ProducerId,
-    Properties, Refusal, Role, Subscription,
+    Ack, AdminReply, AdminRequest, Body, BodyKind, BrokerId, Demand, Destination, Durable, HeaderFields, Headers, Path,
+    Priority, ProducerId, Properties, Refusal, Role, Subscription,
 };
 
 /// What is said between the length and a body, version 1. The order of the variants is the protocol.
@@ -212,41 +212,31 @@ pub(super) struct More {
 impl More {
     /// What a message says beside its note, if there is anything.
     pub(super) fn of(body: &Body) -> Option<Self> {
-        let Body {
-            kind: _,
-            persistent: _,
-            priority,
-            time_to_live,
-            message_type,
-            correlation_id,
-            reply_to,
-            properties,
-            data: _,
-        } = body;
-        let is_plain = *priority == Priority::default()
-            && time_to_live.is_none()
-            && message_type.is_none()
-            && correlation_id.is_none()
-            && reply_to.is_none()
-            && properties.is_empty();
-        (!is_plain).then(|| Self {
-            priority: *priority,
-            time_to_live_millis: time_to_live.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
-            message_type: message_type.clone(),
-            correlation_id: correlation_id.clone(),
-            reply_to: reply_to.clone(),
-            properties: properties.clone(),
+        let Body { kind: _, persistent: _, priority, headers, data: _ } = body;
+        let is_plain = *priority == Priority::default() && headers.is_empty();
+        (!is_plain).then(|| {
+            let HeaderFields { time_to_live, message_type, correlation_id, reply_to, properties } = &**headers;
+            Self {
+                priority: *priority,
+                time_to_live_millis: time_to_live.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+                message_type: message_type.clone(),
+                correlation_id: correlation_id.clone(),
+                reply_to: reply_to.clone(),
+                properties: properties.clone(),
+            }
         })
     }
 
     /// Adds it to the message's body again.
     pub(super) fn add_to(self, body: &mut Body) {
         body.priority = self.priority;
-        body.time_to_live = self.time_to_live_millis.map(Duration::from_millis);
-        body.message_type = self.message_type;
-        body.correlation_id = self.correlation_id;
-        body.reply_to = self.reply_to;
-        body.properties = self.properties;
+        body.headers = Headers::from(HeaderFields {
+            time_to_live: self.time_to_live_millis.map(Duration::from_millis),
+            message_type: self.message_type,
+            correlation_id: self.correlation_id,
+            reply_to: self.reply_to,
+            properties: self.properties,
+        });
     }
 }
 

@@ -93,11 +93,9 @@ fn frames_keep_their_bytes() {
             role,
         }))
     };
-    let more = Body {
-        correlation_id: Some("c".into()),
-        reply_to: Some(Destination::queue("r").expect("valid")),
-        ..Body::text("hi")
-    };
+    let mut more = Body::text("hi");
+    more.headers.correlation_id = Some("c".into());
+    more.headers.reply_to = Some(Destination::queue("r").expect("valid"));
     hold([
         (hello(Role::Broker), b"\0\0\0\x17\x00\x01\x01\x01\x01b\x01g\x01\x09tcp://h:1\xac\x02\x05\x00"),
         (hello(Role::Client), b"\0\0\0\x17\x00\x01\x01\x01\x01b\x01g\x01\x09tcp://h:1\xac\x02\x05\x01"),
@@ -393,12 +391,12 @@ fn any_message() -> impl Strategy<Value = Arc<Message>> {
             body.kind = if is_text { BodyKind::Text } else { BodyKind::Bytes };
             body.persistent = persistent;
             body.priority = Priority::try_from(level).expect("in range");
-            body.time_to_live = millis.map(Duration::from_millis);
-            body.message_type = message_type;
-            body.correlation_id = correlation_id;
-            body.reply_to = has_reply.then(|| Destination::queue("r").expect("valid"));
+            body.headers.time_to_live = millis.map(Duration::from_millis);
+            body.headers.message_type = message_type;
+            body.headers.correlation_id = correlation_id;
+            body.headers.reply_to = has_reply.then(|| Destination::queue("r").expect("valid"));
             for (name, value) in properties {
-                body.properties.set(&name, value).expect("few");
+                body.headers.properties.set(&name, value).expect("few");
             }
             message(producer, sequence, body)
         },
