@@ -89,7 +89,9 @@ impl<'a> Administration<'a> {
         let answers = self.connection.question(only, AdminRequest::Destinations { within: None, after }).await?;
         Ok(told(answers, |reply| match reply {
             AdminReply::Destinations(inventory) => inventory,
-            AdminReply::Changed { .. } | AdminReply::Purged { .. } => unreachable!("{OF_ITS_KIND}"),
+            AdminReply::Changed { .. } | AdminReply::DurableRemoved | AdminReply::Purged { .. } => {
+                unreachable!("{OF_ITS_KIND}")
+            }
         }))
     }
 
@@ -98,7 +100,7 @@ impl<'a> Administration<'a> {
         Ok(told(answers, |reply| match reply {
             AdminReply::Changed { queues } => queues,
             AdminReply::Purged { messages, .. } => messages,
-            AdminReply::Destinations(_) => unreachable!("{OF_ITS_KIND}"),
+            AdminReply::Destinations(_) | AdminReply::DurableRemoved => unreachable!("{OF_ITS_KIND}"),
         }))
     }
 }

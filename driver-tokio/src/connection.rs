@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flockmq_core::{
-    AdminReply, AdminRequest, Answer, BrokerId, Command, Config, ConnectionId, Destination, Durable, Peer, RequestId,
-    Role, Stats, Target,
+    AdminReply, AdminRequest, Answer, BrokerId, Command, Config, ConnectionId, Destination, Durable, Peer, Refusal,
+    RequestId, Role, Stats, Target,
 };
 use tokio::sync::{OnceCell, oneshot, watch};
 
@@ -170,12 +170,24 @@ impl Connection {
     /// not have a consumer.
     ///
     /// Through fanout it is deleted on every target that is up; this returns once all of them have answered, and
-    /// fails if one of them refuses or none knows it.
+    /// fails if one of them refuses, is lost or says nothing in time, or none knows it.
     pub async fn unsubscribe_durable(&self, client_id: &str, name: &str) -> Result<(), Error> {
         self.attachment.check_open()?;
-        let (connection, durable) = (self.attachment.id, Durable::new(client_id, name)?);
-        let removing = self.attachment.inbox().ask(|request| Command::RemoveDurable { request, connection, durable });
-        within(self.timeout, "deleting a durable subscription", removing).await
+        let durable = Durable::new(client_id, name)?;
+        let answers = self.question(None, AdminRequest::RemoveDurable(durable.clone())).await?;
+        let (mut is_removed, mut is_unknown) = (false, false);
+        for answer in answers {
+            match answer.result {
+                Ok(_) => is_removed = true,
+                Err(Refusal::DurableUnknown(_)) => is_unknown = true,
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
+        match (is_removed, is_unknown) {
+            (true, _) => Ok(()), // It is nowhere any more.
+            (false, true) => Err(Refusal::DurableUnknown(durable).into()),
+            (false, false) => Err(Refusal::NotEnough { accepted: 0, needed: 1 }.into()), // Nobody is up.
+        }
     }
 
     /// Makes a producer for one destination, which is the quickest way to send many messages.

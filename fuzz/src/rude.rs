@@ -304,7 +304,6 @@ impl Bench {
             | Command::CloseProducer { request, .. }
             | Command::Detach { request, .. }
             | Command::Produce { request, .. }
-            | Command::RemoveDurable { request, .. }
             | Command::Subscribe { request, .. } => Some(request),
             Command::Ack { .. } | Command::Send { .. } | Command::Stop => None,
         };
@@ -467,8 +466,8 @@ impl Bench {
                 _ => Frame::Goodbye(Farewell::Refused("no".to_owned())),
             },
             23 => Frame::Browsed { number },
-            24 => Frame::RemoveDurable { number, durable: durable(choice) },
-            25 => Frame::DurableRemoved { number, result: choice.pick(&[Ok(()), Err(REFUSAL)].each_ref()).clone() },
+            24 => Frame::Ask { number, asked: AdminRequest::RemoveDurable(durable(choice)) },
+            25 => Frame::Answered { number, result: Ok(AdminReply::DurableRemoved) },
             _ => Frame::Hello(Box::new(strange(hello(broker, Role::Peer), choice))),
         }
     }
@@ -487,7 +486,9 @@ fn answer((node, ours): (BrokerId, Role), (broker, theirs): (BrokerId, Role), fr
         (_, Frame::Hello(_)) if node < broker => vec![Frame::Propose { ended: 0 }],
         (_, Frame::Open { .. }) => vec![Frame::Synced],
         (_, Frame::Propose { ended }) => vec![Frame::Open { generation: ended.saturating_add(1) }, Frame::Synced],
-        (_, Frame::RemoveDurable { number, .. }) => vec![Frame::DurableRemoved { number, result: Ok(()) }],
+        (_, Frame::Ask { number, asked: AdminRequest::RemoveDurable(_) }) => {
+            vec![Frame::Answered { number, result: Ok(AdminReply::DurableRemoved) }]
+        }
         (_, Frame::Ask { number, .. }) => {
             vec![Frame::Answered { number, result: Ok(AdminReply::Purged { messages: 1, queues: 1 }) }]
         }
@@ -596,7 +597,7 @@ fn command(choice: &mut Choice<'_>) -> Command {
         13 => Command::CloseProducer { request, connection, producer },
         14 if choice.chance(1, 2) => Command::Ask { request, only: None, asked: asked(choice) },
         14 => Command::Attach { request, connection },
-        15 => Command::RemoveDurable { request, connection, durable: durable(choice) },
+        15 => Command::Ask { request, only: None, asked: AdminRequest::RemoveDurable(durable(choice)) },
         16 => Command::Detach { request, connection },
         _ => transacted(choice, connection, consumer),
     }

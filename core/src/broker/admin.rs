@@ -56,6 +56,9 @@ impl Broker {
             }
             AdminRequest::Pause(queues) => self.pause(queues),
             AdminRequest::Purge(queues) => self.purge(now, queues, out),
+            AdminRequest::RemoveDurable(durable) => {
+                self.remove_durable(durable, out).map(|()| AdminReply::DurableRemoved)
+            }
             AdminRequest::Resume(queues) => self.resume(now, queues, out),
         }
     }

@@ -182,7 +182,7 @@ impl Broker {
     }
 
     /// Deletes a durable subscription that has no consumer, with all that is kept for it.
-    pub(crate) fn remove_durable(&mut self, durable: &Durable, out: &mut Outbox<Output>) -> Result<(), Refusal> {
+    pub(super) fn remove_durable(&mut self, durable: &Durable, out: &mut Outbox<Output>) -> Result<(), Refusal> {
         let id = *self.durables.get(durable).ok_or_else(|| Refusal::DurableUnknown(durable.clone()))?;
         if self.subscriptions.get(id).is_some_and(Subscription::is_active) {
             return Err(Refusal::DurableInUse(durable.clone()));

@@ -8,7 +8,6 @@ mod log;
 mod outcome;
 mod pump;
 mod question;
-mod removal;
 mod stream;
 mod subscription;
 mod target;
@@ -30,7 +29,6 @@ use consumer::{Consumers, Opening};
 use log::{Item, Log};
 use outcome::tell_settled;
 use question::Questions;
-use removal::Removals;
 use stream::{Entry, Route, Stream};
 use target::{Replay, Target};
 
@@ -203,7 +201,6 @@ pub(crate) struct Fanout {
     deadlines: Deadlines<u32>,
     consumers: Consumers,
     questions: Questions,
-    removals: Removals,
 }
 
 impl Fanout {
@@ -230,7 +227,6 @@ impl Fanout {
             unsettled_bytes: 0,
             deadlines: Deadlines::new(),
             questions: Questions::default(),
-            removals: Removals::default(),
         }
     }
 
@@ -369,7 +365,6 @@ impl Fanout {
         for (connection, consumer) in self.consumers.lose(link) {
             out.push(Output::Browsed { connection, consumer });
         }
-        self.lose_removals(link, out);
         self.lose_answers(link, out);
         let targets = &self.targets;
         let is_up = |broker| targets.values().any(|target| target.found.broker == broker);
@@ -418,10 +413,6 @@ impl Fanout {
                 self.hear_subscribed(link, number, result, out);
                 Ok(())
             }
-            Frame::DurableRemoved { number, result } => {
-                self.hear_removed(link, number, result, out);
-                Ok(())
-            }
             Frame::Answered { number, result } => self.hear_answer(link, number, result, out),
             frame => Err(format!("a {} frame is not for a client to hear", frame.name())),
         };
@@ -445,7 +436,6 @@ impl Fanout {
         for Opening { request, .. } in self.consumers.take_openings() {
             out.push(Output::Replied { request, result: Err(Refusal::Stopping) });
         }
-        self.stop_removals(out);
         self.refuse_questions(&Refusal::Stopping, out);
         self.close_streams(&Refusal::Stopping, |_| true, out);
     }
@@ -454,15 +444,13 @@ impl Fanout {
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
         self.expire_sends(now, out);
         self.expire_openings(now, out);
-        self.expire_removals(now, out);
         self.expire_questions(now, out);
     }
 
     /// When there is something to do next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let waits = [self.deadlines.first(), self.consumers.poll_timeout(), self.removals.poll_timeout()];
-        let waits = waits.into_iter().chain([self.questions.poll_timeout()]);
-        waits.flatten().min()
+        let waits = [self.deadlines.first(), self.consumers.poll_timeout(), self.questions.poll_timeout()];
+        waits.into_iter().flatten().min()
     }
 
     /// The link that leads to whoever was found at this address, if it is up.

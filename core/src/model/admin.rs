@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
+use super::durable::Durable;
 
 /// Something to be done to a broker, or asked of it, from outside its messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub enum AdminRequest {
     /// Removes what waits in a queue, or in all that a pattern covers. What was handed out stays with whoever has it,
     /// and what waits for room follows. Answered by [`AdminReply::Purged`].
     Purge(Destination),
+    /// Deletes a durable subscription that has no consumer, with all that is kept for it. Answered by
+    /// [`AdminReply::DurableRemoved`].
+    RemoveDurable(Durable),
     /// Ends [`AdminRequest::Pause`]. Answered by [`AdminReply::Changed`].
     Resume(Destination),
 }
@@ -35,6 +39,7 @@ impl AdminRequest {
             (Self::Destinations { .. }, AdminReply::Destinations(_))
                 | (Self::Pause(_) | Self::Resume(_), AdminReply::Changed { .. })
                 | (Self::Purge(_), AdminReply::Purged { .. })
+                | (Self::RemoveDurable(_), AdminReply::DurableRemoved)
         )
     }
 }
@@ -49,6 +54,8 @@ pub enum AdminReply {
     },
     /// The destinations there are.
     Destinations(Inventory),
+    /// The durable subscription is deleted.
+    DurableRemoved,
     /// Queues were purged.
     Purged {
         /// How many messages were removed.

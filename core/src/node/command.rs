@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Ack, AdminRequest, Body, BrokerId, ConnectionId, ConsumerId, Destination, Durable, RequestId, Subscription, Tag,
+    Ack, AdminRequest, Body, BrokerId, ConnectionId, ConsumerId, Destination, RequestId, Subscription, Tag,
 };
 
 /// The application's side of its attachment to the embedded broker. Ids are the application's own choice, unique
@@ -92,16 +92,6 @@ pub enum Command {
         producer: u64,
         /// Where its messages go.
         destination: Destination,
-    },
-    /// Deletes a durable subscription that has no consumer, with all that is kept for it; through fanout, on every
-    /// target that is up.
-    RemoveDurable {
-        /// To know the answer by.
-        request: RequestId,
-        /// Who asks.
-        connection: ConnectionId,
-        /// The subscription.
-        durable: Durable,
     },
     /// Forgets what a transaction would have sent, and gives back what it would have acknowledged.
     Rollback {

@@ -12,8 +12,7 @@ use crate::broker::{Limits, Subscriber};
 use crate::client::{Client, TransactionLimits};
 use crate::link::Link;
 use crate::model::{
-    Body, CloseReason, ConnectionId, ConsumerId, Durable, LinkId, Origin, Path, Refusal, RequestId, Service,
-    Subscription, What,
+    Body, CloseReason, ConnectionId, ConsumerId, LinkId, Origin, Path, Refusal, RequestId, Service, Subscription, What,
 };
 use crate::wire::{Hello, VERSION_MAX, VERSION_MIN};
 
@@ -70,7 +69,6 @@ impl Node {
             | Command::CloseProducer { request, .. }
             | Command::Detach { request, .. }
             | Command::Produce { request, .. }
-            | Command::RemoveDurable { request, .. }
             | Command::Subscribe { request, .. } => self.reply(request, Err(Refusal::Stopping)),
             Command::Ack { ack, .. } => self.tell(Event::AckRefused { ack, refusal: Refusal::Stopping }),
             Command::Ask { request, .. } => self.answer(request, Err(Refusal::Stopping)),
@@ -167,9 +165,6 @@ impl Node {
                 };
                 self.reply(request, result);
             }
-            Command::RemoveDurable { request, connection, durable } => {
-                self.remove_durable(now, request, connection, &durable);
-            }
             Command::Send { connection, producer, messages } => self.send(now, connection, producer, messages),
             Command::Stop => self.stop(now),
             Command::Subscribe { request, connection, consumer, subscription } => {
@@ -231,15 +226,6 @@ impl Node {
 
     pub(super) fn client(&mut self, connection: ConnectionId) -> Result<&mut Client, Refusal> {
         self.clients.get_mut(&connection).ok_or(Refusal::unknown_connection(connection))
-    }
-
-    fn remove_durable(&mut self, now: Instant, request: RequestId, connection: ConnectionId, durable: &Durable) {
-        let result = match (self.client(connection).map(drop), &mut self.fanout) {
-            (Ok(()), Some(fanout)) => return fanout.remove_durable(now, durable, request, &mut self.lanes.fanout),
-            (Ok(()), None) => self.broker.remove_durable(durable, &mut self.lanes.broker),
-            (Err(refusal), _) => Err(refusal),
-        };
-        self.reply(request, result);
     }
 
     fn link_connected(&mut self, now: Instant, link: LinkId, remote: SocketAddr) {

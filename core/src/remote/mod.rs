@@ -13,8 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Outbox, Situation};
 use crate::model::{
-    Ack, AdminRequest, BrokerId, CloseReason, ConsumerId, Destination, Durable, Message, Refusal, Subscription, Tag,
-    Ticket,
+    Ack, AdminRequest, BrokerId, CloseReason, ConsumerId, Destination, Message, Refusal, Subscription, Tag, Ticket,
 };
 use crate::wire::Frame;
 
@@ -59,13 +58,6 @@ pub(crate) enum Inward {
         redeliveries: u32,
         /// The message.
         message: Arc<Message>,
-    },
-    /// The client deletes a durable subscription; to be answered.
-    RemoveDurable {
-        /// What the deletion is called.
-        number: u32,
-        /// The subscription.
-        durable: Durable,
     },
     /// The client wants to consume; to be answered.
     Subscribe {
@@ -131,7 +123,6 @@ impl RemoteClient {
                     Err(what) => Inward::Close(CloseReason::Malformed(what)),
                 });
             }
-            Frame::RemoveDurable { number, durable } => inward.push(Inward::RemoveDurable { number, durable }),
             Frame::Subscribe { number, subscription } => inward.push(Inward::Subscribe { number, subscription }),
             Frame::Unsubscribe { number, seen } => {
                 inward.push(Inward::Unsubscribe { consumer: ConsumerId(number.into()), seen });

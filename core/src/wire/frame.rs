@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Ack, AdminReply, AdminRequest, BrokerId, ConsumerId, Delivery, Demand, Durable, Message, Refusal, Role, Service,
+    Ack, AdminReply, AdminRequest, BrokerId, ConsumerId, Delivery, Demand, Message, Refusal, Role, Service,
     Subscription, Tag,
 };
 
@@ -84,13 +84,6 @@ pub enum Frame {
         /// The message, its path ending before the sender.
         message: Arc<Message>,
     },
-    /// The answer to `RemoveDurable`.
-    DurableRemoved {
-        /// What the client calls the deletion.
-        number: u32,
-        /// Whether it was done.
-        result: Result<(), Refusal>,
-    },
     /// The sender has accepted all messages forwarded for a demand, or sent on a client's stream, up to this one, but
     /// for those it has refused.
     Forwarded {
@@ -123,13 +116,6 @@ pub enum Frame {
         tag: Tag,
         /// Why.
         refusal: Refusal,
-    },
-    /// A client deletes a durable subscription.
-    RemoveDurable {
-        /// What the answer is to name, chosen by the client.
-        number: u32,
-        /// The subscription.
-        durable: Durable,
     },
     /// A client wants to consume.
     Subscribe {
@@ -194,7 +180,6 @@ impl Frame {
             Self::Answered { .. } => "Answered",
             Self::Ask { .. } => "Ask",
             Self::Demand { .. } => "Demand",
-            Self::DurableRemoved { .. } => "DurableRemoved",
             Self::Forward { .. } => "Forward",
             Self::Forwarded { .. } => "Forwarded",
             Self::Goodbye(_) => "Goodbye",
@@ -203,7 +188,6 @@ impl Frame {
             Self::Open { .. } => "Open",
             Self::Propose { .. } => "Propose",
             Self::Refused { .. } => "Refused",
-            Self::RemoveDurable { .. } => "RemoveDurable",
             Self::Subscribe { .. } => "Subscribe",
             Self::Subscribed { .. } => "Subscribed",
             Self::Synced => "Synced",

@@ -1,7 +1,7 @@
 //! Durable subscriptions and no-local.
 
 use super::*;
-use crate::model::Durable;
+use crate::model::{AdminReply, Durable};
 
 const NEWS: &str = "topic://news";
 
@@ -37,9 +37,11 @@ impl Bench {
     }
 
     fn remove_durable(&mut self, name: &str) -> Result<Vec<Said>, Refusal> {
-        let mut out = Outbox::new();
-        self.broker.remove_durable(&durable(name), &mut out)?;
-        Ok(short(&mut out))
+        let (reply, said) = self.administer(&AdminRequest::RemoveDurable(durable(name)));
+        reply.map(|reply| {
+            assert_eq!(reply, AdminReply::DurableRemoved);
+            said
+        })
     }
 
     fn held(&self) -> (u64, u64, u64) {

@@ -107,10 +107,6 @@ impl Node {
                     };
                     self.lanes.frames.push(Frame::Subscribed { number, result });
                 }
-                remote::Inward::RemoveDurable { number, durable } => {
-                    let result = self.broker.remove_durable(&durable, out);
-                    self.lanes.frames.push(Frame::DurableRemoved { number, result });
-                }
                 remote::Inward::Unsubscribe { consumer, seen } => {
                     // One that was refused has nothing to end.
                     drop(self.broker.unsubscribe(now, origin, consumer, seen, out));

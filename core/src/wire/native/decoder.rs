@@ -103,8 +103,6 @@ impl Decoder {
             Head::Refused { stream, tag, refusal } => Frame::Refused { stream, tag, refusal },
             Head::Finish { stream } => Frame::Finish { stream },
             Head::Browsed { number } => Frame::Browsed { number },
-            Head::RemoveDurable { number, durable } => Frame::RemoveDurable { number, durable },
-            Head::DurableRemoved { number, result } => Frame::DurableRemoved { number, result },
             Head::Ask { number, asked } => Frame::Ask { number, asked },
             Head::Answered { number, result } => Frame::Answered { number, result },
         };

@@ -63,12 +63,6 @@ impl Encoder {
             Frame::Unsubscribe { number, seen } => Head::Unsubscribe { number: *number, seen: *seen },
             Frame::Finish { stream } => Head::Finish { stream: *stream },
             Frame::Browsed { number } => Head::Browsed { number: *number },
-            Frame::RemoveDurable { number, durable } => {
-                Head::RemoveDurable { number: *number, durable: durable.clone() }
-            }
-            Frame::DurableRemoved { number, result } => {
-                Head::DurableRemoved { number: *number, result: result.clone() }
-            }
             Frame::Ask { number, asked } => Head::Ask { number: *number, asked: asked.clone() },
             Frame::Answered { number, result } => Head::Answered { number: *number, result: result.clone() },
         };

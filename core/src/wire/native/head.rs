@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::frame::Farewell;
 use crate::base::Timestamp;
 use crate::model::{
-    Ack, AdminReply, AdminRequest, Body, BodyKind, BrokerId, Demand, Destination, Durable, HeaderFields, Headers, Path,
+    Ack, AdminReply, AdminRequest, Body, BodyKind, BrokerId, Demand, Destination, HeaderFields, Headers, Path,
     Priority, ProducerId, Properties, Refusal, Role, Subscription,
 };
 
@@ -91,14 +91,6 @@ pub(super) enum Head<'a> {
     },
     Browsed {
         number: u32,
-    },
-    RemoveDurable {
-        number: u32,
-        durable: Durable,
-    },
-    DurableRemoved {
-        number: u32,
-        result: Result<(), Refusal>,
     },
     Ask {
         number: u32,

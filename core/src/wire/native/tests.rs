@@ -156,7 +156,7 @@ fn a_clients_frames_keep_their_bytes() {
                 number: 3,
                 subscription: Subscription {
                     no_local: true,
-                    durable: Some(durable.clone()),
+                    durable: Some(durable),
                     ..Subscription::new(Destination::topic("t").expect("valid"))
                 },
             },
@@ -171,15 +171,13 @@ fn a_clients_frames_keep_their_bytes() {
         (Frame::Refused { stream: 1, tag: 300, refusal: Refusal::Stopping }, b"\0\0\0\x05\x11\x01\xac\x02\x07"),
         (Frame::Finish { stream: 300 }, b"\0\0\0\x03\x12\xac\x02"),
         (Frame::Browsed { number: 300 }, b"\0\0\0\x03\x13\xac\x02"),
-        (Frame::RemoveDurable { number: 300, durable }, b"\0\0\0\x0a\x14\xac\x02\x02me\x03log"),
-        (Frame::DurableRemoved { number: 1, result: Ok(()) }, b"\0\0\0\x03\x15\x01\x00"),
-        (Frame::DurableRemoved { number: 1, result: Err(Refusal::Stopping) }, b"\0\0\0\x04\x15\x01\x01\x07"),
     ]);
 }
 
 #[test]
 fn an_administrators_frames_keep_their_bytes() {
     let queue = || Destination::queue("q").expect("valid");
+    let durable = Durable::new("me", "log").expect("valid");
     let ask = |asked| Frame::Ask { number: 1, asked };
     let answered = |result| Frame::Answered { number: 1, result };
     let status = DestinationStatus {
@@ -204,21 +202,23 @@ fn an_administrators_frames_keep_their_bytes() {
     };
     let inventory = Inventory { destinations: alloc::vec![status], left_out: 12 };
     hold([
-        (ask(AdminRequest::Destinations { within: None, after: None }), b"\0\0\0\x05\x16\x01\x00\x00\x00"),
+        (ask(AdminRequest::Destinations { within: None, after: None }), b"\0\0\0\x05\x14\x01\x00\x00\x00"),
         (
             ask(AdminRequest::Destinations { within: Some(queue()), after: Some(queue()) }),
-            b"\0\0\0\x0b\x16\x01\x00\x01\x00\x01q\x01\x00\x01q",
+            b"\0\0\0\x0b\x14\x01\x00\x01\x00\x01q\x01\x00\x01q",
         ),
-        (ask(AdminRequest::Pause(queue())), b"\0\0\0\x06\x16\x01\x01\x00\x01q"),
-        (ask(AdminRequest::Purge(queue())), b"\0\0\0\x06\x16\x01\x02\x00\x01q"),
-        (ask(AdminRequest::Resume(queue())), b"\0\0\0\x06\x16\x01\x03\x00\x01q"),
-        (answered(Ok(AdminReply::Changed { queues: 2 })), b"\0\0\0\x05\x17\x01\x00\x00\x02"),
+        (ask(AdminRequest::Pause(queue())), b"\0\0\0\x06\x14\x01\x01\x00\x01q"),
+        (ask(AdminRequest::Purge(queue())), b"\0\0\0\x06\x14\x01\x02\x00\x01q"),
+        (ask(AdminRequest::RemoveDurable(durable)), b"\0\0\0\x0a\x14\x01\x03\x02me\x03log"),
+        (ask(AdminRequest::Resume(queue())), b"\0\0\0\x06\x14\x01\x04\x00\x01q"),
+        (answered(Ok(AdminReply::Changed { queues: 2 })), b"\0\0\0\x05\x15\x01\x00\x00\x02"),
         (
             answered(Ok(AdminReply::Destinations(inventory))),
-            b"\0\0\0\x1b\x17\x01\x00\x01\x01\x00\x01q\x01\x01\x0d\xac\x02\x02\x03\x04\x05\x06\x07\x08\x0e\x0f\x10\x09\x0a\x0b\x0c",
+            b"\0\0\0\x1b\x15\x01\x00\x01\x01\x00\x01q\x01\x01\x0d\xac\x02\x02\x03\x04\x05\x06\x07\x08\x0e\x0f\x10\x09\x0a\x0b\x0c",
         ),
-        (answered(Ok(AdminReply::Purged { messages: 300, queues: 1 })), b"\0\0\0\x07\x17\x01\x00\x02\xac\x02\x01"),
-        (answered(Err(Refusal::Stopping)), b"\0\0\0\x04\x17\x01\x01\x07"),
+        (answered(Ok(AdminReply::DurableRemoved)), b"\0\0\0\x04\x15\x01\x00\x02"),
+        (answered(Ok(AdminReply::Purged { messages: 300, queues: 1 })), b"\0\0\0\x07\x15\x01\x00\x03\xac\x02\x01"),
+        (answered(Err(Refusal::Stopping)), b"\0\0\0\x04\x15\x01\x01\x07"),
     ]);
 }
 
@@ -458,12 +458,17 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
     )
 }
 
+fn any_durable() -> impl Strategy<Value = Durable> {
+    ("[^\\p{Cc}]{1,5}", "[^\\p{Cc}]{1,5}").prop_map(|(id, name)| Durable::new(id, name).expect("valid"))
+}
+
 fn any_asked() -> impl Strategy<Value = AdminRequest> {
     let option = || proptest::option::of(any_destination());
     prop_oneof![
         (option(), option()).prop_map(|(within, after)| AdminRequest::Destinations { within, after }),
         any_destination().prop_map(AdminRequest::Pause),
         any_destination().prop_map(AdminRequest::Purge),
+        any_durable().prop_map(AdminRequest::RemoveDurable),
         any_destination().prop_map(AdminRequest::Resume),
     ]
 }
@@ -498,6 +503,7 @@ fn any_reply() -> impl Strategy<Value = AdminReply> {
     prop_oneof![
         any::<u64>().prop_map(|queues| AdminReply::Changed { queues }),
         inventory.prop_map(|(destinations, left_out)| AdminReply::Destinations(Inventory { destinations, left_out })),
+        Just(AdminReply::DurableRemoved),
         any::<(u64, u64)>().prop_map(|(messages, queues)| AdminReply::Purged { messages, queues }),
     ]
 }
@@ -520,9 +526,7 @@ fn any_word() -> impl Strategy<Value = Frame> {
         let demand = Demand { destination, path: path.into() };
         Frame::Demand { number, demand }
     });
-    let durable =
-        || ("[^\\p{Cc}]{1,5}", "[^\\p{Cc}]{1,5}").prop_map(|(id, name)| Durable::new(id, name).expect("valid"));
-    let wishes = (any::<Option<u32>>(), 0..=ConsumerPriority::MAX.level(), any::<[bool; 4]>(), durable());
+    let wishes = (any::<Option<u32>>(), 0..=ConsumerPriority::MAX.level(), any::<[bool; 4]>(), any_durable());
     let subscription = (any_destination(), wishes, any::<bool>()).prop_map(|(destination, wishes, is_durable)| {
         let (prefetch, priority, [exclusive, browses, no_local, retroactive], durable) = wishes;
         let (priority, durable) =
@@ -561,9 +565,6 @@ fn any_word() -> impl Strategy<Value = Frame> {
         (numbers(), any_refusal()).prop_map(|((stream, tag), refusal)| Frame::Refused { stream, tag, refusal }),
         any::<u32>().prop_map(|stream| Frame::Finish { stream }),
         any::<u32>().prop_map(|number| Frame::Browsed { number }),
-        (any::<u32>(), durable()).prop_map(|(number, durable)| Frame::RemoveDurable { number, durable }),
-        (any::<u32>(), proptest::option::of(any_refusal()))
-            .prop_map(|(number, refusal)| Frame::DurableRemoved { number, result: refusal.map_or(Ok(()), Err) }),
     ];
     let administrators = prop_oneof![
         (any::<u32>(), any_asked()).prop_map(|(number, asked)| Frame::Ask { number, asked }),
