@@ -161,7 +161,7 @@ impl Subscribe {
                 };
             }
             let Some(delivery) = next else {
-                break Err(flockmq::Error::Closed.into());
+                break Err(consumer.refusal().map_or(flockmq::Error::Closed, flockmq::Error::Refused).into());
             };
             if let Err(failure) = out.line(body::line(&delivery, self.format, is_terminal)) {
                 // Else closing, in automatic mode, would acknowledge what was taken and not written.

@@ -50,7 +50,7 @@ pub use base::{Backoff, BackoffConfig, Instant, Rng, Seed, Situation, Timestamp}
 pub use bridge::BridgeConfig;
 pub use broker::{
     BrokerConfig, BrokerStats, DeadLetterPolicy, DeadLetterQueue, DestinationPolicy, History, NonPersistent, Policies,
-    PolicyEntry, RedeliveryPolicy, VirtualTopics,
+    PolicyEntry, RedeliveryPolicy, SlowConsumers, VirtualTopics, WhenFull,
 };
 pub use dial::DialConfig;
 pub use discovery::MulticastStats;

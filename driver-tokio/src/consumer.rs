@@ -10,7 +10,7 @@ use std::time::Duration;
 use flockmq_core::{
     Ack, AckExtent, AckKind, Command, ConnectionId, ConsumerId, ConsumerPriority, Destination, DestinationKind,
 };
-use flockmq_core::{Durable, DurableError, Subscription, Tag};
+use flockmq_core::{Durable, DurableError, Refusal, Subscription, Tag};
 
 use crate::connection::Attachment;
 use crate::delivery::Delivery;
@@ -259,10 +259,20 @@ impl Consumer {
         self.shared.has_ended()
     }
 
+    /// Why the broker has ended the consumer, if it has: a topic's that is too slow may be
+    /// ([`SlowConsumers::Disconnect`](crate::core::SlowConsumers::Disconnect)). What it was handed and had not taken is
+    /// gone, or its durable subscription's again; through fanout it has ended everywhere.
+    pub fn refusal(&self) -> Option<Refusal> {
+        lock(&self.shared.state).refusal.clone()
+    }
+
     /// Ends the consumer. In automatic mode what was taken counts as acknowledged; otherwise what was not
     /// acknowledged goes back to its queue.
     pub async fn close(mut self) -> Result<(), Error> {
         self.is_open = false;
+        if self.refusal().is_some() {
+            return Ok(());
+        }
         self.shared.finish();
         let closing = self.shared.inbox.ask(|request| self.shared.closing(request));
         within(self.timeout, "closing a consumer", closing).await
@@ -324,7 +334,8 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct State {
     batches: VecDeque<Vec<flockmq_core::Delivery>>,
-    is_complete: bool, // Nothing follows on them.
+    is_complete: bool,        // Nothing follows on them.
+    refusal: Option<Refusal>, // Why the broker has ended it.
     waker: Option<Waker>,
 }
 
@@ -375,6 +386,12 @@ impl Shared {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// The broker has ended it.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        lock(&self.state).refusal = Some(refusal);
+        self.end();
     }
 
     /// The last delivery that the application was given.

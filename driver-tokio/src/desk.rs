@@ -122,6 +122,11 @@ impl Desk {
                     shared.complete();
                 }
             }
+            Event::ConsumerEnded { consumer, refusal } => {
+                if let Some(shared) = self.consumers.remove(&consumer) {
+                    shared.refuse(refusal);
+                }
+            }
             Event::Delivered { consumer, deliveries } => {
                 // Deliveries for one that has gone meanwhile go back to their queue by its closing.
                 if let Some(shared) = self.consumers.get(&consumer) {

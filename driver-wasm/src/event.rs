@@ -27,6 +27,9 @@ fn fields(event: &Event) -> Value {
             json!({ "type": "Answered", "request": request.0, "refusal": refusal, "answers": answers })
         }
         Event::Browsed { consumer } => json!({ "type": "Browsed", "consumer": consumer.0 }),
+        Event::ConsumerEnded { consumer, refusal } => {
+            json!({ "type": "ConsumerEnded", "consumer": consumer.0, "refusal": refusal.to_string() })
+        }
         Event::ClientLost { client, name, reason } => {
             json!({ "type": "ClientLost", "client": client.to_string(), "name": name, "reason": reason.to_string() })
         }

@@ -334,9 +334,13 @@ impl Model {
             let consumers = self.consumers.iter().filter(move |found| !queues || is_queue(&found.pattern));
             consumers.map(|found| found.held.len() as u64).sum::<u64>()
         };
+        let queued_bytes = waiting().map(|waiting| waiting.message.size() as u64).sum();
+        let pending_bytes = self.consumers.iter().map(Consumer::pending_bytes).sum();
         let stats = BrokerStats {
             queued: waiting().count() as u64,
-            queued_bytes: waiting().map(|waiting| waiting.message.size() as u64).sum(),
+            queued_bytes,
+            pending_bytes,
+            waiting_bytes: queued_bytes + pending_bytes,
             parked: self.places.iter().map(|place| place.parked.len() as u64).sum(),
             outstanding: held(false),
             outstanding_queued: held(true),

@@ -465,6 +465,7 @@ impl Bench {
                 1 => Frame::Goodbye(Farewell::Duplicate),
                 _ => Frame::Goodbye(Farewell::Refused("no".to_owned())),
             },
+            23 if choice.chance(1, 2) => Frame::ConsumerEnded { number, refusal: REFUSAL },
             23 => Frame::Browsed { number },
             24 => Frame::Ask { number, asked: AdminRequest::RemoveDurable(durable(choice)) },
             25 => Frame::Answered { number, result: Ok(AdminReply::DurableRemoved) },

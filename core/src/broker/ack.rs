@@ -34,7 +34,8 @@ impl Broker {
         }
         .map_err(|NotOutstanding| not_outstanding)?;
         connection.outstanding_bytes -= before - subscription.outstanding.bytes();
-        let rejected = subscription.archive.as_mut().map(|archive| archive.settle(ack)).unwrap_or_default();
+        let rejected =
+            subscription.archive.as_mut().map(|archive| archive.settle(ack, &mut self.memory)).unwrap_or_default();
         subscription.progressed(now);
         let mut returned = BTreeSet::new();
         match ack.kind {

@@ -57,7 +57,7 @@ impl Broker {
             AdminRequest::Pause(queues) => self.pause(queues),
             AdminRequest::Purge(queues) => self.purge(now, queues, out),
             AdminRequest::RemoveDurable(durable) => {
-                self.remove_durable(durable, out).map(|()| AdminReply::DurableRemoved)
+                self.remove_durable(now, durable, out).map(|()| AdminReply::DurableRemoved)
             }
             AdminRequest::Resume(queues) => self.resume(now, queues, out),
         }
@@ -96,6 +96,7 @@ impl Broker {
                 self.dispatch(now, slot, out);
             }
         }
+        self.unpark_all(now, out);
         Ok(AdminReply::Changed { queues: changed })
     }
 
@@ -104,15 +105,15 @@ impl Broker {
         let (mut messages, queues) = (0, slots.len() as u64);
         for slot in slots {
             let mut removed = 0;
-            for entry in self.queue(slot).take_all() {
+            for entry in self.registry.queue(slot).take_all(&mut self.memory) {
                 self.let_go(slot, &entry);
                 removed += 1;
             }
             self.registry.get_mut(slot).counts.purged += removed;
             self.schedule(slot);
             messages += removed;
-            self.unpark(now, slot, out);
         }
+        self.unpark_all(now, out);
         self.stats.purged += messages;
         Ok(AdminReply::Purged { messages, queues })
     }

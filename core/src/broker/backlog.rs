@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeSet, VecDeque};
 
+use super::memory::Memory;
 use super::subscription::Pending;
 use crate::base::Instant;
 
@@ -16,34 +17,34 @@ pub(super) struct Backlog {
 
 impl Backlog {
     /// Adds a message behind the others.
-    pub(super) fn push(&mut self, pending: Pending) {
+    pub(super) fn push(&mut self, pending: Pending, memory: &mut Memory) {
         if let Some(at) = pending.expires_at() {
             self.expiring.insert((at, self.first + self.items.len() as u64));
         }
-        self.bytes += pending.message.size() as u64;
+        let size = pending.message.size() as u64;
+        self.bytes += size;
+        memory.take(size);
         self.items.push_back(Some(pending));
     }
 
     /// Takes the first message.
-    pub(super) fn pop(&mut self) -> Option<Pending> {
+    pub(super) fn pop(&mut self, memory: &mut Memory) -> Option<Pending> {
         let pending = self.items.pop_front()??;
         if let Some(at) = pending.expires_at() {
             self.expiring.remove(&(at, self.first));
         }
         self.first += 1;
-        self.bytes -= pending.message.size() as u64;
-        self.trim();
+        self.forget(&pending, memory);
         Some(pending)
     }
 
     /// Takes a message whose time is up.
-    pub(super) fn pop_expired(&mut self, now: Instant) -> Option<Pending> {
+    pub(super) fn pop_expired(&mut self, now: Instant, memory: &mut Memory) -> Option<Pending> {
         let (_, number) = self.expiring.first().filter(|(at, _)| *at <= now)?;
         let index = usize::try_from(number - self.first).expect("what waits is in memory");
         self.expiring.pop_first();
         let pending = self.items[index].take().expect("what expires has not been taken");
-        self.bytes -= pending.message.size() as u64;
-        self.trim();
+        self.forget(&pending, memory);
         Some(pending)
     }
 
@@ -60,6 +61,13 @@ impl Backlog {
     /// True if nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    fn forget(&mut self, pending: &Pending, memory: &mut Memory) {
+        let size = pending.message.size() as u64;
+        self.bytes -= size;
+        memory.free(size);
+        self.trim();
     }
 
     fn trim(&mut self) {
@@ -96,26 +104,28 @@ mod tests {
         #[test]
         fn a_backlog_is_a_list_that_messages_expire_from(steps in proptest::collection::vec((0_u8..4, proptest::option::of(0_u64..10)), 0..60)) {
             let (mut backlog, mut list) = (Backlog::default(), Vec::<(u64, Option<u64>)>::new());
+            let mut memory = Memory::new(0);
             for (number, (what, time)) in (0..).zip(steps) {
                 let sequence = |found: Option<Pending>| found.map(|found| found.message.id.sequence);
                 match (what, time) {
                     (0, _) => {
                         let first = (!list.is_empty()).then(|| list.remove(0).0);
-                        prop_assert_eq!(sequence(backlog.pop()), first);
+                        prop_assert_eq!(sequence(backlog.pop(&mut memory)), first);
                     }
                     (1, Some(now)) => {
                         let due = list.iter().filter_map(|(found, end)| Some(((*end)?, *found))).min();
                         let due = due.filter(|(end, _)| *end <= now).map(|(_, found)| found);
-                        prop_assert_eq!(sequence(backlog.pop_expired(Instant::from_nanos(now))), due);
+                        prop_assert_eq!(sequence(backlog.pop_expired(Instant::from_nanos(now), &mut memory)), due);
                         list.retain(|(found, _)| Some(*found) != due);
                     }
                     (_, end) => {
-                        backlog.push(pending(number, end));
+                        backlog.push(pending(number, end), &mut memory);
                         list.push((number, end));
                     }
                 }
                 let size = pending(0, None).message.size() as u64;
                 prop_assert_eq!((backlog.is_empty(), backlog.bytes()), (list.is_empty(), list.len() as u64 * size));
+                prop_assert_eq!(memory.bytes(), backlog.bytes());
                 prop_assert_eq!(backlog.expires_at(), list.iter().filter_map(|(_, end)| *end).min().map(Instant::from_nanos));
             }
         }

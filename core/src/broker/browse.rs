@@ -3,7 +3,7 @@
 use super::place::Place;
 use super::queue::{Entry, Queue};
 use super::registry::{Room, Slot};
-use super::subscription::{Pending, Subscriber, SubscriptionId};
+use super::subscription::{Allowance, Pending, Subscriber, SubscriptionId};
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
 use crate::model::{ConsumerId, DestinationKind, Origin, Refusal};
@@ -26,7 +26,7 @@ impl Broker {
         origin: Origin,
         consumer: ConsumerId,
         subscriber: Subscriber,
-        prefetch: u32,
+        allowance: Allowance,
         out: &mut Outbox<Output>,
     ) -> Result<(), Refusal> {
         let destination = &subscriber.subscription.destination;
@@ -37,7 +37,7 @@ impl Broker {
         let slot = self.registry.find(destination);
         let last = slot.map_or(0, |slot| self.queue(slot).last());
         let connection = self.connections.get_mut(&origin).ok_or(Refusal::unknown_consumer(consumer))?;
-        let id = self.subscriptions.insert(now, origin, consumer, subscriber, prefetch, &connection.limits);
+        let id = self.subscriptions.insert(now, origin, consumer, subscriber, allowance, &connection.limits);
         connection.consumers.insert(consumer, id);
         let subscription = self.subscriptions.get_mut(id).expect("just subscribed");
         subscription.browse = Some(Browse { slot, next: Place::FIRST, last, has_ended: false });

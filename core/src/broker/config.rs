@@ -5,6 +5,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::policy::Policies;
+use super::subscription::Allowance;
 use super::virtual_topic::VirtualTopics;
 use crate::model::{DestinationKind, Refusal, Subscription};
 
@@ -29,26 +30,36 @@ pub struct BrokerConfig {
     pub topic_prefetch: u32,
     /// The greatest prefetch that may be asked for.
     pub prefetch_max: u32,
-    /// How many bytes may wait in one queue; its producers wait while there are more.
+    /// How many bytes may wait in all queues, for all topic subscribers and for all durable subscriptions together
+    /// (ActiveMQ's `memoryUsage`). While there are more, what would have to wait is not accepted; what goes straight to a
+    /// consumer is. For subscribers that count as stalled, and for durable subscriptions without a consumer, as much is
+    /// dropped as comes.
+    pub memory_max: u64,
+    /// How many bytes of one connection's messages may wait for room; further ones are refused. Applications' only: a
+    /// client's link is closed for it ([`RemoteConfig::parked_bytes_max`]), and peers hand over no more than their window.
+    ///
+    /// [`RemoteConfig::parked_bytes_max`]: crate::RemoteConfig::parked_bytes_max
+    pub parked_bytes_max: u64,
+    /// How many bytes may wait in one queue, if no policy says; its producers wait while there are more.
     pub queue_bytes_max: u64,
     /// How many message groups of one queue are remembered while there is no message of theirs: each goes on with the
     /// consumer that had it. Beyond that, the one without messages for longest is forgotten, and its next message goes to
     /// whoever's turn it is.
     pub groups_max: usize,
-    /// How many bytes may wait for one topic subscriber; publishers wait while there are more.
+    /// How many bytes may wait for one topic subscriber, if no policy says; publishers wait while there are more.
     pub topic_bytes_max: u64,
     /// The default prefetch of a durable subscription's consumer.
     pub durable_prefetch: u32,
     /// How many durable subscriptions there may be.
     pub durables_max: usize,
-    /// How many bytes may wait for one durable subscription. With a consumer, publishers wait while there are more, as
-    /// for any topic subscriber; without one, its oldest messages are dropped and counted.
+    /// How many bytes may wait for one durable subscription, if no policy says. With a consumer, publishers wait while there are more, as
+    /// for any topic subscriber; without one, messages are dropped and counted: the oldest, or by its policy the newest.
     pub durable_bytes_max: u64,
     /// How many bytes all topics together may remember for those who subscribe late; beyond it the topic that has
     /// something new to remember forgets its oldest.
     pub history_bytes_max: u64,
-    /// How long a topic subscriber may take nothing while publishers wait for it; after that its oldest messages
-    /// are dropped and counted instead, until it takes something again.
+    /// How long a topic subscriber may take nothing while publishers wait for it; after that they wait no more, and what
+    /// becomes of it is in its policy ([`SlowConsumers`](super::SlowConsumers)).
     pub stalled_after: Duration,
     /// The largest message, in bytes; no larger than half of what may wait for a link ([`LinkConfig::backlog_max`]).
     ///
@@ -76,8 +87,8 @@ pub struct BrokerConfig {
 
 impl Default for BrokerConfig {
     /// ActiveMQ's prefetch of 1000 for queues, 500 for who looks at one and 32767 for topics, and its virtual topics;
-    /// 10 000 destinations, 1000 connections with 1000 consumers and producers each, 8192 messages unaccepted; 64 MiB in a
-    /// queue and 1024 idle groups, 16 MiB for a subscriber, 1 s until one counts as stalled; 8 MiB a message; duplicates of
+    /// 10 000 destinations, 1000 connections with 1000 consumers and producers each, 8192 messages unaccepted and 256 MiB of
+    /// a connection's waiting for room; 1 GiB in all, 64 MiB in a queue and 1024 idle groups, 1 MiB for a subscriber, 1 s until one counts as stalled; 8 MiB a message; duplicates of
     /// 1024 producers. 100 transactions a connection, of 10 000 messages and 16 MiB each. 1000 durable subscriptions with a
     /// prefetch of 100 and 16 MiB each; 64 MiB remembered. Others' temporary destinations for a minute.
     fn default() -> Self {
@@ -91,6 +102,8 @@ impl Default for BrokerConfig {
             browser_prefetch: 500,
             topic_prefetch: 32_767,
             prefetch_max: 65_535,
+            memory_max: 1024 * 1024 * 1024,
+            parked_bytes_max: 256 * 1024 * 1024,
             queue_bytes_max: 64 * 1024 * 1024,
             groups_max: 1_024,
             topic_bytes_max: 1024 * 1024,
@@ -113,8 +126,20 @@ impl Default for BrokerConfig {
 }
 
 impl BrokerConfig {
-    /// How many deliveries a subscriber may have outstanding.
-    pub(super) fn prefetch(&self, subscription: &Subscription) -> Result<u32, Refusal> {
+    /// How much a consumer may be handed and have waiting for it.
+    pub(super) fn allowance(&self, subscription: &Subscription) -> Result<Allowance, Refusal> {
+        let prefetch = self.prefetch(subscription)?;
+        let when_slow = self.policies.resolve(&subscription.destination).slow_consumers;
+        Ok(Allowance { prefetch, bytes_max: self.bytes_max(subscription), when_slow })
+    }
+
+    /// How many bytes may wait for a topic's subscriber.
+    pub(super) fn bytes_max(&self, subscription: &Subscription) -> u64 {
+        let own = self.policies.resolve(&subscription.destination).bytes_max;
+        own.unwrap_or(if subscription.durable.is_some() { self.durable_bytes_max } else { self.topic_bytes_max })
+    }
+
+    fn prefetch(&self, subscription: &Subscription) -> Result<u32, Refusal> {
         let default = match subscription.destination.kind() {
             DestinationKind::Queue if subscription.browses => self.browser_prefetch,
             DestinationKind::Queue => self.queue_prefetch,

@@ -129,7 +129,7 @@ impl Broker {
         }
         let place = grave.and_then(|grave| {
             let place = self.registry.resolve(&grave, &self.subscriptions, &self.config).ok()?;
-            (!self.is_full(place)).then_some((place, grave))
+            (!self.is_queue_full(place)).then_some((place, grave))
         });
         let Some((place, grave)) = place else {
             tracing::debug!(%id, cause = cause.describe(), "a dead message is discarded");

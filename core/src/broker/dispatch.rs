@@ -30,8 +30,8 @@ impl Broker {
     /// Puts a message in its place: a new one, or one that goes back to where it was.
     pub(super) fn keep(&mut self, slot: Slot, entry: Entry) {
         let (place, is_mortal) = (entry.place, entry.expires_at().is_some());
-        let queue = self.queue(slot);
-        queue.keep(entry);
+        let queue = self.registry.queue(slot);
+        queue.keep(entry, &mut self.memory);
         if place < queue.reached {
             self.look_again(slot, place);
         }
@@ -84,7 +84,7 @@ impl Broker {
             from = place.next();
             let turn = self.turn(slot, entry);
             if let Some(index) = turn {
-                let entry = self.queue(slot).take(place).expect("just seen");
+                let entry = self.registry.queue(slot).take(place, &mut self.memory).expect("just seen");
                 self.hand_out(now, slot, index, entry, out);
             }
             if let Some(group) = group {
@@ -98,7 +98,7 @@ impl Broker {
     }
 
     /// The first place that may hold something for anybody with credit; none if nobody has any.
-    fn start(&self, slot: Slot) -> Option<Place> {
+    pub(super) fn start(&self, slot: Slot) -> Option<Place> {
         let destination = self.registry.get(slot);
         let consumers = destination.consumers.iter().filter(|consumer| destination.is_open_to(consumer.id));
         consumers.filter(|consumer| self.has_credit(consumer.id)).map(|consumer| consumer.cursor).min()
@@ -177,7 +177,7 @@ impl Broker {
         let found = next.map(|entry| entry.place);
         let reached = found.unwrap_or_else(|| self.queue(slot).end_of_waiting());
         self.move_cursor(slot, index, reached);
-        self.queue(slot).take(found?)
+        self.registry.queue(slot).take(found?, &mut self.memory)
     }
 
     /// Whose turn it is to take a message: the first with credit that may.
@@ -220,9 +220,6 @@ impl Broker {
     }
 
     pub(super) fn queue(&mut self, slot: Slot) -> &mut Queue {
-        match &mut self.registry.get_mut(slot).room {
-            Room::Queue(queue) => queue,
-            Room::Topic => unreachable!("queues' subscriptions hold queues' messages"),
-        }
+        self.registry.queue(slot)
     }
 }

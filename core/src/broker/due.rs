@@ -4,7 +4,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::registry::{Room, Slot};
+use super::registry::Slot;
 use super::subscription::SubscriptionId;
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
@@ -14,6 +14,8 @@ use crate::base::{Instant, Outbox};
 pub(super) enum Due {
     /// A temporary destination that nobody consumes from.
     Forsaken(Slot),
+    /// Among what waits for room at a destination.
+    Parked(Slot),
     /// At a queue.
     Queue(Slot),
     /// Among what waits for a topic's subscriber.
@@ -42,10 +44,11 @@ impl Broker {
     }
 
     fn do_due(&mut self, now: Instant, out: &mut Outbox<Output>) {
-        let (mut slots, mut forsaken) = (BTreeSet::new(), Vec::new());
+        let (mut slots, mut forsaken, mut parked) = (BTreeSet::new(), Vec::new(), Vec::new());
         for due in self.due.due(now).collect::<Vec<_>>() {
             match due {
                 Due::Forsaken(slot) => forsaken.push(slot),
+                Due::Parked(slot) => parked.push(slot),
                 Due::Queue(slot) => {
                     self.do_due_at(now, slot, out);
                     slots.insert(slot);
@@ -60,15 +63,17 @@ impl Broker {
         for slot in forsaken {
             self.forget(slot, out);
         }
+        self.unpark_all(now, out); // What has gone took room from others too.
+        for slot in parked {
+            self.refuse_parked(now, slot, out);
+        }
     }
 
     fn do_due_at(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
-        while let Some(entry) = self.queue(slot).pop_expired(now) {
+        while let Some(entry) = self.registry.queue(slot).pop_expired(now, &mut self.memory) {
             self.expire_queued(now, slot, &entry, out);
         }
-        while let Room::Queue(queue) = &mut self.registry.get_mut(slot).room
-            && let Some(entry) = queue.pop_delayed(now)
-        {
+        while let Some(entry) = self.registry.queue(slot).pop_delayed(now, &mut self.memory) {
             self.keep(slot, entry);
         }
         self.schedule(slot);
@@ -76,7 +81,9 @@ impl Broker {
 
     /// Ends what waits for a subscriber and is worth nothing any more.
     fn expire_pending(&mut self, now: Instant, id: SubscriptionId, out: &mut Outbox<Output>) {
-        while let Some(pending) = self.subscriptions.get_mut(id).and_then(|found| found.pending.pop_expired(now)) {
+        while let Some(subscription) = self.subscriptions.get_mut(id)
+            && let Some(pending) = subscription.pending.pop_expired(now, &mut self.memory)
+        {
             self.expire_waiting(now, &pending.message, out);
         }
         self.schedule_subscriber(id);

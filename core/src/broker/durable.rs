@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use core::num::Saturating;
 
 use super::dead_letter::Cause;
+use super::memory::Memory;
 use super::queue::unpin;
+use super::slow::SlowConsumers;
 use super::subscription::{Pending, Subscription, SubscriptionId};
 use super::{Broker, Gone, Limits, Output};
 use crate::base::{Instant, Outbox};
@@ -47,16 +49,22 @@ impl Archive {
     }
 
     /// Keeps a new message behind all others.
-    pub(super) fn keep(&mut self, pending: Pending) {
+    pub(super) fn keep(&mut self, pending: Pending, memory: &mut Memory) {
         self.born += 1;
-        self.insert(self.born, Kept { redeliveries: Saturating(0), pending });
+        self.insert(self.born, Kept { redeliveries: Saturating(0), pending }, memory);
     }
 
-    /// Drops the oldest of what waits until it is no more than may wait, but not the last; tells how many.
-    pub(super) fn trim(&mut self) -> u64 {
+    /// Drops the oldest of what waits, or the newest, until it is no more than may wait, but not the last; tells how many.
+    pub(super) fn trim(&mut self, when_slow: SlowConsumers, memory: &mut Memory) -> u64 {
         let mut dropped = 0;
-        while self.waiting_bytes > self.bytes_max && self.waiting.len() > 1 {
-            dropped += u64::from(self.pop().is_some());
+        while (self.waiting_bytes > self.bytes_max || memory.is_beyond()) && self.waiting.len() > 1 {
+            let taken = match when_slow {
+                SlowConsumers::DropNewest => self.waiting.pop_last(),
+                SlowConsumers::Disconnect | SlowConsumers::DropOldest => self.waiting.pop_first(),
+            };
+            let (_, kept) = taken.expect("more than one");
+            self.forget(&kept, memory);
+            dropped += 1;
         }
         dropped
     }
@@ -66,11 +74,6 @@ impl Archive {
         self.waiting.is_empty()
     }
 
-    /// True if as much waits as may.
-    pub(super) fn is_full(&self) -> bool {
-        self.waiting_bytes >= self.bytes_max
-    }
-
     /// How many messages are kept, handed out or not, and the bytes of those that wait.
     pub(super) fn held(&self) -> (u64, u64) {
         ((self.waiting.len() + self.handed_out.len()) as u64, self.waiting_bytes)
@@ -78,7 +81,7 @@ impl Archive {
 
     /// Takes an answer to deliveries: what is done with is forgotten, what is released takes its old place. Tells what
     /// is rejected.
-    pub(super) fn settle(&mut self, ack: Ack) -> Vec<Arc<Message>> {
+    pub(super) fn settle(&mut self, ack: Ack, memory: &mut Memory) -> Vec<Arc<Message>> {
         let answered: Vec<(u64, Kept)> = match ack.extent {
             AckExtent::Individual => self.handed_out.remove(&ack.tag).into_iter().collect(),
             AckExtent::UpTo => {
@@ -91,7 +94,7 @@ impl Archive {
             AckKind::Rejected => answered.into_iter().map(|(_, kept)| kept.pending.message).collect(),
             AckKind::Released => {
                 for (order, kept) in answered {
-                    self.insert(order, Kept { redeliveries: kept.redeliveries + Saturating(1), ..kept });
+                    self.insert(order, Kept { redeliveries: kept.redeliveries + Saturating(1), ..kept }, memory);
                 }
                 Vec::new()
             }
@@ -99,22 +102,30 @@ impl Archive {
     }
 
     /// Everything takes its old place. Deliveries up to `seen` may have been looked at.
-    fn take_back(&mut self, seen: Tag) {
+    fn take_back(&mut self, seen: Tag, memory: &mut Memory) {
         for (tag, (order, kept)) in core::mem::take(&mut self.handed_out) {
             let redeliveries = kept.redeliveries + Saturating(u32::from(tag <= seen));
-            self.insert(order, Kept { redeliveries, ..kept });
+            self.insert(order, Kept { redeliveries, ..kept }, memory);
         }
     }
 
-    fn insert(&mut self, order: u64, kept: Kept) {
-        self.waiting_bytes += kept.pending.message.size() as u64;
+    fn insert(&mut self, order: u64, kept: Kept, memory: &mut Memory) {
+        let size = kept.pending.message.size() as u64;
+        self.waiting_bytes += size;
+        memory.take(size);
         self.waiting.insert(order, kept);
     }
 
-    fn pop(&mut self) -> Option<(u64, Kept)> {
+    fn pop(&mut self, memory: &mut Memory) -> Option<(u64, Kept)> {
         let (order, kept) = self.waiting.pop_first()?;
-        self.waiting_bytes -= kept.pending.message.size() as u64;
+        self.forget(&kept, memory);
         Some((order, kept))
+    }
+
+    fn forget(&mut self, kept: &Kept, memory: &mut Memory) {
+        let size = kept.pending.message.size() as u64;
+        self.waiting_bytes -= size;
+        memory.free(size);
     }
 }
 
@@ -151,7 +162,7 @@ impl Broker {
         out: &mut Outbox<Output>,
     ) -> Option<Claim> {
         let durable = asked.durable.as_ref()?;
-        let begun = Box::new(Archive::new(asked.clone(), self.config.durable_bytes_max));
+        let begun = Box::new(Archive::new(asked.clone(), self.config.bytes_max(asked)));
         let Some(id) = self.durables.get(durable).copied() else {
             return Some(Claim { archive: begun, is_known: false });
         };
@@ -163,7 +174,8 @@ impl Broker {
         let mut old = self.forget_durable(durable, id);
         match old.archive.take() {
             Some(archive) if archive.asked.continues(asked) => Some(Claim { archive, is_known: true }),
-            _ => {
+            archive => {
+                self.memory.free(archive.map_or(0, |archive| archive.waiting_bytes));
                 self.unwant(&old.destination, out);
                 Some(Claim { archive: begun, is_known: false })
             }
@@ -175,19 +187,26 @@ impl Broker {
     pub(super) fn suspend(&mut self, id: SubscriptionId, seen: Tag) -> Option<Gone> {
         let subscription = self.subscriptions.get_mut(id)?;
         let archive = subscription.archive.as_mut()?;
-        archive.take_back(seen);
-        self.stats.dropped += archive.trim();
+        archive.take_back(seen, &mut self.memory);
+        self.stats.dropped += archive.trim(subscription.when_slow, &mut self.memory);
         let bytes = subscription.suspend();
         Some(Gone { bytes, slots: Vec::new(), pending: Vec::new(), unwanted: None })
     }
 
     /// Deletes a durable subscription that has no consumer, with all that is kept for it.
-    pub(super) fn remove_durable(&mut self, durable: &Durable, out: &mut Outbox<Output>) -> Result<(), Refusal> {
+    pub(super) fn remove_durable(
+        &mut self,
+        now: Instant,
+        durable: &Durable,
+        out: &mut Outbox<Output>,
+    ) -> Result<(), Refusal> {
         let id = *self.durables.get(durable).ok_or_else(|| Refusal::DurableUnknown(durable.clone()))?;
         if self.subscriptions.get(id).is_some_and(Subscription::is_active) {
             return Err(Refusal::DurableInUse(durable.clone()));
         }
         let old = self.forget_durable(durable, id);
+        self.memory.free(old.waiting().0);
+        self.unpark_all(now, out);
         self.unwant(&old.destination, out);
         Ok(())
     }
@@ -210,7 +229,7 @@ impl Broker {
         let mut pending = Pending { message: Arc::clone(message), arrived_at: now };
         unpin(&mut pending.message);
         let subscription = self.subscriptions.get_mut(id).expect("whoever is published to is subscribed");
-        self.stats.dropped += subscription.archive(now, pending);
+        self.stats.dropped += subscription.archive(now, pending, &mut self.memory);
         self.drain_archive(now, id, out);
     }
 
@@ -218,7 +237,8 @@ impl Broker {
     pub(super) fn drain_archive(&mut self, now: Instant, id: SubscriptionId, out: &mut Outbox<Output>) {
         while self.has_credit(id) {
             let subscription = self.subscriptions.get_mut(id).expect("whoever has credit is subscribed");
-            let Some((order, kept)) = subscription.archive.as_mut().and_then(|archive| archive.pop()) else {
+            let Some((order, kept)) = subscription.archive.as_mut().and_then(|archive| archive.pop(&mut self.memory))
+            else {
                 return;
             };
             if !subscription.fits(&kept.pending.message) {
@@ -238,7 +258,7 @@ impl Broker {
 
     /// How many messages are kept for durable subscriptions, and the bytes of those that wait.
     pub(super) fn kept(&self) -> (u64, u64) {
-        let held = self.subscriptions.iter().filter_map(|found| Some(found.archive.as_ref()?.held()));
+        let held = self.subscriptions.iter().filter_map(|(_, found)| Some(found.archive.as_ref()?.held()));
         held.fold((0, 0), |(count, bytes), (more, larger)| (count + more, bytes + larger))
     }
 

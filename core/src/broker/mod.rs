@@ -16,6 +16,7 @@ mod expiry;
 mod group;
 mod history;
 mod index;
+mod memory;
 mod outstanding;
 mod parking;
 mod place;
@@ -23,6 +24,8 @@ mod policy;
 mod queue;
 mod redelivery;
 mod registry;
+mod room;
+mod slow;
 mod stats;
 mod subscription;
 mod temporary;
@@ -40,6 +43,7 @@ use core::cmp::Reverse;
 use due::Due;
 use durable::Claim;
 use expiry::{age, is_over};
+use memory::Memory;
 use outstanding::Held;
 use queue::Entry;
 use registry::{Registry, Room, Slot};
@@ -52,6 +56,8 @@ pub use history::History;
 pub(crate) use parking::Taken;
 pub use policy::{DestinationPolicy, Policies, PolicyEntry};
 pub use redelivery::RedeliveryPolicy;
+pub use room::WhenFull;
+pub use slow::SlowConsumers;
 pub use stats::BrokerStats;
 pub(crate) use subscription::{Limits, Remote, Subscriber};
 pub use virtual_topic::VirtualTopics;
@@ -88,6 +94,24 @@ pub(crate) enum Output {
         /// The message.
         delivery: Delivery,
     },
+    /// The broker has ended a consumer.
+    Ended {
+        /// Whose consumer it was.
+        to: Origin,
+        /// The consumer.
+        consumer: ConsumerId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A message that had to wait is not taken: there was no room for too long.
+    Refused {
+        /// Who sent it.
+        to: Origin,
+        /// What they call it.
+        ticket: Ticket,
+        /// Why.
+        refusal: Refusal,
+    },
     /// Somebody here wants messages of a destination that nobody wanted before.
     Wanted(Demand),
     /// Nobody here wants messages of a destination any more.
@@ -106,6 +130,7 @@ pub(crate) struct Broker {
     audit: Audit<(ProducerId, Slot)>, // One message may be at several destinations.
     wanted: BTreeMap<Demand, usize>,
     congested: BTreeSet<Slot>, // Destinations with parked messages.
+    memory: Memory,            // What waits.
     remembered_bytes: u64,     // Of all topics.
     due: Deadlines<Due>,
     buried: Audit<ProducerId>, // Topics' messages that are dead letters.
@@ -118,6 +143,7 @@ struct Connection {
     limits: Limits,
     consumers: BTreeMap<ConsumerId, SubscriptionId>,
     outstanding_bytes: u64,
+    parked_bytes: u64,
 }
 
 /// What a consumer leaves.
@@ -137,6 +163,7 @@ impl Broker {
             audit: Audit::new(config.audit_producers_max),
             due: Deadlines::new(),
             buried: Audit::new(config.audit_producers_max),
+            memory: Memory::new(config.memory_max),
             config,
             connections: BTreeMap::new(),
             registry: Registry::default(),
@@ -160,7 +187,8 @@ impl Broker {
             | Origin::Remote(LinkId(number))) = origin;
             return Err(Refusal::AlreadyExists { what: What::Connection, number });
         }
-        self.connections.insert(origin, Connection { limits, consumers: BTreeMap::new(), outstanding_bytes: 0 });
+        self.connections
+            .insert(origin, Connection { limits, consumers: BTreeMap::new(), outstanding_bytes: 0, parked_bytes: 0 });
         Ok(())
     }
 
@@ -179,6 +207,7 @@ impl Broker {
         self.unpark_all(now, out);
         if let Origin::Application(connection) = origin {
             self.end_temporaries(connection, out);
+            self.unpark_all(now, out); // What has gone took room from others too.
         }
         for demand in gone.into_iter().filter_map(|gone| gone.unwanted) {
             out.push(Output::Unwanted(demand));
@@ -203,10 +232,10 @@ impl Broker {
             return Err(Refusal::LimitReached { what: What::Consumer, max: self.config.consumers_max as u64 });
         }
         self.check_owner(origin, &subscriber)?;
-        let prefetch = self.config.prefetch(&subscriber.subscription)?;
+        let allowance = self.config.allowance(&subscriber.subscription)?;
         subscriber.subscription.check_kind()?;
         if subscriber.subscription.browses {
-            return self.browse(now, origin, consumer, subscriber, prefetch, out);
+            return self.browse(now, origin, consumer, subscriber, allowance, out);
         }
         let limits = connection.limits.clone();
         self.check_durable(origin, &limits, &subscriber.subscription)?;
@@ -219,7 +248,7 @@ impl Broker {
         let durable = subscriber.subscription.durable.clone();
         let claim = self.claim(now, &subscriber.subscription, out);
         let is_known = claim.as_ref().is_some_and(|claim| claim.is_known);
-        let id = self.subscriptions.insert(now, origin, consumer, subscriber, prefetch, &limits);
+        let id = self.subscriptions.insert(now, origin, consumer, subscriber, allowance, &limits);
         self.connections.get_mut(&origin).expect("just found").consumers.insert(consumer, id);
         let slots = self.registry.join(id, &self.subscriptions);
         if let (Some(durable), Some(Claim { archive, .. })) = (durable, claim) {
@@ -228,6 +257,7 @@ impl Broker {
             self.drain_archive(now, id, out);
         }
         if is_known {
+            self.unpark_all(now, out); // What was handed out has made room.
             return Ok(()); // What it wants was wanted all the while.
         }
         if is_retroactive {
@@ -330,8 +360,9 @@ impl Broker {
         }
         let mut pending = Vec::new();
         if subscription.is_bridge() {
-            pending.extend(core::iter::from_fn(|| subscription.pop_pending()));
+            pending.extend(core::iter::from_fn(|| subscription.pop_pending(&mut self.memory)));
         }
+        self.memory.free(subscription.pending.bytes());
         let demand = Demand { destination: subscription.destination, path: subscription.path };
         let is_last = self.release_demand(&demand);
         Gone { bytes, slots, pending, unwanted: is_last.then_some(demand) }
@@ -351,35 +382,12 @@ impl Broker {
     /// Does what is due, and gives up on topic subscribers that have taken nothing for too long.
     pub(crate) fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Output>) {
         self.catch_up(now, out);
-        if self.congested.is_empty() {
-            return;
-        }
-        let stalled_after = self.config.stalled_after;
-        let bytes_max = self.config.topic_bytes_max;
-        loop {
-            let mut any = false;
-            for subscription in self.subscriptions.iter_mut() {
-                any |= subscription.stall(now, stalled_after, bytes_max);
-            }
-            if !any {
-                return;
-            }
-            Situation::SubscriberStalled.met();
-            // What is let go fills others, which may have taken nothing for as long. Each round gives up on one.
-            self.unpark_all(now, out);
-        }
+        self.give_up_on_slow(now, out);
     }
 
     /// When there is something to do next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let due_at = self.due.first();
-        if self.congested.is_empty() {
-            return due_at;
-        }
-        let bytes_max = self.config.topic_bytes_max;
-        let stalls =
-            self.subscriptions.iter().filter_map(|found| found.stalls_at(self.config.stalled_after, bytes_max));
-        stalls.chain(due_at).min()
+        [self.due.first(), self.slow_at()].into_iter().flatten().min()
     }
 
     /// Everything that is wanted here, to be told to a new peer.

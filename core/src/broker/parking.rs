@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::expiry::age;
-use super::registry::{Consumer, Room, Slot};
+use super::registry::Slot;
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox, Situation};
 use crate::model::{Message, Origin, Refusal, Ticket};
@@ -24,7 +24,7 @@ pub(super) struct Parked {
     pub(super) from: Origin,
     ticket: Ticket,
     redeliveries: u32,
-    arrived_at: Instant,
+    pub(super) arrived_at: Instant,
     message: Arc<Message>,
 }
 
@@ -32,6 +32,20 @@ impl Parked {
     /// What its sender is told once it is taken.
     pub(super) fn into_accepted(self) -> Output {
         Output::Accepted { to: self.from, ticket: self.ticket }
+    }
+
+    /// What its sender is told if it is not.
+    pub(super) fn into_refused(self, refusal: Refusal) -> Output {
+        Output::Refused { to: self.from, ticket: self.ticket, refusal }
+    }
+
+    /// True if its sender can be told that it is not taken.
+    pub(super) fn is_refusable(&self) -> bool {
+        !matches!(self.from, Origin::Bridge(_))
+    }
+
+    fn size(&self) -> u64 {
+        self.message.size() as u64
     }
 }
 
@@ -59,11 +73,13 @@ impl Broker {
             slot => slot?,
         };
         if self.is_congested(slot) {
-            Situation::Parked.met();
-            self.stats.parked += 1;
-            self.congested.insert(slot);
+            self.check_wait(slot, from)?;
             let parked = Parked { from, ticket, redeliveries, arrived_at: now, message };
+            self.enter_parking(&parked)?;
+            Situation::Parked.met();
+            self.congested.insert(slot);
             self.registry.get_mut(slot).parked.push_back(parked);
+            self.schedule_parked(slot);
             return Ok(Taken::Parked);
         }
         self.accept(now, slot, from, redeliveries, message, out);
@@ -80,8 +96,8 @@ impl Broker {
                 found.from == origin && found.ticket.stream == stream && found.ticket.number <= taken
             });
             parked.extend(others);
-            self.stats.parked -= mine.len() as u64;
             for parked in mine {
+                self.leave_parking(&parked);
                 Situation::ParkedForced.met();
                 self.accept_parked(now, slot, parked, out);
             }
@@ -103,26 +119,12 @@ impl Broker {
         !destination.parked.is_empty() || self.is_full(slot)
     }
 
-    pub(super) fn is_full(&self, slot: Slot) -> bool {
-        let destination = self.registry.get(slot);
-        match &destination.room {
-            Room::Queue(queue) => queue.bytes() >= self.config.queue_bytes_max,
-            Room::Topic => {
-                let is_full = |consumer: &Consumer| {
-                    let found = self.subscriptions.get(consumer.id);
-                    found.is_some_and(|found| found.is_full(self.config.topic_bytes_max))
-                };
-                destination.consumers.iter().any(is_full) || destination.queues.iter().any(|queue| self.is_full(*queue))
-            }
-        }
-    }
-
     /// Takes parked messages as far as there is room again.
     pub(super) fn unpark(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
         while !self.registry.get(slot).parked.is_empty() && !self.is_full(slot) {
             let parked = self.registry.get_mut(slot).parked.pop_front().expect("not empty");
             Situation::Unparked.met();
-            self.stats.parked -= 1;
+            self.leave_parking(&parked);
             self.accept_parked(now, slot, parked, out);
         }
         if self.registry.get(slot).parked.is_empty() {
@@ -137,14 +139,36 @@ impl Broker {
     }
 
     pub(super) fn forget_parked(&mut self, is_gone: impl Fn(&Parked) -> bool) {
-        for slot in &self.congested {
-            let parked = &mut self.registry.get_mut(*slot).parked;
-            let before = parked.len();
-            parked.retain(|parked| !is_gone(parked));
-            if parked.len() < before {
+        for slot in self.congested.iter().copied().collect::<Vec<_>>() {
+            let parked = core::mem::take(&mut self.registry.get_mut(slot).parked);
+            let (gone, left) = parked.into_iter().partition::<Vec<_>, _>(&is_gone);
+            self.registry.get_mut(slot).parked = left.into();
+            for parked in gone {
                 Situation::ParkedForgotten.met();
+                self.leave_parking(&parked);
             }
-            self.stats.parked -= (before - parked.len()) as u64;
+        }
+    }
+
+    /// Counts a message that waits for room, if its connection may have it wait.
+    fn enter_parking(&mut self, parked: &Parked) -> Result<(), Refusal> {
+        let max = self.config.parked_bytes_max;
+        if let Some(connection) = self.connections.get_mut(&parked.from) {
+            let bytes = connection.parked_bytes;
+            if matches!(parked.from, Origin::Application(_)) && bytes > 0 && bytes + parked.size() > max {
+                return Err(Refusal::ParkedFull { bytes, max });
+            }
+            connection.parked_bytes += parked.size();
+        }
+        self.stats.parked += 1;
+        Ok(())
+    }
+
+    /// A message waits for room no more.
+    pub(super) fn leave_parking(&mut self, parked: &Parked) {
+        self.stats.parked -= 1;
+        if let Some(connection) = self.connections.get_mut(&parked.from) {
+            connection.parked_bytes -= parked.size();
         }
     }
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::dead_letter::DeadLetterPolicy;
 use super::history::History;
 use super::redelivery::RedeliveryPolicy;
+use super::room::WhenFull;
+use super::slow::SlowConsumers;
 use crate::model::Destination;
 
 /// How one destination is treated (ActiveMQ's `policyEntry`). A destination gets its policy when it is created and
@@ -19,6 +21,13 @@ pub struct DestinationPolicy {
     pub dead_letters: DeadLetterPolicy,
     /// What a topic remembers for those who subscribe late.
     pub history: History,
+    /// How many bytes may wait here (ActiveMQ's `memoryLimit`): in the queue, or for each of the topic's subscribers. The
+    /// broker's own limits if `None`.
+    pub bytes_max: Option<u64>,
+    /// What becomes of a message that there is no room for.
+    pub when_full: WhenFull,
+    /// What becomes of the topic's consumers that are slow.
+    pub slow_consumers: SlowConsumers,
 }
 
 /// Which policy holds for which destination (ActiveMQ's `policyMap`).

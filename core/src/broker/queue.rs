@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::delayed::Delayed;
 use super::group::{GroupSlot, Groups};
+use super::memory::Memory;
 use super::place::Place;
 use crate::base::Instant;
 use crate::model::Message;
@@ -93,54 +94,56 @@ impl Queue {
     }
 
     /// Takes a message that waits and whose time is up.
-    pub(super) fn pop_expired(&mut self, now: Instant) -> Option<Entry> {
+    pub(super) fn pop_expired(&mut self, now: Instant, memory: &mut Memory) -> Option<Entry> {
         let (_, place) = *self.expiring.first().filter(|(at, _)| *at <= now)?;
         if self.waiting.contains(&place) {
-            return self.take(place);
+            return self.take(place, memory);
         }
         let entry = self.delayed.take(place).expect("what expires waits");
-        Some(self.forget(entry))
+        Some(self.forget(entry, memory))
     }
 
     /// Takes a message that has waited long enough since it was given back.
-    pub(super) fn pop_delayed(&mut self, now: Instant) -> Option<Entry> {
+    pub(super) fn pop_delayed(&mut self, now: Instant, memory: &mut Memory) -> Option<Entry> {
         let entry = self.delayed.pop(now)?;
-        Some(self.forget(entry))
+        Some(self.forget(entry, memory))
     }
 
     /// Keeps a message that was given back until it is handed out again.
-    pub(super) fn delay(&mut self, until: Instant, entry: Entry, keeps_order: bool) {
-        self.note(&entry);
+    pub(super) fn delay(&mut self, until: Instant, entry: Entry, keeps_order: bool, memory: &mut Memory) {
+        self.note(&entry, memory);
         self.delayed.insert(until, entry, keeps_order);
     }
 
     /// Takes everything that waits, delayed or not.
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Entry> + use<> {
-        self.bytes = 0;
+    pub(super) fn take_all(&mut self, memory: &mut Memory) -> impl Iterator<Item = Entry> + use<> {
+        memory.free(core::mem::take(&mut self.bytes));
         self.expiring.clear();
         core::mem::take(&mut self.waiting).into_iter().chain(core::mem::take(&mut self.delayed).into_entries())
     }
 
-    pub(super) fn keep(&mut self, mut entry: Entry) {
+    pub(super) fn keep(&mut self, mut entry: Entry, memory: &mut Memory) {
         unpin(&mut entry.message);
-        self.note(&entry);
+        self.note(&entry, memory);
         self.waiting.insert(entry);
     }
 
-    pub(super) fn take(&mut self, place: Place) -> Option<Entry> {
+    pub(super) fn take(&mut self, place: Place, memory: &mut Memory) -> Option<Entry> {
         let entry = self.waiting.take(&place)?;
-        Some(self.forget(entry))
+        Some(self.forget(entry, memory))
     }
 
-    fn note(&mut self, entry: &Entry) {
+    fn note(&mut self, entry: &Entry, memory: &mut Memory) {
         self.bytes += entry.size();
+        memory.take(entry.size());
         if let Some(at) = entry.expires_at() {
             self.expiring.insert((at, entry.place));
         }
     }
 
-    fn forget(&mut self, entry: Entry) -> Entry {
+    fn forget(&mut self, entry: Entry, memory: &mut Memory) -> Entry {
         self.bytes -= entry.size();
+        memory.free(entry.size());
         if let Some(at) = entry.expires_at() {
             self.expiring.remove(&(at, entry.place));
         }

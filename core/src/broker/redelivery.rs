@@ -77,7 +77,7 @@ impl Broker {
         if wait.is_zero() {
             return self.keep(slot, entry);
         }
-        self.queue(slot).delay(now + wait, entry, keeps_order);
+        self.registry.queue(slot).delay(now + wait, entry, keeps_order, &mut self.memory);
         self.schedule(slot);
     }
 }

@@ -122,6 +122,15 @@ impl Registry {
         self.entries.get_mut(slot).expect("whatever names a slot is removed with it")
     }
 
+    /// A queue.
+    #[inline]
+    pub(super) fn queue(&mut self, slot: Slot) -> &mut Queue {
+        match &mut self.get_mut(slot).room {
+            Room::Queue(queue) => queue,
+            Room::Topic => unreachable!("queues' subscriptions hold queues' messages"),
+        }
+    }
+
     /// Removes a destination that has no consumers, so that nothing of it is outstanding either.
     pub(super) fn remove(&mut self, slot: Slot) -> Entry {
         let entry = self.entries.remove(slot).expect("whatever names a slot is removed with it");

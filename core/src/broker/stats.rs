@@ -35,6 +35,8 @@ pub struct BrokerStats {
     pub dead_lettered: u64,
     /// Dead messages that were not kept, by their destination's policy or because there was no room.
     pub discarded: u64,
+    /// Topics' consumers that the broker ended because they were slow.
+    pub ended_slow: u64,
     /// Messages of temporary queues that were dropped because the queue's connection had ended, or was not heard of.
     pub orphaned: u64,
     /// Queues' messages that an administrator removed.
@@ -57,6 +59,11 @@ pub struct BrokerStats {
     pub kept: u64,
     /// Bytes of those that are not handed out.
     pub kept_bytes: u64,
+    /// Bytes that wait now for topics' subscribers that are not durable, counted for each of them.
+    pub pending_bytes: u64,
+    /// Bytes of all messages that wait now: in queues, for topics' subscribers and for durable subscriptions; the sum of
+    /// `queued_bytes`, `pending_bytes` and `kept_bytes`.
+    pub waiting_bytes: u64,
     /// Bytes that topics remember now for those who subscribe late.
     pub remembered_bytes: u64,
 }
@@ -75,7 +82,9 @@ impl Broker {
         stats.remembered_bytes = self.remembered_bytes;
         stats.durables = self.durables.len() as u64;
         (stats.kept, stats.kept_bytes) = self.kept();
-        for subscription in self.subscriptions.iter() {
+        stats.waiting_bytes = self.memory.bytes();
+        for (_, subscription) in self.subscriptions.iter() {
+            stats.pending_bytes += subscription.pending.bytes();
             stats.outstanding += subscription.outstanding.count() as u64;
             stats.outstanding_queued += subscription.outstanding.held() as u64;
         }

@@ -8,7 +8,9 @@ use core::time::Duration;
 use super::backlog::Backlog;
 use super::browse::Browse;
 use super::durable::Archive;
+use super::memory::Memory;
 use super::outstanding::Outstanding;
+use super::slow::SlowConsumers;
 use crate::base::{Arena, Instant, Key, Situation};
 use crate::model::{self, BrokerId, ConsumerId, ConsumerPriority, Destination, Message, Origin, Path};
 
@@ -41,6 +43,14 @@ pub(crate) struct Remote {
     pub broker: BrokerId,
     /// How many brokers a message may have crossed to be handed over.
     pub hops_max: u32,
+}
+
+/// How much a consumer may be handed and have waiting for it, and what becomes of it if it takes nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    pub(super) prefetch: u32,
+    pub(super) bytes_max: u64,
+    pub(super) when_slow: SlowConsumers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +90,8 @@ pub(super) struct Subscription {
     message_max: Option<u64>,
     remote: Option<Remote>,
     pub(super) pending: Backlog, // Topics only: what waits for credit.
+    bytes_max: u64,              // As much of it as may.
+    pub(super) when_slow: SlowConsumers,
     progressed_at: Instant,
     is_stalled: bool,
 }
@@ -160,55 +172,77 @@ impl Subscription {
         self.pending.is_empty()
     }
 
-    /// True if publishers have to wait for this subscriber.
-    pub(super) fn is_full(&self, bytes_max: u64) -> bool {
-        let is_full = self.archive.as_ref().map_or(self.pending.bytes() >= bytes_max, |archive| archive.is_full());
-        is_full && !self.is_stalled
+    /// How many bytes wait for credit, and how many may.
+    pub(super) fn waiting(&self) -> (u64, u64) {
+        (self.archive.as_ref().map_or(self.pending.bytes(), |archive| archive.held().1), self.bytes_max)
+    }
+
+    /// True if as much waits for it as may.
+    pub(super) fn is_full(&self) -> bool {
+        let (bytes, bytes_max) = self.waiting();
+        bytes >= bytes_max
+    }
+
+    /// True if publishers have to wait for this subscriber: it is full, or the broker is and something waits for it.
+    #[inline]
+    pub(super) fn holds_up(&self, memory: &Memory) -> bool {
+        !self.is_stalled && (self.is_full() || (memory.is_full() && self.waiting().0 > 0))
     }
 
     /// When this subscriber counts as stalled, if publishers wait for it.
-    pub(super) fn stalls_at(&self, after: Duration, bytes_max: u64) -> Option<Instant> {
-        self.is_full(bytes_max).then(|| self.progressed_at + after)
+    pub(super) fn stalls_at(&self, after: Duration, memory: &Memory) -> Option<Instant> {
+        self.holds_up(memory).then(|| self.progressed_at + after)
     }
 
-    /// Counts as stalled from now on if it is time; true if so.
-    pub(super) fn stall(&mut self, now: Instant, after: Duration, bytes_max: u64) -> bool {
-        let is_due = self.stalls_at(after, bytes_max).is_some_and(|at| at <= now);
-        self.is_stalled |= is_due;
-        is_due
+    /// Counts as stalled from now on.
+    pub(super) fn stall(&mut self) {
+        self.is_stalled = true;
     }
 
-    /// Keeps a topic's message until there is credit, and gives back the oldest beyond the limit, which are dropped.
-    pub(super) fn pend(&mut self, now: Instant, pending: Pending, bytes_max: u64) -> Vec<Pending> {
+    /// What becomes of it when it is stalled.
+    pub(super) fn when_slow(&self) -> SlowConsumers {
+        match self.when_slow {
+            SlowConsumers::Disconnect if self.is_bridge() => SlowConsumers::DropOldest,
+            when_slow => when_slow,
+        }
+    }
+
+    /// Keeps a topic's message until there is credit, and gives back those that are dropped for lack of room.
+    pub(super) fn pend(&mut self, now: Instant, pending: Pending, memory: &mut Memory) -> Vec<Pending> {
         if self.pending.is_empty() {
             self.progressed_at = now; // It had taken everything until now.
         }
         let size = pending.message.size() as u64;
         let mut dropped = Vec::new();
-        while self.is_stalled
-            && self.pending.bytes() + size > bytes_max
-            && let Some(oldest) = self.pending.pop()
-        {
+        while self.is_stalled && (self.pending.bytes() + size > self.bytes_max || memory.is_full()) {
+            if self.when_slow() == SlowConsumers::DropNewest && !self.pending.is_empty() {
+                Situation::SubscriberDropped.met();
+                dropped.push(pending);
+                return dropped;
+            }
+            let Some(oldest) = self.pending.pop(memory) else {
+                break;
+            };
             Situation::SubscriberDropped.met();
             dropped.push(oldest);
         }
-        self.pending.push(pending);
+        self.pending.push(pending, memory);
         dropped
     }
 
-    /// Keeps a durable subscription's message, dropping the oldest beyond its limit if nobody takes any; tells how many.
-    pub(super) fn archive(&mut self, now: Instant, pending: Pending) -> u64 {
+    /// Keeps a durable subscription's message, dropping what is beyond its limit if nobody takes any; tells how many.
+    pub(super) fn archive(&mut self, now: Instant, pending: Pending, memory: &mut Memory) -> u64 {
         let archive = self.archive.as_mut().expect("only durable subscriptions keep anything");
         if archive.is_drained() {
             self.progressed_at = now; // Its consumer had taken everything until now.
         }
-        archive.keep(pending);
-        if self.is_stalled { archive.trim() } else { 0 }
+        archive.keep(pending, memory);
+        if self.is_stalled { archive.trim(self.when_slow, memory) } else { 0 }
     }
 
     /// The next of what waits for credit.
-    pub(super) fn pop_pending(&mut self) -> Option<Pending> {
-        self.pending.pop()
+    pub(super) fn pop_pending(&mut self, memory: &mut Memory) -> Option<Pending> {
+        self.pending.pop(memory)
     }
 }
 
@@ -225,9 +259,10 @@ impl Subscriptions {
         origin: Origin,
         consumer: ConsumerId,
         subscriber: Subscriber,
-        prefetch: u32,
+        allowance: Allowance,
         limits: &Limits,
     ) -> SubscriptionId {
+        let Allowance { prefetch, bytes_max, when_slow } = allowance;
         self.arena.insert(Subscription {
             origin,
             consumer,
@@ -244,6 +279,8 @@ impl Subscriptions {
             message_max: limits.message_max,
             remote: limits.remote.clone(),
             pending: Backlog::default(),
+            bytes_max,
+            when_slow,
             progressed_at: now,
             is_stalled: false,
         })
@@ -263,11 +300,7 @@ impl Subscriptions {
         self.arena.get_mut(id)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Subscription> {
-        self.arena.iter().map(|(_, subscription)| subscription)
-    }
-
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Subscription> {
-        self.arena.iter_mut().map(|(_, subscription)| subscription)
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SubscriptionId, &Subscription)> {
+        self.arena.iter()
     }
 }

@@ -79,15 +79,16 @@ impl Broker {
         let entry = self.registry.remove(slot);
         self.forget_past(&entry);
         self.congested.remove(&slot);
-        for due in [Due::Forsaken(slot), Due::Queue(slot)] {
+        for due in [Due::Forsaken(slot), Due::Parked(slot), Due::Queue(slot)] {
             self.due.set(due, None);
         }
         for parked in entry.parked {
-            self.stats.parked -= 1;
+            self.leave_parking(&parked);
             self.let_go_late(&entry.name);
             out.push(parked.into_accepted());
         }
         if let Room::Queue(queue) = &entry.room {
+            self.memory.free(queue.bytes());
             self.stats.orphaned += (queue.len() + queue.delayed()) as u64;
         }
     }

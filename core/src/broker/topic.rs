@@ -72,7 +72,7 @@ impl Broker {
             let mut kept = Pending { message: Arc::clone(message), arrived_at: now };
             unpin(&mut kept.message);
             let is_mortal = kept.expires_at().is_some();
-            let dropped = subscription.pend(now, kept, self.config.topic_bytes_max);
+            let dropped = subscription.pend(now, kept, &mut self.memory);
             self.drop_copies(dropped.iter().map(|copy| &*copy.message));
             if is_mortal {
                 self.schedule_subscriber(id);
@@ -96,7 +96,7 @@ impl Broker {
                 && let Some(subscription) = self.subscriptions.get_mut(heir)
             {
                 Situation::PendingInherited.met();
-                let dropped = subscription.pend(now, kept, self.config.topic_bytes_max);
+                let dropped = subscription.pend(now, kept, &mut self.memory);
                 self.drop_copies(dropped.iter().map(|copy| &*copy.message));
                 self.schedule_subscriber(heir);
                 self.drain_pending(now, heir, out);
@@ -121,7 +121,7 @@ impl Broker {
         }
         while self.has_credit(id) {
             let subscription = self.subscriptions.get_mut(id).expect("whoever has credit is subscribed");
-            let Some(pending) = subscription.pop_pending() else {
+            let Some(pending) = subscription.pop_pending(&mut self.memory) else {
                 return;
             };
             if pending.expires_at().is_some() {

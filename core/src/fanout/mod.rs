@@ -83,6 +83,15 @@ pub(crate) enum Output {
         /// Why.
         reason: CloseReason,
     },
+    /// A target has ended a consumer, and so it has ended everywhere.
+    ConsumerEnded {
+        /// Whose consumer it was.
+        connection: ConnectionId,
+        /// The consumer.
+        consumer: ConsumerId,
+        /// Why.
+        refusal: Refusal,
+    },
     /// A message for a consumer.
     Deliver {
         /// Whose consumer it is.
@@ -407,6 +416,10 @@ impl Fanout {
             Frame::Refused { stream, tag, refusal } => self.hear_refused(link, stream, tag, refusal, out),
             Frame::Browsed { number } => {
                 self.hear_browsed(link, number, out);
+                Ok(())
+            }
+            Frame::ConsumerEnded { number, refusal } => {
+                self.hear_ended(number, refusal, out);
                 Ok(())
             }
             Frame::Subscribed { number, result } => {

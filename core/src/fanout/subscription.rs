@@ -108,6 +108,20 @@ impl Fanout {
         }
     }
 
+    /// A target has ended a consumer, because its application takes too little: it ends on the others too.
+    pub(super) fn hear_ended(&mut self, number: u32, refusal: Refusal, out: &mut Outbox<Output>) {
+        let Some(consumer) = self.consumers.numbered(number) else {
+            return; // It was closed meanwhile.
+        };
+        let found = self.consumers.get_mut(consumer).expect("a number has a consumer");
+        let (connection, is_open) = (found.connection, found.opening.is_none());
+        let removed = self.consumers.remove(consumer, Tag::MAX).expect("just found");
+        self.end_consumer(removed, refusal.clone(), out);
+        if is_open {
+            out.push(Output::ConsumerEnded { connection, consumer, refusal });
+        }
+    }
+
     /// A target has shown a consumer everything.
     pub(super) fn hear_browsed(&mut self, link: LinkId, number: u32, out: &mut Outbox<Output>) {
         let Some(id) = self.consumers.numbered(number) else {

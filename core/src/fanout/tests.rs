@@ -558,6 +558,26 @@ fn whoever_looks_is_shown_what_each_target_has_until_the_last_has_no_more() {
 }
 
 #[test]
+fn a_consumer_that_one_target_ends_ends_on_all_of_them() {
+    let mut rig = Rig::with_targets(1, 2);
+    consumer(&mut rig, "topic://t");
+    forward(&mut rig, 2, delivery(1, 40));
+    rig.outcomes.clear();
+    let refusal = Refusal::TooSlow { bytes: 2, max: 1, after: Duration::from_secs(1) };
+    for _ in 0..2 {
+        rig.hear(1, Frame::ConsumerEnded { number: 1, refusal: refusal.clone() });
+    }
+    let unsubscribe = |link, seen| Output::Say { link: LinkId(link), frame: Frame::Unsubscribe { number: 1, seen } };
+    let ended = Output::ConsumerEnded { connection: CONNECTION, consumer: ConsumerId(8), refusal };
+    assert_eq!(rig.outcomes.drain(..).collect::<Vec<_>>(), [unsubscribe(1, 0), unsubscribe(2, 1), ended]);
+    forward(&mut rig, 2, delivery(2, 41));
+    assert_eq!(rig.outcomes.drain(..).count(), 0, "what comes late is nobody's");
+    rig.up(3);
+    let asked = |said: &Output| matches!(said, Output::Say { frame: Frame::Subscribe { .. }, .. });
+    assert!(!rig.outcomes.iter().any(asked), "nor is it on targets that come later");
+}
+
+#[test]
 fn what_was_shown_was_not_taken() {
     use crate::model::{AckExtent::UpTo, AckKind::Accepted};
     let mut rig = Rig::with_targets(1, 1);

@@ -214,6 +214,45 @@ pub enum Refusal {
     /// A topic, or a pattern of topics, where only a queue will do.
     #[error("{0} is no queue; expected queue://NAME: only queues keep messages that wait for consumers")]
     NotAQueue(Destination),
+    /// A message that its destination has no room for, and that may not wait for some, or has for long enough.
+    #[error("no room at {destination}: {bytes} bytes wait there, and the limit is {max}")]
+    DestinationFull {
+        /// The destination.
+        destination: Destination,
+        /// How many bytes wait, in the queue or for the topic's subscriber that has too many.
+        bytes: u64,
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// A message that the broker has no room for, and that may not wait for some, or has for long enough.
+    #[error("no room in the broker: {bytes} bytes wait there, and the limit is {max}")]
+    BrokerFull {
+        /// How many bytes wait.
+        bytes: u64,
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// A message that would have to wait for room with more others of its connection than may.
+    #[error("{bytes} bytes of the connection's messages wait for room already, and the limit is {max}")]
+    ParkedFull {
+        /// How many bytes wait.
+        bytes: u64,
+        /// The limit in bytes.
+        max: u64,
+    },
+    /// A consumer that publishers have waited for too long.
+    #[error(
+        "the consumer is too slow: it took nothing for {} ms while {bytes} bytes waited for it, of which the limit is {max}",
+        .after.as_millis()
+    )]
+    TooSlow {
+        /// How many bytes waited for it.
+        bytes: u64,
+        /// How many may.
+        max: u64,
+        /// How long it took nothing.
+        after: Duration,
+    },
 }
 
 /// What one of several brokers said to what was asked of all of them.

@@ -60,6 +60,13 @@ pub enum Event {
         /// The address at the link's other end.
         remote: SocketAddr,
     },
+    /// The broker has ended a consumer; what it had not acknowledged is dealt with as when the application closes it.
+    ConsumerEnded {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// Why.
+        refusal: Refusal,
+    },
     /// Messages for a consumer, in order.
     Delivered {
         /// The consumer.

@@ -61,13 +61,17 @@ fn wire_format() -> impl Strategy<Value = WireFormat> {
 }
 
 fn broker() -> impl Strategy<Value = BrokerOptions> {
-    (any::<Option<bool>>(), of(1_u16..), of(1_u16..), of(65_536_u64..=1 << 40), any::<Option<bool>>()).prop_map(
-        |(persistent, queue_prefetch, topic_prefetch, memory_limit, check_for_duplicates)| BrokerOptions {
-            persistent,
-            queue_prefetch,
-            topic_prefetch,
-            memory_limit,
-            check_for_duplicates,
+    let bytes = || of(65_536_u64..=1 << 40);
+    (any::<Option<bool>>(), of(1_u16..), of(1_u16..), bytes(), bytes(), any::<Option<bool>>()).prop_map(
+        |(persistent, queue_prefetch, topic_prefetch, memory_limit, memory_usage, check_for_duplicates)| {
+            BrokerOptions {
+                persistent,
+                queue_prefetch,
+                topic_prefetch,
+                memory_limit,
+                memory_usage,
+                check_for_duplicates,
+            }
         },
     )
 }

@@ -41,7 +41,7 @@ pub struct Peer {
     /// The broker's name, likewise; the node makes one up if `None`.
     pub name: Option<String>,
     /// What the broker is like (`persistent`, `queuePrefetch`, `topicPrefetch`, `memoryLimit`,
-    /// `checkForDuplicates`).
+    /// `memoryUsage`, `checkForDuplicates`).
     pub broker: BrokerOptions,
     /// How the others are found (`discovery.*`); nothing of it is given if a connector is a `multicast:` one.
     pub discovery: Discovery,
@@ -274,6 +274,7 @@ const SPECS: &[OptionSpec] = &[
     BrokerOptions::queue_prefetch("queuePrefetch"),
     BrokerOptions::topic_prefetch("topicPrefetch"),
     BrokerOptions::memory_limit("memoryLimit"),
+    BrokerOptions::memory_usage("memoryUsage"),
     BrokerOptions::check_for_duplicates("checkForDuplicates"),
     WireFormat::MAX_FRAME_SIZE,
     WireFormat::MAX_INACTIVITY_DURATION,

@@ -372,7 +372,8 @@ fn what_is_given_reaches_its_field() {
                 &discovery.keepAliveInterval=10&discovery.interface=lo&discovery.loopBackMode=true\
                 &networkConnectorURIs=(static:(tcp://a:1))&transportConnectorURIs=tcp://0.0.0.0:9&networkTTL=2\
                 &consumerTTL=3&wireFormat.maxFrameSize=65536&wireFormat.maxInactivityDuration=100&prefetchSize=4\
-                &queuePrefetch=5&topicPrefetch=6&memoryLimit=65537&checkForDuplicates=false";
+                &queuePrefetch=5&topicPrefetch=6&memoryLimit=65537&memoryUsage=65538\
+                &checkForDuplicates=false";
     let millis = Duration::from_millis;
     let peer: Peer = text.parse().expect(text);
     let expected = Peer {
@@ -382,6 +383,7 @@ fn what_is_given_reaches_its_field() {
             queue_prefetch: Some(5),
             topic_prefetch: Some(6),
             memory_limit: Some(65_537),
+            memory_usage: Some(65_538),
             check_for_duplicates: Some(false),
         },
         discovery: Discovery {

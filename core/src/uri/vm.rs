@@ -45,6 +45,8 @@ pub struct BrokerOptions {
     pub topic_prefetch: Option<u16>,
     /// How many bytes may wait in one queue (`memoryLimit`).
     pub memory_limit: Option<u64>,
+    /// How many bytes may wait in the broker in all (`memoryUsage`).
+    pub memory_usage: Option<u64>,
     /// True if a message that came before is recognised (`checkForDuplicates`).
     pub check_for_duplicates: Option<bool>,
 }
@@ -111,6 +113,7 @@ impl BrokerOptions {
             queue_prefetch: options.number("queuePrefetch"),
             topic_prefetch: options.number("topicPrefetch"),
             memory_limit: options.number("memoryLimit"),
+            memory_usage: options.number("memoryUsage"),
             check_for_duplicates: options.boolean("checkForDuplicates"),
         }
     }
@@ -121,6 +124,7 @@ impl BrokerOptions {
             .plain("queuePrefetch", self.queue_prefetch)
             .plain("topicPrefetch", self.topic_prefetch)
             .plain("memoryLimit", self.memory_limit)
+            .plain("memoryUsage", self.memory_usage)
             .plain("checkForDuplicates", self.check_for_duplicates)
     }
 
@@ -160,6 +164,15 @@ impl BrokerOptions {
         )
     }
 
+    pub(super) const fn memory_usage(name: &'static str) -> OptionSpec {
+        OptionSpec::new(
+            name,
+            OptionKind::Bytes { min: 65_536, max: 1 << 40 },
+            Some("1073741824"),
+            "How much may wait in the broker in all, in queues and for topics' subscribers; whoever sends more waits.",
+        )
+    }
+
     pub(super) const fn check_for_duplicates(name: &'static str) -> OptionSpec {
         OptionSpec::new(
             name,
@@ -189,5 +202,6 @@ const SPECS: &[OptionSpec] = &[
     BrokerOptions::queue_prefetch("broker.queuePrefetch"),
     BrokerOptions::topic_prefetch("broker.topicPrefetch"),
     BrokerOptions::memory_limit("broker.memoryLimit"),
+    BrokerOptions::memory_usage("broker.memoryUsage"),
     BrokerOptions::check_for_duplicates("broker.checkForDuplicates"),
 ];

@@ -157,6 +157,13 @@ pub enum Frame {
         /// The consumer's number.
         number: u32,
     },
+    /// The broker has ended a client's consumer.
+    ConsumerEnded {
+        /// The consumer's number.
+        number: u32,
+        /// Why.
+        refusal: Refusal,
+    },
 }
 
 impl Frame {
@@ -171,6 +178,11 @@ impl Frame {
     /// What a client is told when our broker has shown its consumer everything.
     pub(crate) fn browsed(consumer: ConsumerId) -> Self {
         Self::Browsed { number: numbered(consumer) }
+    }
+
+    /// What a client is told when our broker has ended its consumer.
+    pub(crate) fn ended(consumer: ConsumerId, refusal: Refusal) -> Self {
+        Self::ConsumerEnded { number: numbered(consumer), refusal }
     }
 
     /// The frame's name, for logs and errors.
@@ -196,6 +208,7 @@ impl Frame {
             Self::Unsubscribe { .. } => "Unsubscribe",
             Self::Finish { .. } => "Finish",
             Self::Browsed { .. } => "Browsed",
+            Self::ConsumerEnded { .. } => "ConsumerEnded",
         }
     }
 }

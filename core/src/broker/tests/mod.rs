@@ -11,6 +11,8 @@ mod history;
 mod order;
 mod priority;
 mod redelivery;
+mod room;
+mod slow;
 mod temporary;
 mod transaction;
 mod virtual_topic;
@@ -54,6 +56,8 @@ enum Said {
     Accepted(u64),
     Browsed(u64),
     Deliver { consumer: u64, tag: Tag, sequence: u64, redeliveries: u32 },
+    Ended(u64, Refusal),
+    Refused(u64, Refusal),
     Wanted(&'static str),
     Unwanted(&'static str),
 }
@@ -142,9 +146,12 @@ impl Bench {
         };
         let mut out = Outbox::new();
         let ticket = Ticket { stream: 1, number: sequence };
-        let taken = self.broker.send(self.now, from, ticket, 0, Arc::new(message), &mut out).expect("accepted");
-        let accepted = (taken == Taken::Accepted).then_some(Said::Accepted(sequence));
-        accepted.into_iter().chain(short(&mut out)).collect()
+        let answer = match self.broker.send(self.now, from, ticket, 0, Arc::new(message), &mut out) {
+            Ok(Taken::Accepted) => Some(Said::Accepted(sequence)),
+            Ok(Taken::Parked) => None,
+            Err(refusal) => Some(Said::Refused(sequence, refusal)),
+        };
+        answer.into_iter().chain(short(&mut out)).collect()
     }
 
     fn ack(&mut self, origin: Origin, ack: Ack) -> Result<Vec<Said>, Refusal> {
@@ -179,6 +186,8 @@ fn short(out: &mut Outbox<Output>) -> Vec<Said> {
             Output::Deliver { consumer, delivery: Delivery { tag, redeliveries, message }, .. } => {
                 Said::Deliver { consumer: consumer.0, tag, sequence: message.id.sequence, redeliveries }
             }
+            Output::Ended { consumer, refusal, .. } => Said::Ended(consumer.0, refusal),
+            Output::Refused { ticket, refusal, .. } => Said::Refused(ticket.number, refusal),
             Output::Unwanted(demand) => Said::Unwanted(leak(demand)),
             Output::Wanted(demand) => Said::Wanted(leak(demand)),
         })
@@ -595,6 +604,7 @@ proptest! {
                         seat.outstanding.push_back((tag, sequence));
                         prop_assert!(seat.outstanding.len() <= seat.prefetch as usize, "more than its credit");
                     }
+                    Said::Ended(..) | Said::Refused(..) => prop_assert!(false, "{:?} by no policy", said),
                     Said::Browsed(_) | Said::Wanted(_) | Said::Unwanted(_) => (),
                 }
             }

@@ -34,7 +34,7 @@ fn client() -> Config {
 #[test]
 fn every_option_of_a_peer_finds_its_place() {
     let text = "peer://g?persistent=false&queuePrefetch=1&topicPrefetch=2&memoryLimit=70000&checkForDuplicates=false\
-        &discovery.address=239.1.1.1&discovery.port=7&discovery.timeToLive=3&discovery.keepAliveInterval=100\
+        &memoryUsage=80001&discovery.address=239.1.1.1&discovery.port=7&discovery.timeToLive=3&discovery.keepAliveInterval=100\
         &discovery.interface=lo&discovery.loopBackMode=true\
         &networkConnectorURIs=(static:(tcp://a:1?connectionTimeout=50)?initialReconnectDelay=5)\
         &transportConnectorURIs=tcp://127.0.0.1:9&networkTTL=4&messageTTL=2&prefetchSize=6\
@@ -62,6 +62,7 @@ fn every_option_of_a_peer_finds_its_place() {
             queue_prefetch: 1,
             topic_prefetch: 2,
             queue_bytes_max: 70_000,
+            memory_max: 80_001,
             message_max: 80_000,
             checks_duplicates: false,
             ..BrokerConfig::default()

@@ -123,6 +123,7 @@ impl Config {
         broker.queue_prefetch = options.queue_prefetch.map_or(broker.queue_prefetch, u32::from);
         broker.topic_prefetch = options.topic_prefetch.map_or(broker.topic_prefetch, u32::from);
         broker.queue_bytes_max = options.memory_limit.unwrap_or(broker.queue_bytes_max);
+        broker.memory_max = options.memory_usage.unwrap_or(broker.memory_max);
         broker.checks_duplicates = options.check_for_duplicates.unwrap_or(broker.checks_duplicates);
         Ok(())
     }

@@ -87,6 +87,9 @@ impl Node {
                     let farewell = farewell(&reason);
                     self.end(now, link, reason, farewell);
                 }
+                fanout::Output::ConsumerEnded { connection, consumer, refusal } => {
+                    self.consumer_ended(Origin::Application(connection), consumer, refusal);
+                }
                 fanout::Output::Deliver { connection, consumer, delivery } => {
                     self.serve(Origin::Application(connection));
                     if let Some(client) = self.clients.get_mut(&connection) {

@@ -24,7 +24,7 @@ use crate::broker;
 use crate::client;
 use crate::dial;
 use crate::discovery;
-use crate::model::{ConnectionId, LinkId, Origin, Refusal, Ticket};
+use crate::model::{ConnectionId, ConsumerId, LinkId, Origin, Refusal, Ticket};
 use crate::wire::Frame;
 
 /// What machines have said and the next has not heard.
@@ -135,6 +135,8 @@ impl Node {
                         }
                     }
                 }
+                broker::Output::Ended { to, consumer, refusal } => self.consumer_ended(to, consumer, refusal),
+                broker::Output::Refused { to, ticket, refusal } => self.refused(to, ticket, refusal),
                 broker::Output::Unwanted(demand) => {
                     self.tell_peers(now, |bridge, inward, outward| bridge.handle_unwanted(&demand, inward, outward));
                 }
@@ -174,6 +176,41 @@ impl Node {
                     remote.handle_accepted(ticket);
                 }
             }
+        }
+    }
+
+    /// The broker has refused a message that had waited for room.
+    fn refused(&mut self, to: Origin, ticket: Ticket, refusal: Refusal) {
+        self.serve(to);
+        match to {
+            Origin::Application(connection) => {
+                if let Some(client) = self.clients.get_mut(&connection) {
+                    client.handle_refused(ticket, refusal, &mut self.lanes.client_out);
+                    self.client_out_lane();
+                }
+            }
+            Origin::Bridge(_) => unreachable!("what peers hand over waits as long as it takes"),
+            Origin::Remote(link) => {
+                if let Some(remote) = self.remotes.get_mut(&link) {
+                    remote.handle_refused(ticket, refusal, &mut self.lanes.frames);
+                    self.frames_lane(link);
+                }
+            }
+        }
+    }
+
+    /// The broker has ended a consumer: what it was handed before is told first.
+    pub(super) fn consumer_ended(&mut self, to: Origin, consumer: ConsumerId, refusal: Refusal) {
+        match to {
+            Origin::Application(connection) => {
+                if let Some(client) = self.clients.get_mut(&connection) {
+                    client.flush(&mut self.lanes.client_out);
+                    self.client_out_lane();
+                }
+                self.tell(Event::ConsumerEnded { consumer, refusal });
+            }
+            Origin::Bridge(_) => unreachable!("a bridge's consumers end with its demands"),
+            Origin::Remote(link) => self.say(link, Frame::ended(consumer, refusal)),
         }
     }
 

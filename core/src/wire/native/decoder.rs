@@ -105,6 +105,7 @@ impl Decoder {
             Head::Browsed { number } => Frame::Browsed { number },
             Head::Ask { number, asked } => Frame::Ask { number, asked },
             Head::Answered { number, result } => Frame::Answered { number, result },
+            Head::ConsumerEnded { number, refusal } => Frame::ConsumerEnded { number, refusal },
         };
         Ok(Some(frame))
     }

@@ -65,6 +65,9 @@ impl Encoder {
             Frame::Browsed { number } => Head::Browsed { number: *number },
             Frame::Ask { number, asked } => Head::Ask { number: *number, asked: asked.clone() },
             Frame::Answered { number, result } => Head::Answered { number: *number, result: result.clone() },
+            Frame::ConsumerEnded { number, refusal } => {
+                Head::ConsumerEnded { number: *number, refusal: refusal.clone() }
+            }
         };
         push_head(&head, &Bytes::new(), out);
     }

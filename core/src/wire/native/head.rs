@@ -100,6 +100,10 @@ pub(super) enum Head<'a> {
         number: u32,
         result: Result<AdminReply, Refusal>,
     },
+    ConsumerEnded {
+        number: u32,
+        refusal: Refusal,
+    },
 }
 
 /// What every message says beside its body.

@@ -171,6 +171,7 @@ fn a_clients_frames_keep_their_bytes() {
         (Frame::Refused { stream: 1, tag: 300, refusal: Refusal::Stopping }, b"\0\0\0\x05\x11\x01\xac\x02\x07"),
         (Frame::Finish { stream: 300 }, b"\0\0\0\x03\x12\xac\x02"),
         (Frame::Browsed { number: 300 }, b"\0\0\0\x03\x13\xac\x02"),
+        (Frame::ConsumerEnded { number: 300, refusal: Refusal::Stopping }, b"\0\0\0\x04\x16\xac\x02\x07"),
     ]);
 }
 
@@ -225,7 +226,7 @@ fn an_administrators_frames_keep_their_bytes() {
 #[test]
 fn refusals_keep_their_bytes() {
     let durable = Durable::new("me", "log").expect("valid");
-    let cases: [(Refusal, &[u8]); 27] = [
+    let cases: [(Refusal, &[u8]); 31] = [
         (Refusal::AlreadyExists { what: What::Connection, number: 2 }, b"\x00\x00\x02"),
         (Refusal::Closed { what: What::Consumer }, b"\x01\x01"),
         (Refusal::IsPattern(Destination::topic(">").expect("valid")), b"\x02\x01\x01>"),
@@ -253,6 +254,13 @@ fn refusals_keep_their_bytes() {
         (Refusal::NotOwner(Destination::queue("q").expect("valid")), b"\x15\x00\x01q"),
         (Refusal::NoDestination(Destination::queue("q").expect("valid")), b"\x16\x00\x01q"),
         (Refusal::NotAQueue(Destination::topic("t").expect("valid")), b"\x17\x01\x01t"),
+        (
+            Refusal::DestinationFull { destination: Destination::queue("q").expect("valid"), bytes: 300, max: 2 },
+            b"\x18\x00\x01q\xac\x02\x02",
+        ),
+        (Refusal::BrokerFull { bytes: 300, max: 2 }, b"\x19\xac\x02\x02"),
+        (Refusal::ParkedFull { bytes: 300, max: 2 }, b"\x1a\xac\x02\x02"),
+        (Refusal::TooSlow { bytes: 300, max: 2, after: Duration::new(3, 4) }, b"\x1b\xac\x02\x02\x03\x04"),
     ];
     for (refusal, bytes) in cases {
         let length = u8::try_from(bytes.len() + 3).expect("short");
@@ -428,7 +436,7 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
         What::Question,
     ];
     let what = select(Vec::from(whats));
-    (0..24, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
+    (0..28, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
         |(which, what, destination, (a, b), (few, many), nanos)| match which {
             0 => Refusal::AlreadyExists { what, number: a },
             1 => Refusal::Closed { what },
@@ -453,6 +461,10 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
             20 => Refusal::Deleted(destination),
             21 => Refusal::NotOwner(destination),
             22 => Refusal::NoDestination(destination),
+            23 => Refusal::DestinationFull { destination, bytes: a, max: b },
+            24 => Refusal::BrokerFull { bytes: a, max: b },
+            25 => Refusal::ParkedFull { bytes: a, max: b },
+            26 => Refusal::TooSlow { bytes: a, max: b, after: Duration::new(few.into(), nanos) },
             _ => Refusal::NotAQueue(destination),
         },
     )
@@ -565,6 +577,7 @@ fn any_word() -> impl Strategy<Value = Frame> {
         (numbers(), any_refusal()).prop_map(|((stream, tag), refusal)| Frame::Refused { stream, tag, refusal }),
         any::<u32>().prop_map(|stream| Frame::Finish { stream }),
         any::<u32>().prop_map(|number| Frame::Browsed { number }),
+        (any::<u32>(), any_refusal()).prop_map(|(number, refusal)| Frame::ConsumerEnded { number, refusal }),
     ];
     let administrators = prop_oneof![
         (any::<u32>(), any_asked()).prop_map(|(number, asked)| Frame::Ask { number, asked }),

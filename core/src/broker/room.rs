@@ -1,0 +1,125 @@
+//! Where there is room for messages, and what becomes of those that come when there is none.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::due::Due;
+use super::parking::Parked;
+use super::registry::{self, Room, Slot};
+use super::subscription::Subscription;
+use super::{Broker, BrokerConfig, Output};
+use crate::base::{Instant, Outbox};
+use crate::model::{Origin, Refusal};
+
+/// What becomes of a message that its destination has no room for (ActiveMQ's `producerFlowControl`). What comes over a
+/// bridge always waits: it is this broker's to have, and nobody is there to be told otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WhenFull {
+    /// It is refused (`sendFailIfNoSpace`).
+    Refuse,
+    /// It waits, and with it whoever sent it.
+    #[default]
+    Wait,
+    /// It waits for so long, and is refused then (`sendFailIfNoSpaceAfterTimeout`).
+    WaitFor(Duration),
+}
+
+impl Broker {
+    /// True if there is no room for a message.
+    pub(super) fn is_full(&self, slot: Slot) -> bool {
+        let destination = self.registry.get(slot);
+        match &destination.room {
+            Room::Queue(queue) => {
+                let would_wait = || queue.len() > 0 || self.start(slot).is_none();
+                queue.bytes() >= destination.bytes_max(&self.config) || (self.memory.is_full() && would_wait())
+            }
+            Room::Topic => {
+                destination.consumers.iter().any(|consumer| {
+                    self.subscriptions.get(consumer.id).is_some_and(|found| found.holds_up(&self.memory))
+                }) || destination.queues.iter().any(|queue| self.is_full(*queue))
+            }
+        }
+    }
+
+    /// True if as much waits in a queue as may.
+    pub(super) fn is_queue_full(&self, slot: Slot) -> bool {
+        let destination = self.registry.get(slot);
+        matches!(&destination.room, Room::Queue(queue) if queue.bytes() >= destination.bytes_max(&self.config))
+    }
+
+    /// Refuses a message that would have to wait, if it may not.
+    pub(super) fn check_wait(&self, slot: Slot, from: Origin) -> Result<(), Refusal> {
+        match (from, self.registry.get(slot).policy.when_full) {
+            (Origin::Application(_) | Origin::Remote(_), WhenFull::Refuse) => self.shortage(slot).map_or(Ok(()), Err),
+            (Origin::Application(_) | Origin::Remote(_), WhenFull::Wait | WhenFull::WaitFor(_))
+            | (Origin::Bridge(_), _) => Ok(()),
+        }
+    }
+
+    /// Notes when the first message that waits for room has done so for long enough.
+    pub(super) fn schedule_parked(&mut self, slot: Slot) {
+        let destination = self.registry.get(slot);
+        if let WhenFull::WaitFor(wait) = destination.policy.when_full {
+            let first = destination.parked.iter().find(|parked| parked.is_refusable());
+            let at = first.map(|parked| parked.arrived_at + wait);
+            self.due.set(Due::Parked(slot), at);
+        }
+    }
+
+    /// Refuses what has waited for room for too long.
+    pub(super) fn refuse_parked(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
+        let Some(destination) = self.registry.known(slot) else {
+            return; // It has gone, with all that waited there.
+        };
+        if let WhenFull::WaitFor(wait) = destination.policy.when_full
+            && let Some(refusal) = self.shortage(slot)
+        {
+            let is_over = |parked: &Parked| parked.is_refusable() && parked.arrived_at + wait <= now;
+            let parked = core::mem::take(&mut self.registry.get_mut(slot).parked);
+            let (over, left) = parked.into_iter().partition::<Vec<_>, _>(is_over);
+            self.registry.get_mut(slot).parked = left.into();
+            for parked in over {
+                self.leave_parking(&parked);
+                out.push(parked.into_refused(refusal.clone()));
+            }
+        }
+        if self.registry.get(slot).parked.is_empty() {
+            self.congested.remove(&slot);
+        }
+        self.schedule_parked(slot);
+    }
+
+    /// What there is too much of for another message; none if there is room.
+    fn shortage(&self, slot: Slot) -> Option<Refusal> {
+        let destination = self.registry.get(slot);
+        let full = |bytes, max| Refusal::DestinationFull { destination: destination.name.clone(), bytes, max };
+        match &destination.room {
+            Room::Queue(queue) if self.is_queue_full(slot) => {
+                return Some(full(queue.bytes(), destination.bytes_max(&self.config)));
+            }
+            Room::Queue(_) => (),
+            Room::Topic => {
+                let consumers = destination.consumers.iter().filter_map(|found| self.subscriptions.get(found.id));
+                let of_subscriber = consumers
+                    .filter(|found| found.holds_up(&self.memory) && found.is_full())
+                    .map(Subscription::waiting)
+                    .next();
+                let of_queue = || destination.queues.iter().find_map(|queue| self.shortage(*queue));
+                if let Some(refusal) = of_subscriber.map(|(bytes, max)| full(bytes, max)).or_else(of_queue) {
+                    return Some(refusal);
+                }
+            }
+        }
+        self.is_full(slot).then(|| Refusal::BrokerFull { bytes: self.memory.bytes(), max: self.memory.max() })
+    }
+}
+
+impl registry::Entry {
+    /// How many bytes may wait in a queue.
+    #[inline]
+    fn bytes_max(&self, config: &BrokerConfig) -> u64 {
+        self.policy.bytes_max.unwrap_or(config.queue_bytes_max)
+    }
+}
