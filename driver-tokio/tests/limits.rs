@@ -77,3 +77,24 @@ async fn a_producer_waits_for_room_no_longer_than_its_destination_says() {
         broker.close().await.expect("closed");
     }
 }
+
+#[tokio::test]
+async fn an_idle_destination_is_forgotten_and_its_producer_goes_on() {
+    let forgotten_after = Some(Duration::from_millis(50));
+    let policy = DestinationPolicy { forgotten_after, ..DestinationPolicy::default() };
+    let (broker, client) = served("idle", "queue://idle", policy).await;
+    let producers =
+        [broker.producer("idle").await, client.producer("idle").await].map(|producer| producer.expect("one"));
+    for (producer, forgotten) in producers.iter().zip(1..) {
+        producer.send("one").await.expect("accepted");
+        broker.broker().purge("idle").await.expect("answers");
+        while broker.stats().await.expect("counts").broker.forgotten < forgotten {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        producer.send("another").await.expect("accepted");
+        assert_eq!(broker.stats().await.expect("counts").broker.queued, 1);
+        broker.broker().purge("idle").await.expect("answers");
+    }
+    client.close().await.expect("closed");
+    broker.close().await.expect("closed");
+}

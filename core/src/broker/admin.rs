@@ -34,6 +34,13 @@ impl Counts {
         self.outstanding -= 1;
     }
 
+    /// A number that grows with whatever happens.
+    pub(super) fn told(&self) -> u64 {
+        let Self { enqueued, dispatched, outstanding: _, dequeued, expired, failed, dead_lettered, .. } = self;
+        let Self { purged, let_go, dropped, .. } = self;
+        [enqueued, dispatched, dequeued, expired, failed, dead_lettered, purged, let_go, dropped].into_iter().sum()
+    }
+
     /// A queue's message was acknowledged.
     pub(super) fn dequeue(&mut self) {
         self.outstanding -= 1;

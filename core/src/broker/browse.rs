@@ -18,6 +18,13 @@ pub(super) struct Browse {
     has_ended: bool,
 }
 
+impl Browse {
+    /// True if there may be more to show of this queue.
+    pub(super) fn looks_at(&self, slot: Slot) -> bool {
+        self.slot == Some(slot) && !self.has_ended
+    }
+}
+
 impl Broker {
     /// Creates a consumer that looks at what waits in a queue now. It is no demand, and makes no queue.
     pub(super) fn browse(

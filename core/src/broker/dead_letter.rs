@@ -128,7 +128,7 @@ impl Broker {
             return;
         }
         let place = grave.and_then(|grave| {
-            let place = self.registry.resolve(&grave, &self.subscriptions, &self.config).ok()?;
+            let place = self.resolve_lasting(now, &grave).ok()?;
             (!self.is_queue_full(place)).then_some((place, grave))
         });
         let Some((place, grave)) = place else {

@@ -14,6 +14,8 @@ use crate::base::{Instant, Outbox};
 pub(super) enum Due {
     /// A temporary destination that nobody consumes from.
     Forsaken(Slot),
+    /// A destination that may have been idle for long enough.
+    Idle(Slot),
     /// Among what waits for room at a destination.
     Parked(Slot),
     /// At a queue.
@@ -44,10 +46,12 @@ impl Broker {
     }
 
     fn do_due(&mut self, now: Instant, out: &mut Outbox<Output>) {
-        let (mut slots, mut forsaken, mut parked) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let mut slots = BTreeSet::new();
+        let (mut forsaken, mut idle, mut parked) = (Vec::new(), Vec::new(), Vec::new());
         for due in self.due.due(now).collect::<Vec<_>>() {
             match due {
                 Due::Forsaken(slot) => forsaken.push(slot),
+                Due::Idle(slot) => idle.push(slot),
                 Due::Parked(slot) => parked.push(slot),
                 Due::Queue(slot) => {
                     self.do_due_at(now, slot, out);
@@ -66,6 +70,9 @@ impl Broker {
         self.unpark_all(now, out); // What has gone took room from others too.
         for slot in parked {
             self.refuse_parked(now, slot, out);
+        }
+        for slot in idle {
+            self.forget_idle(now, slot, out);
         }
     }
 

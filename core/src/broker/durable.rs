@@ -206,6 +206,9 @@ impl Broker {
         }
         let old = self.forget_durable(durable, id);
         self.memory.free(old.waiting().0);
+        for slot in self.registry.covered(&old.destination) {
+            self.tend(now, slot);
+        }
         self.unpark_all(now, out);
         self.unwant(&old.destination, out);
         Ok(())
@@ -213,7 +216,7 @@ impl Broker {
 
     /// Ends a message that a durable subscription's consumer could do nothing with.
     pub(super) fn reject(&mut self, now: Instant, message: &Message, out: &mut Outbox<Output>) {
-        if let Ok(slot) = self.registry.resolve(&message.destination, &self.subscriptions, &self.config) {
+        if let Ok(slot) = self.resolve_lasting(now, &message.destination) {
             self.bury(now, slot, message, Cause::Rejected, out);
         }
     }

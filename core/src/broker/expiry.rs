@@ -42,7 +42,7 @@ impl Broker {
 
     /// Ends a topic's message that has waited for a subscriber until its time was up.
     pub(super) fn expire_waiting(&mut self, now: Instant, message: &Message, out: &mut Outbox<Output>) {
-        match self.registry.resolve(&message.destination, &self.subscriptions, &self.config) {
+        match self.resolve_lasting(now, &message.destination) {
             Ok(slot) => self.expire(now, slot, message, out),
             Err(_) => self.stats.expired += 1,
         }

@@ -89,6 +89,11 @@ impl Past {
         }
     }
 
+    /// True if nothing is remembered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.retained.is_none() && self.messages.is_empty()
+    }
+
     /// Forgets the oldest message, and when there is none the retained one; false if nothing is left.
     fn forget(&mut self) -> bool {
         self.pop()

@@ -15,6 +15,7 @@ mod exclusive;
 mod expiry;
 mod group;
 mod history;
+mod idle;
 mod index;
 mod memory;
 mod outstanding;

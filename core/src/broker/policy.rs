@@ -1,6 +1,7 @@
 //! How destinations are treated, by their names.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,10 @@ pub struct DestinationPolicy {
     /// How many bytes may wait here (ActiveMQ's `memoryLimit`): in the queue, or for each of the topic's subscribers. The
     /// broker's own limits if `None`.
     pub bytes_max: Option<u64>,
+    /// After how long a destination is forgotten where nothing has happened, and of which nothing would be missed (ActiveMQ's
+    /// `gcInactiveDestinations` and `inactiveTimeoutBeforeGC`); never if `None`. It comes to be again when it is named
+    /// again.
+    pub forgotten_after: Option<Duration>,
     /// What becomes of a message that there is no room for.
     pub when_full: WhenFull,
     /// What becomes of the topic's consumers that are slow.

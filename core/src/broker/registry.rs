@@ -44,6 +44,7 @@ pub(super) struct Entry {
     pub(super) queues: Vec<Slot>,
     pub(super) is_paused: bool, // Queues: nothing is handed out.
     pub(super) counts: Counts,
+    pub(super) told_at_last: u64, // What its counts told when it was last looked at, if it is forgotten when idle.
 }
 
 /// What a destination of its kind keeps.
@@ -73,6 +74,7 @@ pub(super) struct Registry {
     patterns: Index<SubscriptionId>, // Of all subscriptions, those to one destination among them.
     entries: Arena<Slot, Entry>,
     last: Option<(Destination, Slot)>, // The one resolved last, found again without comparing names.
+    born: Option<Slot>,                // The one created last, until it is asked for.
 }
 
 impl Registry {
@@ -100,6 +102,12 @@ impl Registry {
         };
         self.last = Some((name.clone(), slot));
         Ok(slot)
+    }
+
+    /// The destination that the last call has created, once.
+    #[inline]
+    pub(super) fn take_born(&mut self) -> Option<Slot> {
+        self.born.take()
     }
 
     /// The slot of a destination, if there is one.
@@ -225,12 +233,14 @@ impl Registry {
             queues: Vec::new(),
             is_paused: false,
             counts: Counts::default(),
+            told_at_last: 0,
         };
         entry.gather(&self.patterns, subscriptions);
         let name = entry.name.clone();
         let slot = self.entries.insert(entry);
         self.names.insert(&name, slot);
         self.by_name.insert(name, slot);
+        self.born = Some(slot);
         if let Some(virtual_topics) = &config.virtual_topics {
             self.list_queues(virtual_topics, slot);
         }

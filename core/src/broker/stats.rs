@@ -35,6 +35,8 @@ pub struct BrokerStats {
     pub dead_lettered: u64,
     /// Dead messages that were not kept, by their destination's policy or because there was no room.
     pub discarded: u64,
+    /// Destinations forgotten because nobody used them.
+    pub forgotten: u64,
     /// Topics' consumers that the broker ended because they were slow.
     pub ended_slow: u64,
     /// Messages of temporary queues that were dropped because the queue's connection had ended, or was not heard of.

@@ -10,6 +10,7 @@ use super::browse::Browse;
 use super::durable::Archive;
 use super::memory::Memory;
 use super::outstanding::Outstanding;
+use super::registry::Slot;
 use super::slow::SlowConsumers;
 use crate::base::{Arena, Instant, Key, Situation};
 use crate::model::{self, BrokerId, ConsumerId, ConsumerPriority, Destination, Message, Origin, Path};
@@ -165,6 +166,11 @@ impl Subscription {
     pub(super) fn progressed(&mut self, now: Instant) {
         self.progressed_at = now;
         self.is_stalled = false;
+    }
+
+    /// True if it is shown what waits at this place.
+    pub(super) fn looks_at(&self, slot: Slot) -> bool {
+        self.browse.as_ref().is_some_and(|browse| browse.looks_at(slot))
     }
 
     /// Nothing waits for credit.

@@ -20,7 +20,7 @@ impl Broker {
         if name.is_temporary() {
             return self.resolve_temporary(now, name);
         }
-        self.registry.resolve(name, &self.subscriptions, &self.config)
+        self.resolve_lasting(now, name)
     }
 
     /// Refuses whoever is attached as `origin` the temporary destination of another. That peers ask for one of those
@@ -37,11 +37,11 @@ impl Broker {
     }
 
     /// Takes note that a destination has got or lost consumers, or a message: another broker's temporary one is kept for
-    /// so long without any.
+    /// so long without any, and others as long as their policy says.
     pub(super) fn tend(&mut self, now: Instant, slot: Slot) {
         let entry = self.registry.get(slot);
         let Some(Temporary { broker, .. }) = entry.name.as_temporary() else {
-            return;
+            return self.watch(now, slot);
         };
         let is_kept = broker == self.local || !entry.consumers.is_empty();
         self.due.set(Due::Forsaken(slot), (!is_kept).then(|| now + self.config.temporaries_kept));
@@ -79,7 +79,7 @@ impl Broker {
         let entry = self.registry.remove(slot);
         self.forget_past(&entry);
         self.congested.remove(&slot);
-        for due in [Due::Forsaken(slot), Due::Parked(slot), Due::Queue(slot)] {
+        for due in [Due::Forsaken(slot), Due::Idle(slot), Due::Parked(slot), Due::Queue(slot)] {
             self.due.set(due, None);
         }
         for parked in entry.parked {

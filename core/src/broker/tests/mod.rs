@@ -8,6 +8,7 @@ mod exclusive;
 mod expiry;
 mod group;
 mod history;
+mod idle;
 mod order;
 mod priority;
 mod redelivery;
