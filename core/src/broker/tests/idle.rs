@@ -94,7 +94,7 @@ fn whatever_would_be_missed_stays() {
     bench.administer(&AdminRequest::Pause("paused".parse().expect("valid"))).0.expect("it is there");
     bench.administer(&AdminRequest::Purge("paused".parse().expect("valid"))).0.expect("it is there");
     let mut retained = Body::bytes(alloc::vec![0; 100]);
-    retained.properties.set("ActiveMQ.Retain", Value::Bool(true)).expect("room");
+    retained.headers.properties.set("ActiveMQ.Retain", Value::Bool(true)).expect("room");
     bench.send_one(APP, "topic://retained", retained);
     bench.live_until(1_000);
     let names = ["topic://durable", "waiting", "looked.at", "Consumer.A.VirtualTopic.t", "paused", "topic://retained"];
@@ -109,7 +109,7 @@ fn whatever_would_be_missed_stays() {
     bench.administer(&AdminRequest::Purge("waiting".parse().expect("valid"))).0.expect("it is there");
     bench.unsubscribe(OTHER, TWO, 0);
     let mut nothing = Body::default();
-    nothing.properties.set("ActiveMQ.Retain", Value::Bool(true)).expect("room");
+    nothing.headers.properties.set("ActiveMQ.Retain", Value::Bool(true)).expect("room");
     bench.send_one(APP, "topic://retained", nothing);
     bench.live_until(1_300);
     assert_eq!(names.map(|name| bench.has(name)), [false, false, false, true, false, false]);
@@ -158,7 +158,7 @@ proptest! {
                 Step::Send { to, is_retained } => {
                     let mut body = Body::bytes(alloc::vec![0; 100]);
                     if is_retained && PLACES[to].starts_with("topic") {
-                        body.properties.set("ActiveMQ.Retain", Value::Bool(true)).expect("room");
+                        body.headers.properties.set("ActiveMQ.Retain", Value::Bool(true)).expect("room");
                         retained.insert(to, bench.sent + 1);
                     }
                     has_virtual_queue |= to == 2;

@@ -223,7 +223,7 @@ proptest! {
             let said = match step {
                 Step::Send { from, to, life } => {
                     let mut body = Body::bytes(alloc::vec![0; 100]);
-                    body.time_to_live = life.map(Duration::from_millis);
+                    body.headers.time_to_live = life.map(Duration::from_millis);
                     open.insert(bench.sent + 1);
                     bench.send_one([APP, CLIENT, PEER][from], place(to), body)
                 }
