@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::Args;
-use flockmq::Browser;
+use flockmq::{BrowseOptions, Browser};
 
 use crate::failure::Failure;
 use crate::out::{Out, Reader};
@@ -26,6 +26,7 @@ use crate::{body, duration, network, place};
 Examples:
   flockmq browse 'fanout:(static:(tcp://a:61616))?minAckCount=1' orders
   flockmq browse 'fanout:(multicast://default)?minAckCount=1' orders --max 10 --format json
+  flockmq browse 'fanout:(static:(tcp://a:61616))?minAckCount=1' orders --selector 'JMSPriority > 4'
 
 The exit code is 0 once all or --max messages are written, however few there are. It is 124 after --timeout, 130 when
 interrupted and 143 when terminated. 1 is a failure, 2 bad usage.")]
@@ -37,6 +38,9 @@ pub(crate) struct Browse {
     /// End after this many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max: Option<u64>,
+    /// Show only messages of which this condition is true, such as "weight > 2.5 AND region = 'eu'"
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    selector: String,
     /// How to write a message; json: as 'flockmq subscribe' does
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -57,6 +61,7 @@ impl Browse {
             )));
         };
         let destination = place::destination(&self.destination)?;
+        let options = BrowseOptions { selector: place::selector(&self.selector)?, ..BrowseOptions::default() };
         let mut stop = Stop::listen(self.timeout)?;
         let (connection, events) = network::connect(&mut stop, builder).await?;
         let mut watch = Some(Watch::new(events, needed));
@@ -64,7 +69,7 @@ impl Browse {
             let browser = tokio::select! {
                 biased;
                 cause = stop.wait() => return Err(stopped(cause, 0)),
-                browser = connection.browse(destination) => browser?,
+                browser = connection.browse_with(destination, options) => browser?,
             };
             self.show(browser, &mut stop).await
         };

@@ -1,12 +1,13 @@
 //! Why a command did not do what it was asked to, and what the shell is told.
 
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use flockmq::Error;
 use flockmq::core::sim::ScriptError;
 use flockmq::core::uri::UriError;
+use flockmq::{Error, SelectorError};
 
 use crate::caret;
 use crate::paint::{Paint, Style};
@@ -43,6 +44,14 @@ pub(crate) enum Failure {
         /// What is wrong, and where.
         error: Box<ScriptError>,
     },
+    /// The selector makes no sense.
+    #[error("{error}")]
+    Selector {
+        /// The whole of it.
+        text: String,
+        /// What is wrong, and where.
+        error: SelectorError,
+    },
     /// Ended from outside before it was done.
     #[error("{0} before all was done")]
     Stopped(Cause),
@@ -71,6 +80,7 @@ impl Failure {
         complain(&self.to_string());
         let (text, at) = match self {
             Self::Scenario { line, error, .. } => (line, error.at.clone()),
+            Self::Selector { text, error } => (text, at_column(text, error.column())),
             Self::Uri { text, error } => (text, error.span()),
             _ => return,
         };
@@ -88,9 +98,15 @@ impl Failure {
             Self::Driver(_) | Self::Failed(_) | Self::Io { .. } => FAILED,
             Self::OutputClosed => DONE,
             Self::Stopped(cause) => cause.exit_code(),
-            Self::Scenario { .. } | Self::Uri { .. } | Self::Usage(_) => USAGE,
+            Self::Scenario { .. } | Self::Selector { .. } | Self::Uri { .. } | Self::Usage(_) => USAGE,
         })
     }
+}
+
+/// The character of a text at a column, which may be its end.
+fn at_column(text: &str, column: usize) -> Range<usize> {
+    let start = text.char_indices().nth(column - 1).map_or(text.len(), |(start, _)| start);
+    start..start
 }
 
 /// Says that something failed, on standard error.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flockmq::core::uri::{Location, UriError};
-use flockmq::{Builder, Connection, Destination, Error};
+use flockmq::{Builder, Connection, Destination, Error, Selector};
 
 use crate::failure::{Failure, warn};
 use crate::record::Record;
@@ -47,6 +47,11 @@ pub(crate) fn bad_uri(uri: &str, error: UriError) -> Failure {
 /// The destination of this text.
 pub(crate) fn destination(text: &str) -> Result<Destination, Failure> {
     text.parse().map_err(|error: flockmq::DestinationError| Failure::Usage(error.to_string()))
+}
+
+/// The selector of this text, if there is any.
+pub(crate) fn selector(text: &str) -> Result<Option<Selector>, Failure> {
+    Selector::parse_optional(text).map_err(|error| Failure::Selector { text: text.to_owned(), error })
 }
 
 /// Takes leave of the group. What goes wrong with that changes nothing any more.

@@ -3,8 +3,9 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use clap::builder::RangedI64ValueParser;
 use clap::{Args, ValueEnum};
-use flockmq::{AckMode, Connection, Consumer, SubscribeOptions};
+use flockmq::{AckMode, Connection, Consumer, ConsumerPriority, SubscribeOptions};
 
 use crate::failure::Failure;
 use crate::out::{Out, Reader};
@@ -28,6 +29,7 @@ Examples:
   flockmq subscribe peer://groupA/b2 'topic://log.>' --count 1000
   flockmq subscribe peer://groupA orders --ack individual --format json
   flockmq subscribe peer://groupA 'topic://prices.*' --timeout 1m | grep EUR
+  flockmq subscribe peer://groupA parcels --selector \"region IN ('eu', 'uk') AND weight > 2.5\"
   flockmq subscribe 'fanout:(static:(tcp://a:61616))?minAckCount=1' 'topic://log.>'
   flockmq subscribe 'fanout:(static:(tcp://a:61616))?minAckCount=1' 'topic://log.>' --durable audit --client-id me
 
@@ -58,6 +60,15 @@ pub(crate) struct Subscribe {
     /// Say so on standard error once messages that are sent come here
     #[arg(long, short)]
     verbose: bool,
+    /// Take only messages of which this condition is true, such as "weight > 2.5 AND region = 'eu'"
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    selector: String,
+    /// Have the queue alone: while this one is there, no other consumer of its broker is handed anything
+    #[arg(long)]
+    exclusive: bool,
+    /// Come before the broker's other consumers of a queue that have a lower priority: 0 to 127
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = priority())]
+    priority: u8,
     /// Take a durable subscription of this name: brokers keep what comes while nobody takes it
     #[arg(long, value_name = "NAME", requires = "client_id")]
     durable: Option<String>,
@@ -97,8 +108,14 @@ impl Subscribe {
         let Place { builder, needed } = Place::read(&self.uri, &self.record)?;
         let destination = place::destination(&self.destination)?;
         let mut stop = Stop::listen(self.timeout)?;
-        let mut options =
-            SubscribeOptions { ack: self.ack.mode(), retroactive: self.retroactive, ..SubscribeOptions::default() };
+        let mut options = SubscribeOptions {
+            ack: self.ack.mode(),
+            selector: place::selector(&self.selector)?,
+            exclusive: self.exclusive,
+            priority: ConsumerPriority::try_from(self.priority).expect("the command line takes no other"),
+            retroactive: self.retroactive,
+            ..SubscribeOptions::default()
+        };
         if let (Some(name), Some(client_id)) = (&self.durable, &self.client_id) {
             if needed.is_none() {
                 let fault = "--durable needs brokers that outlast this command; expected fanout:(static:(tcp://HOST:PORT))?minAckCount=1";
@@ -181,6 +198,10 @@ impl Subscribe {
     fn stopped(&self, cause: Cause, taken: u64) -> Result<(), Failure> {
         cause.conclude(taken, self.count, "messages came")
     }
+}
+
+fn priority() -> RangedI64ValueParser<u8> {
+    clap::value_parser!(u8).range(..=i64::from(ConsumerPriority::MAX.level()))
 }
 
 impl Ack {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use flockmq_core::{Destination, Subscription};
+use flockmq_core::{Destination, Selector, SelectorError, Subscription};
 
 use crate::connection::Attachment;
 use crate::consumer::{AckMode, Consumer};
@@ -12,11 +12,22 @@ use crate::delivery::Delivery;
 use crate::error::Error;
 
 /// How a queue is looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BrowseOptions {
     /// How many messages are fetched ahead; `None` takes the broker's default. Through fanout each target may hand out
     /// so many.
     pub prefetch: Option<u32>,
+    /// What messages have to be like to be shown (JMS message selector); see [`selector`](Self::selector).
+    pub selector: Option<Selector>,
+}
+
+impl BrowseOptions {
+    /// The same options for messages of which this condition is true, as [`SubscribeOptions::selector`] has it.
+    ///
+    /// [`SubscribeOptions::selector`]: crate::SubscribeOptions::selector
+    pub fn selector(self, text: &str) -> Result<Self, SelectorError> {
+        Ok(Self { selector: Selector::parse_optional(text)?, ..self })
+    }
 }
 
 /// Shows what waited in a queue when it was made, in the order in which it would be handed out, and then ends. What is
@@ -34,8 +45,8 @@ impl Browser {
         options: BrowseOptions,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
-        let BrowseOptions { prefetch } = options;
-        let subscription = Subscription { prefetch, browses: true, ..Subscription::new(destination) };
+        let BrowseOptions { prefetch, selector } = options;
+        let subscription = Subscription { prefetch, selector, browses: true, ..Subscription::new(destination) };
         // What it says of having seen messages is for its credit.
         let consumer = Consumer::open(attachment, subscription, AckMode::Auto, timeout).await?;
         Ok(Self { consumer })

@@ -10,7 +10,7 @@ use std::time::Duration;
 use flockmq_core::{
     Ack, AckExtent, AckKind, Command, ConnectionId, ConsumerId, ConsumerPriority, Destination, DestinationKind,
 };
-use flockmq_core::{Durable, DurableError, Refusal, Subscription, Tag};
+use flockmq_core::{Durable, DurableError, Refusal, Selector, SelectorError, Subscription, Tag};
 
 use crate::connection::Attachment;
 use crate::delivery::Delivery;
@@ -58,6 +58,9 @@ pub struct SubscribeOptions {
     /// What the subscription is known by if it is to go on without its consumer (JMS durable subscription); see
     /// [`durable`](Self::durable). Topics only.
     pub durable: Option<Durable>,
+    /// What messages have to be like to be handed to the consumer (JMS message selector); see
+    /// [`selector`](Self::selector).
+    pub selector: Option<Selector>,
 }
 
 impl SubscribeOptions {
@@ -65,8 +68,8 @@ impl SubscribeOptions {
     ///
     /// It goes on when its consumer is closed or lost: what it matches meanwhile is kept at the broker, up to the
     /// broker's limits, and handed to its next consumer. It has one consumer at a time, and ends with
-    /// [`Connection::unsubscribe_durable`] or with its broker. Asked for with another destination or `no_local`, it
-    /// begins anew.
+    /// [`Connection::unsubscribe_durable`] or with its broker. Asked for with another destination, selector or
+    /// `no_local`, it begins anew.
     ///
     /// ```
     /// use flockmq::SubscribeOptions;
@@ -90,10 +93,37 @@ impl SubscribeOptions {
         Ok(Self { durable: Some(Durable::new(client_id, name)?), ..self })
     }
 
+    /// The same options for messages of which this condition is true; for any if it is empty. It asks for header fields
+    /// and properties in the language that JMS defines; `docs/selectors.md` has its grammar. Of a queue, messages that
+    /// the consumer does not want go to others; of a topic, they are not kept for it.
+    ///
+    /// ```
+    /// use flockmq::{Message, SubscribeOptions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flockmq::Error> {
+    /// let connection = flockmq::connect("vm://selector-example").await?;
+    /// let options = SubscribeOptions::default().selector("region IN ('eu', 'uk') AND weight > 2.5")?;
+    /// let mut heavy = connection.subscribe_with("queue://parcels", options).await?;
+    /// for (name, weight) in [("book", 0.5), ("anvil", 40.0)] {
+    ///     let parcel = Message::text(name).property("region", "eu")?.property("weight", weight)?;
+    ///     connection.send("queue://parcels", parcel).await?;
+    /// }
+    /// assert_eq!(heavy.next().await.expect("the consumer is open").text()?, "anvil");
+    /// let fault = SubscribeOptions::default().selector("weight > ").expect_err("no selector");
+    /// assert_eq!(fault.to_string(), r#"selector "weight > ": expected a value at column 10, found the end"#);
+    /// # connection.close().await
+    /// # }
+    /// ```
+    pub fn selector(self, text: &str) -> Result<Self, SelectorError> {
+        Ok(Self { selector: Selector::parse_optional(text)?, ..self })
+    }
+
     /// What a consumer of `destination` asks its broker for.
     pub(crate) fn subscription(self, destination: Destination) -> Subscription {
-        let Self { ack: _, prefetch, priority, exclusive, no_local, retroactive, durable } = self;
-        Subscription { prefetch, priority, exclusive, no_local, retroactive, durable, ..Subscription::new(destination) }
+        let Self { ack: _, prefetch, priority, exclusive, no_local, retroactive, durable, selector } = self;
+        let subscription = Subscription::new(destination);
+        Subscription { prefetch, priority, exclusive, no_local, retroactive, durable, selector, ..subscription }
     }
 }
 

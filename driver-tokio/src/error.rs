@@ -7,6 +7,7 @@ use std::time::Duration;
 use flockmq_core::uri::UriError;
 use flockmq_core::{
     Address, Answer, ConfigError, DestinationError, DurableError, MessageError, MessageId, PropertiesError, Refusal,
+    SelectorError,
 };
 
 use crate::consumer::AckMode;
@@ -105,6 +106,9 @@ pub enum Error {
     /// The broker, or the client, refused; nothing was changed by it.
     #[error("refused: {0}")]
     Refused(#[from] Refusal),
+    /// The text is no selector.
+    #[error(transparent)]
+    Selector(#[from] SelectorError),
     /// The wait was given up. What was waited for may still come to pass.
     #[error("{what} took longer than {after:?}")]
     TimedOut {

@@ -100,7 +100,8 @@ pub use flockmq_core::{
     Address, Answer, BodyKind, BrokerId, CloseReason, Config, ConsumerPriority, ConsumerPriorityError, Destination,
     DestinationError, DestinationKind, DestinationStatus, Durable, DurableError, Event, FanoutConfig, History,
     Inventory, Message as Received, MessageError, MessageId, MulticastConfig, Peer, Priority, PriorityError,
-    Properties, PropertiesError, Refusal, Role, Seed, Service, Stats, Target, TargetState, Temporary, Value,
+    Properties, PropertiesError, Refusal, Role, Seed, Selector, SelectorError, Service, Stats, Target, TargetState,
+    Temporary, Value,
 };
 
 /// The README's example is compiled, so that it stays one.

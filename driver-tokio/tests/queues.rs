@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use flockmq::{Browser, Config, Connection, ConsumerPriority, Error, Message, Priority, Refusal, SubscribeOptions};
+use flockmq::{
+    BrowseOptions, Browser, Config, Connection, ConsumerPriority, Error, Message, Priority, Refusal, SubscribeOptions,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -100,4 +102,35 @@ async fn consumers_wishes_reach_the_broker_that_they_are_at() {
     }
     client.close().await.expect("closed");
     broker.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_selector_chooses_what_is_taken_and_shown_here_and_at_a_broker() {
+    for (broker, connection) in [served("chosen").await, (alone("chosen-itself").await, alone("chosen-itself").await)] {
+        for (text, weight) in [("feather", 0.1), ("anvil", 40.0), ("book", 0.5), ("piano", 300.0)] {
+            let message = Message::text(text).property("weight", weight).expect("a property");
+            connection.send("q", message).await.expect("accepted");
+        }
+        let options = BrowseOptions::default().selector("weight < 1 AND JMSXDeliveryCount = 1").expect("a selector");
+        let mut browser = connection.browse_with("q", options).await.expect("a queue");
+        assert_eq!(shown(&mut browser).await, ["feather", "book"]);
+        let options = SubscribeOptions::default().selector("weight > 1").expect("a selector");
+        let mut strong = connection.subscribe_with("q", options).await.expect("subscribed");
+        let mut taken = Vec::new();
+        for _ in 0..2 {
+            let delivery = strong.next_timeout(PATIENCE).await.expect("in time").expect("open");
+            taken.push(delivery.text().expect("text").to_owned());
+        }
+        assert_eq!(taken, ["anvil", "piano"]);
+        let any = SubscribeOptions::default().selector("").expect("none");
+        let mut rest = connection.subscribe_with("q", any).await.expect("subscribed");
+        let next = rest.next_timeout(PATIENCE).await.expect("in time").expect("open");
+        assert_eq!(next.text(), Ok("feather"));
+        connection.close().await.expect("closed");
+        broker.close().await.expect("closed");
+    }
+    let fault: Error =
+        SubscribeOptions::default().selector("weight IN (1)").expect_err("numbers are in no list").into();
+    let expected = r#"selector "weight IN (1)": expected text in single quotes at column 12, found "1""#;
+    assert_eq!(fault.to_string(), expected);
 }

@@ -12,7 +12,7 @@ use flockmq_core::{
     Ack, AckExtent, AckKind, AdminReply, AdminRequest, BackoffConfig, Body, BridgeConfig, BrokerConfig, BrokerId,
     CloseReason, Command, Config, ConnectionId, ConsumerId, ConsumerPriority, Demand, Destination, DialConfig, Durable,
     Event, FanoutConfig, GroupId, Input, Instant, LinkConfig, LinkId, ListenerId, Message, MessageId, MulticastConfig,
-    Node, Output, Path, ProducerId, Refusal, RemoteConfig, RequestId, Role, Seed, Service, Subscription, Tag,
+    Node, Output, Path, ProducerId, Refusal, RemoteConfig, RequestId, Role, Seed, Selector, Service, Subscription, Tag,
     Timestamp, What,
 };
 use flockmq_tests::Choice;
@@ -649,8 +649,15 @@ fn subscription(choice: &mut Choice<'_>) -> Subscription {
         no_local: choice.chance(1, 4),
         retroactive: choice.chance(1, 4),
         durable: choice.chance(1, 4).then(|| durable(choice)),
+        selector: choice
+            .pick(&[None, None, Some("JMSPriority = 4"), Some("x IS NULL AND JMSRedelivered")])
+            .map(selector),
         ..Subscription::new(destination)
     }
+}
+
+fn selector(text: &str) -> Selector {
+    text.parse().expect("a selector")
 }
 
 fn durable(choice: &mut Choice<'_>) -> Durable {

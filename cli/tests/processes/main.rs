@@ -16,6 +16,7 @@ mod peers;
 mod replay;
 mod request;
 mod running;
+mod selector;
 mod simulate;
 mod status;
 mod usage;

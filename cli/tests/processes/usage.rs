@@ -5,7 +5,7 @@ use crate::running::{Running, run};
 
 #[test]
 fn bad_usage_exits_with_2_and_quotes_the_fault() {
-    let cases: [(&[&str], &str); 59] = [
+    let cases: [(&[&str], &str); 63] = [
         (&[], "Usage: flockmq"),
         (&["subscrib"], "'subscrib'"),
         (&["publish", "peer://g"], "<DEST>"),
@@ -40,6 +40,13 @@ fn bad_usage_exits_with_2_and_quotes_the_fault() {
             "client id",
         ),
         (&["subscribe", "peer://g/n", "topic://t", "--durable", "a", "--client-id", "b"], "outlast"),
+        (
+            &["subscribe", "peer://g/n", "q", "--selector", "region = 'eu' AND"],
+            "expected a value at column 18, found the end",
+        ),
+        (&["subscribe", "peer://g/n", "q", "--selector", "a >< 1"], "\n     ^\n"),
+        (&["browse", "fanout:(multicast://default)", "q", "--selector", "a ="], "at column 4"),
+        (&["subscribe", "peer://g/n", "q", "--priority", "128"], "0..=127"),
         (&["peers", "peer:///n"], "peer:///n"),
         (&["uri", "peer://g?networkTTL=x"], "'x' is no value for 'networkTTL'"),
         (&["publish", "fanout:(multicast://default)?minAckCount=0", "q", "x"], "'0' is out of range for 'minAckCount'"),
@@ -113,7 +120,7 @@ fn a_uri_is_explained_option_by_option() {
 
 #[test]
 fn help_has_examples_and_is_no_failure() {
-    for command in ["broker", "demo", "peers", "publish", "replay", "simulate", "subscribe", "uri"] {
+    for command in ["broker", "browse", "demo", "peers", "publish", "replay", "simulate", "subscribe", "uri"] {
         let ended = run(&[command, "--help"]);
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
         assert!(command == "demo" || ended.lines.iter().any(|line| line == "Examples:"), "{command}");

@@ -1,5 +1,7 @@
 //! Consumers that look at what waits in a queue and take nothing.
 
+use alloc::sync::Arc;
+
 use super::place::Place;
 use super::queue::{Entry, Queue};
 use super::registry::{Room, Slot};
@@ -63,15 +65,18 @@ impl Broker {
                 Some(Room::Queue(queue)) => queue.next_of_first(browse.next, browse.last),
                 Some(Room::Topic) | None => None,
             };
-            let Some(Entry { place, redeliveries, arrived_at, message, .. }) = next.cloned() else {
+            let Some(entry) = next else {
                 browse.has_ended = true;
                 return out.push(Output::Browsed { to: subscription.origin, consumer: subscription.consumer });
             };
-            if subscription.takes(&message) {
+            let place = entry.place;
+            if self.selection.takes(subscription, entry) {
+                let (redeliveries, arrived_at) = (entry.redeliveries.0, entry.arrived_at);
+                let pending = Pending { message: Arc::clone(&entry.message), arrived_at };
                 if !self.has_credit(id) {
                     return;
                 }
-                self.deliver(now, id, Pending { message, arrived_at }, redeliveries.0, None, out);
+                self.deliver(now, id, pending, redeliveries, None, out);
             }
             self.move_on(id, place.next());
         }

@@ -33,7 +33,7 @@ impl Broker {
         let queue = self.registry.queue(slot);
         queue.keep(entry, &mut self.memory);
         if place < queue.reached {
-            self.look_again(slot, place);
+            self.note_behind(slot, place);
         }
         if is_mortal {
             self.schedule(slot);
@@ -73,7 +73,7 @@ impl Broker {
 
     fn dispatch_waiting(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
         let mut from = Place::FIRST;
-        while let Some(start) = self.start(slot)
+        while let Some(start) = self.start(slot, from)
             && let Room::Queue(queue) = &self.registry.get(slot).room
         {
             let next = queue.waiting.range(from.max(start)..).next().filter(|entry| entry.place < queue.end());
@@ -97,11 +97,15 @@ impl Broker {
         }
     }
 
-    /// The first place that may hold something for anybody with credit; none if nobody has any.
-    pub(super) fn start(&self, slot: Slot) -> Option<Place> {
+    /// The first place from `from` on that may hold something for anybody with credit, or one before it; none if nobody
+    /// has any.
+    pub(super) fn start(&self, slot: Slot, from: Place) -> Option<Place> {
         let destination = self.registry.get(slot);
         let consumers = destination.consumers.iter().filter(|consumer| destination.is_open_to(consumer.id));
-        consumers.filter(|consumer| self.has_credit(consumer.id)).map(|consumer| consumer.cursor).min()
+        consumers
+            .filter(|consumer| self.has_credit(consumer.id))
+            .map(|consumer| destination.start(consumer, from))
+            .min()
     }
 
     /// Whoever has credit has been asked about everything that waits.
@@ -111,6 +115,8 @@ impl Broker {
             let id = self.registry.get(slot).consumers[index].id;
             if self.registry.get(slot).is_open_to(id) && self.has_credit(id) {
                 self.move_cursor(slot, index, end);
+                let queue = self.queue(slot);
+                queue.missed.ask(id, queue.end());
             }
         }
     }
@@ -119,13 +125,35 @@ impl Broker {
     fn look_again(&mut self, slot: Slot, place: Place) {
         let queue = self.queue(slot);
         queue.reached = queue.reached.min(place);
+        queue.missed.forget_from(place);
         for consumer in &mut self.registry.get_mut(slot).consumers {
             consumer.cursor = consumer.cursor.min(place);
         }
     }
 
+    /// A message has come to a place that consumers are beyond, or come back to it. Those with selectors may have refused
+    /// much behind it, and are asked about it alone; others begin there again.
+    fn note_behind(&mut self, slot: Slot, place: Place) {
+        if let Some(first) = self.queue(slot).missed.overflow() {
+            return self.look_again(slot, place.min(first));
+        }
+        let registry::Entry { consumers, room: Room::Queue(queue), .. } = self.registry.get_mut(slot) else {
+            unreachable!("messages come to places in queues");
+        };
+        queue.reached = place;
+        for consumer in consumers {
+            if consumer.is_selective && consumer.cursor > place {
+                queue.missed.note(consumer.id, place);
+            } else {
+                consumer.cursor = consumer.cursor.min(place);
+            }
+            queue.reached = queue.reached.max(consumer.cursor);
+        }
+    }
+
     fn move_cursor(&mut self, slot: Slot, index: usize, place: Place) {
-        self.registry.get_mut(slot).consumers[index].cursor = place;
+        let cursor = &mut self.registry.get_mut(slot).consumers[index].cursor;
+        *cursor = place.max(*cursor);
         let queue = self.queue(slot);
         queue.reached = queue.reached.max(place);
     }
@@ -153,16 +181,18 @@ impl Broker {
     /// Takes the first that waits for a consumer of a queue that is open to it.
     fn take_next(&mut self, slot: Slot, index: usize) -> Option<Entry> {
         let destination = self.registry.get_mut(slot);
-        let registry::Consumer { id, cursor, .. } = destination.consumers[index];
+        let registry::Consumer { id, cursor, is_selective, .. } = destination.consumers[index];
         let has_rights = destination.exclusive.is_none(); // Where one consumer takes all, groups mean nothing.
         let Room::Queue(queue) = &mut destination.room else {
             unreachable!("queues' subscriptions hold queues' messages");
         };
         let end = queue.end();
-        let Queue { waiting, groups, .. } = queue;
+        let Queue { waiting, groups, missed, .. } = queue;
         let subscription = self.subscriptions.get(id).expect("whoever has credit is subscribed");
-        let next = waiting.range(cursor.min(end)..end).find(|entry| {
-            if !subscription.takes(&entry.message) {
+        let missed = is_selective.then(|| missed.range(id, Place::FIRST, end)).into_iter().flatten();
+        let missed = missed.filter_map(|place| waiting.get(&place));
+        let next = missed.chain(waiting.range(cursor.min(end)..end)).find(|entry| {
+            if !self.selection.takes(subscription, entry) {
                 return false;
             }
             let Some(group) = entry.group.filter(|_| has_rights) else {
@@ -177,6 +207,9 @@ impl Broker {
         let found = next.map(|entry| entry.place);
         let reached = found.unwrap_or_else(|| self.queue(slot).end_of_waiting());
         self.move_cursor(slot, index, reached);
+        if is_selective {
+            self.queue(slot).missed.ask(id, found.map_or(end, Place::next));
+        }
         self.registry.queue(slot).take(found?, &mut self.memory)
     }
 
@@ -186,7 +219,7 @@ impl Broker {
         let may_take = |consumer: &registry::Consumer| {
             destination.is_open_to(consumer.id)
                 && self.has_credit(consumer.id)
-                && self.subscriptions.get(consumer.id).is_some_and(|found| found.takes(&entry.message))
+                && self.subscriptions.get(consumer.id).is_some_and(|found| self.selection.takes(found, entry))
         };
         match (entry.group, &destination.room) {
             (Some(group), Room::Queue(queue)) if destination.exclusive.is_none() => {
@@ -221,5 +254,18 @@ impl Broker {
 
     pub(super) fn queue(&mut self, slot: Slot) -> &mut Queue {
         self.registry.queue(slot)
+    }
+}
+
+impl registry::Entry {
+    /// The first place from `from` on that may hold something for a consumer, or one before it.
+    #[inline]
+    fn start(&self, consumer: &registry::Consumer, from: Place) -> Place {
+        match &self.room {
+            Room::Queue(queue) if consumer.is_selective => {
+                queue.missed.first(consumer.id, from).unwrap_or(consumer.cursor)
+            }
+            Room::Queue(_) | Room::Topic => consumer.cursor,
+        }
     }
 }

@@ -18,6 +18,7 @@ mod history;
 mod idle;
 mod index;
 mod memory;
+mod missed;
 mod outstanding;
 mod parking;
 mod place;
@@ -26,6 +27,7 @@ mod queue;
 mod redelivery;
 mod registry;
 mod room;
+mod selection;
 mod slow;
 mod stats;
 mod subscription;
@@ -48,6 +50,7 @@ use memory::Memory;
 use outstanding::Held;
 use queue::Entry;
 use registry::{Registry, Room, Slot};
+use selection::Selection;
 use subscription::{Pending, Subscription, SubscriptionId, Subscriptions};
 use topic::Audience;
 
@@ -127,6 +130,7 @@ pub(crate) struct Broker {
     connections: BTreeMap<Origin, Connection>,
     registry: Registry,
     subscriptions: Subscriptions,
+    selection: Selection,
     durables: BTreeMap<Durable, SubscriptionId>,
     audit: Audit<(ProducerId, Slot)>, // One message may be at several destinations.
     wanted: BTreeMap<Demand, usize>,
@@ -169,6 +173,7 @@ impl Broker {
             connections: BTreeMap::new(),
             registry: Registry::default(),
             subscriptions: Subscriptions::default(),
+            selection: Selection::default(),
             durables: BTreeMap::new(),
             wanted: BTreeMap::new(),
             congested: BTreeSet::new(),

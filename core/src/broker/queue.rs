@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::delayed::Delayed;
 use super::group::{GroupSlot, Groups};
 use super::memory::Memory;
+use super::missed::Missed;
 use super::place::Place;
 use crate::base::Instant;
 use crate::model::Message;
@@ -63,6 +64,7 @@ pub(super) struct Queue {
     expiring: BTreeSet<(Instant, Place)>, // Those that wait and whose life has an end.
     bytes: u64,
     pub(super) reached: Place,      // No consumer's cursor is beyond.
+    pub(super) missed: Missed,      // All of it before its consumers' cursors.
     pub(super) groups: Box<Groups>, // Of most queues there are none.
 }
 

@@ -62,7 +62,9 @@ pub(super) struct Consumer {
     pub(super) id: SubscriptionId,
     pub(super) priority: i32,
     pub(super) is_exclusive: bool,
-    /// Queues: no message before this place in the queue is admitted by the subscription.
+    /// True if it has a selector.
+    pub(super) is_selective: bool,
+    /// Queues: of what waits before this place the subscription takes nothing, but for what it has missed.
     pub(super) cursor: Place,
 }
 
@@ -190,6 +192,7 @@ impl Registry {
             match &mut entry.room {
                 Room::Queue(queue) => {
                     queue.groups.release(id);
+                    queue.missed.release(id);
                     entry.consumers.retain(|consumer| consumer.id != id);
                     entry.succeed(id);
                 }
@@ -271,7 +274,8 @@ impl Entry {
         let priority = subscription.priority();
         let place = self.consumers.partition_point(|known| known.priority >= priority);
         let is_exclusive = subscription.is_exclusive && matches!(self.room, Room::Queue(_));
-        let consumer = Consumer { id, priority, is_exclusive, cursor: Place::FIRST };
+        let is_selective = subscription.selector.is_some();
+        let consumer = Consumer { id, priority, is_exclusive, is_selective, cursor: Place::FIRST };
         self.consumers.insert(place, consumer);
         if is_exclusive {
             self.claim(consumer);

@@ -43,6 +43,11 @@ pub struct BrokerStats {
     pub orphaned: u64,
     /// Queues' messages that an administrator removed.
     pub purged: u64,
+    /// How often a consumer was not handed a message because its selector took too many steps over it
+    /// ([`Selector::STEPS_MAX`]); it may be asked about one message more than once.
+    ///
+    /// [`Selector::STEPS_MAX`]: crate::Selector::STEPS_MAX
+    pub selectors_too_costly: u64,
     /// Bytes that wait in queues now.
     pub queued_bytes: u64,
     /// Messages that wait in queues now.
@@ -81,6 +86,7 @@ impl Broker {
                 stats.delayed += queue.delayed() as u64;
             }
         }
+        stats.selectors_too_costly = self.selection.too_costly();
         stats.remembered_bytes = self.remembered_bytes;
         stats.durables = self.durables.len() as u64;
         (stats.kept, stats.kept_bytes) = self.kept();

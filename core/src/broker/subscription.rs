@@ -13,7 +13,7 @@ use super::outstanding::Outstanding;
 use super::registry::Slot;
 use super::slow::SlowConsumers;
 use crate::base::{Arena, Instant, Key, Situation};
-use crate::model::{self, BrokerId, ConsumerId, ConsumerPriority, Destination, Message, Origin, Path};
+use crate::model::{self, BrokerId, ConsumerId, ConsumerPriority, Destination, Message, Origin, Path, Selector};
 
 /// What one consumer asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,7 @@ pub(super) struct Subscription {
     priority: ConsumerPriority,
     pub(super) client: Option<BrokerId>,
     pub(super) archive: Option<Box<Archive>>, // Durable ones only.
+    pub(super) selector: Option<Selector>,
     is_no_local: bool,
     prefetch: u32, // Nothing while a durable one has no consumer.
     message_max: Option<u64>,
@@ -280,6 +281,7 @@ impl Subscriptions {
             priority: subscriber.subscription.priority,
             client: limits.client,
             archive: None,
+            selector: subscriber.subscription.selector,
             is_no_local: subscriber.subscription.no_local,
             prefetch,
             message_max: limits.message_max,

@@ -55,6 +55,7 @@ impl Broker {
         if !subscription.admits(message)
             || subscription.declines(from, message)
             || (audience == Audience::Peers && !subscription.is_bridge())
+            || !self.selection.wants(subscription, message, 0, now)
         {
             return false;
         }

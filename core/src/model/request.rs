@@ -9,6 +9,7 @@ use super::consumer_priority::ConsumerPriority;
 use super::destination::{Destination, DestinationKind};
 use super::durable::Durable;
 use super::id::{BrokerId, ConnectionId, ConsumerId, Tag};
+use super::selector::Selector;
 
 /// What a consumer subscribes to, and how much it takes at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,10 @@ pub struct Subscription {
     pub retroactive: bool,
     /// What a topic's subscription is known by that goes on without its consumer (JMS durable subscription).
     pub durable: Option<Durable>,
+    /// What the messages have to be like that it is handed (JMS message selector); `None` takes any. Where what it is
+    /// true of can change, as with `JMSRedelivered`, a queue's message is asked about whenever it may be handed out, a
+    /// topic's when it is sent.
+    pub selector: Option<Selector>,
 }
 
 impl Subscription {
@@ -52,6 +57,7 @@ impl Subscription {
             no_local: false,
             retroactive: false,
             durable: None,
+            selector: None,
         }
     }
 
@@ -68,7 +74,7 @@ impl Subscription {
 
     /// True if a durable subscription that was asked for so goes on when it is asked for like `other`.
     pub(crate) fn continues(&self, other: &Self) -> bool {
-        self.destination == other.destination && self.no_local == other.no_local
+        self.destination == other.destination && self.no_local == other.no_local && self.selector == other.selector
     }
 }
 

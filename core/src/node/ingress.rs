@@ -49,7 +49,10 @@ impl Node {
                 }
             }
             Input::Timeout => self.timeout(now),
-            Input::WallClock(wall) => self.wall = (wall, now),
+            Input::WallClock(wall) => {
+                self.wall = (wall, now);
+                self.broker.set_wall(now, wall);
+            }
         }
     }
 

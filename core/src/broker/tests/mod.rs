@@ -13,6 +13,7 @@ mod order;
 mod priority;
 mod redelivery;
 mod room;
+mod selector;
 mod slow;
 mod temporary;
 mod transaction;
@@ -20,6 +21,7 @@ mod virtual_topic;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 

@@ -1,13 +1,13 @@
 //! The order of a queue, against a model that looks at everything each time.
 
 use super::*;
-use crate::model::{ConsumerPriority, Priority};
+use crate::model::{ConsumerPriority, Priority, Selector};
 
 /// What a random run does.
 #[derive(Clone, Debug)]
 enum Step {
-    Send { producer: usize, level: u8, group: Option<u8>, sequence: i64 },
-    Subscribe { consumer: u64, prefetch: u32, priority: u8, exclusive: bool },
+    Send { producer: usize, level: u8, colour: i64, group: Option<u8>, sequence: i64 },
+    Subscribe { consumer: u64, prefetch: u32, priority: u8, exclusive: bool, wish: usize },
     Unsubscribe { consumer: u64, seen: usize },
     Answer { consumer: u64, index: usize, extent: AckExtent, kind: AckKind },
 }
@@ -20,21 +20,35 @@ fn any_step() -> impl Strategy<Value = Step> {
     let sequence = prop_oneof![4 => Just(0_i64), 1 => Just(1_i64), 1 => Just(-1_i64)];
     let priority = prop_oneof![4 => 0_u8..2, 1 => Just(127_u8)];
     prop_oneof![
-        8 => (0_usize..2, level, proptest::option::of(0_u8..3), sequence)
-            .prop_map(|(producer, level, group, sequence)| Step::Send { producer, level, group, sequence }),
-        3 => (consumer.clone(), 1_u32..4, priority, proptest::bool::weighted(0.2))
-            .prop_map(|(consumer, prefetch, priority, exclusive)| Step::Subscribe { consumer, prefetch, priority, exclusive }),
+        8 => (0_usize..2, level, 0_i64..2, proptest::option::of(0_u8..3), sequence)
+            .prop_map(|(producer, level, colour, group, sequence)| Step::Send { producer, level, colour, group, sequence }),
+        3 => (consumer.clone(), 1_u32..4, priority, proptest::bool::weighted(0.2), 0..WISHES.len())
+            .prop_map(|(consumer, prefetch, priority, exclusive, wish)| Step::Subscribe { consumer, prefetch, priority, exclusive, wish }),
         1 => (consumer.clone(), 0_usize..4).prop_map(|(consumer, seen)| Step::Unsubscribe { consumer, seen }),
         8 => (consumer, 0_usize..3, extent, kind)
             .prop_map(|(consumer, index, extent, kind)| Step::Answer { consumer, index, extent, kind }),
     ]
 }
 
+/// Whether a consumer wants a message.
+type Wish = fn(&Known) -> bool;
+
+/// What consumers may wish for: as a selector, and in other words.
+const WISHES: [(&str, Wish); 6] = [
+    ("", |_| true),
+    ("", |_| true),
+    ("colour = 1", |message| message.colour == 1),
+    ("JMSPriority > 3 OR colour <> 1", |message| message.level > 3 || message.colour != 1),
+    ("NOT JMSRedelivered", |message| message.redeliveries == 0),
+    ("colour = 0 OR JMSXDeliveryCount > 2", |message| message.colour == 0 || message.redeliveries > 1),
+];
+
 /// A message as the model knows it.
 #[derive(Clone, Debug)]
 struct Known {
     producer: Origin,
     level: u8,
+    colour: i64,
     group: Option<u8>,
     sequence: i64,
     redeliveries: u32,
@@ -47,6 +61,7 @@ struct Seat {
     prefetch: usize,
     priority: u8,
     is_exclusive: bool,
+    wants: Wish,
     came: usize,
     outstanding: Vec<(Tag, u64)>,
     /// The last message that was handed out for the first time, by producer and level.
@@ -69,10 +84,11 @@ impl Model {
         self.waiting.insert((9 - self.messages[&number].level, number));
     }
 
-    fn sit_down(&mut self, consumer: u64, prefetch: u32, priority: u8, is_exclusive: bool) {
+    fn sit_down(&mut self, consumer: u64, prefetch: u32, priority: u8, is_exclusive: bool, wants: Wish) {
         self.came += 1;
         let (prefetch, came) = (prefetch as usize, self.came);
-        let seat = Seat { prefetch, priority, is_exclusive, came, outstanding: Vec::new(), last: BTreeMap::new() };
+        let (outstanding, last) = (Vec::new(), BTreeMap::new());
+        let seat = Seat { prefetch, priority, is_exclusive, wants, came, outstanding, last };
         self.seats.insert(consumer, seat);
         let gives_way = self.holder.is_none_or(|holder| priority == 127 || priority > self.seats[&holder].priority);
         if is_exclusive && gives_way {
@@ -103,10 +119,11 @@ impl Model {
         let message = &self.messages[&number];
         let owner = message.group.and_then(|group| self.owners.get(&group));
         let begins = message.sequence == 1 && message.redeliveries == 0;
-        match self.holder {
+        let is_its = match self.holder {
             Some(holder) => holder == consumer,
             None => begins || owner.is_none_or(|owner| *owner == consumer),
-        }
+        };
+        is_its && (self.seats[&consumer].wants)(message)
     }
 
     fn has_credit(&self, consumer: u64) -> bool {
@@ -160,8 +177,9 @@ impl Model {
     }
 }
 
-fn body(level: u8, group: Option<u8>, sequence: i64) -> Body {
+fn body(level: u8, colour: i64, group: Option<u8>, sequence: i64) -> Body {
     let mut body = Body { priority: Priority::try_from(level).expect("a priority"), ..Body::default() };
+    body.headers.properties.set("colour", colour).expect("room");
     if let Some(group) = group {
         body.headers.properties.set("JMSXGroupID", format!("{group}")).expect("room");
         body.headers.properties.set("JMSXGroupSeq", sequence).expect("room");
@@ -171,7 +189,7 @@ fn body(level: u8, group: Option<u8>, sequence: i64) -> Body {
 
 proptest! {
     /// Invariants Q2, Q4, Q5, Q6 and Q7 of the reliability reference, with priorities of messages and consumers,
-    /// consumers that want the queue alone, and groups: whoever is handed a message is handed the first that they may
+    /// consumers that want the queue alone, groups and selectors: whoever is handed a message is handed the first that they may
     /// take, nobody who comes before them could have taken it, and what one producer sends under one priority comes to
     /// each consumer in order.
     #[test]
@@ -179,18 +197,20 @@ proptest! {
         let (mut bench, mut model) = (Bench::with(at_once()), Model::default());
         for step in steps {
             let said = match step {
-                Step::Send { producer, level, group, sequence } => {
+                Step::Send { producer, level, colour, group, sequence } => {
                     let (from, number) = ([APP, OTHER][producer], bench.sent + 1);
-                    let known = Known { producer: from, level, group, sequence, redeliveries: 0, was_handed_out: false };
+                    let known = Known { producer: from, level, colour, group, sequence, redeliveries: 0, was_handed_out: false };
                     model.messages.insert(number, known);
                     model.wait(number);
-                    bench.send_one(from, "q", body(level, group, sequence))
+                    bench.send_one(from, "q", body(level, colour, group, sequence))
                 }
-                Step::Subscribe { consumer, prefetch, priority, exclusive } if !model.seats.contains_key(&consumer) => {
-                    model.sit_down(consumer, prefetch, priority, exclusive);
+                Step::Subscribe { consumer, prefetch, priority, exclusive, wish } if !model.seats.contains_key(&consumer) => {
+                    let (text, wants) = WISHES[wish];
+                    model.sit_down(consumer, prefetch, priority, exclusive, wants);
+                    let selector = Selector::parse_optional(text).expect("a selector");
                     let priority = ConsumerPriority::try_from(priority).expect("a priority");
                     let destination = "q".parse().expect("a queue");
-                    let wish = Subscription { prefetch: Some(prefetch), priority, exclusive, ..Subscription::new(destination) };
+                    let wish = Subscription { prefetch: Some(prefetch), priority, exclusive, selector, ..Subscription::new(destination) };
                     bench.subscribe_as(APP, ConsumerId(consumer), wish)
                 }
                 Step::Unsubscribe { consumer, seen } if model.seats.contains_key(&consumer) => {

@@ -110,6 +110,11 @@ impl Selector {
         Ok(Self(Arc::new(Parsed { text: text.into(), condition })))
     }
 
+    /// Reads a selector, or none where nothing is written: whoever wants all messages has none.
+    pub fn parse_optional(text: &str) -> Result<Option<Self>, SelectorError> {
+        if text.trim().is_empty() { Ok(None) } else { Self::parse(text).map(Some) }
+    }
+
     /// The text it was made of.
     pub fn as_str(&self) -> &str {
         &self.0.text

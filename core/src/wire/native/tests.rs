@@ -5,7 +5,7 @@ use crate::model::Priority;
 use crate::model::{
     Ack, AckExtent, AckKind, AdminReply, AdminRequest, Body, BodyKind, BrokerId, ConnectionId, ConsumerId,
     ConsumerPriority, Demand, Destination, DestinationKind, DestinationStatus, Durable, Inventory, Message, MessageId,
-    Path, ProducerId, Refusal, Role, Service, Subscription, Temporary, What,
+    Path, ProducerId, Refusal, Role, Selector, Service, Subscription, Temporary, What,
 };
 use crate::wire::{DecodeError, Deframer, Farewell, Frame, Hello};
 use alloc::boxed::Box;
@@ -136,7 +136,7 @@ fn a_clients_frames_keep_their_bytes() {
     hold([
         (
             Frame::Subscribe { number: 1, subscription: Subscription::new(orders) },
-            b"\0\0\0\x11\x0d\x01\x00\x06orders\x00\x00\x00\x00\x00\x00\x00",
+            b"\0\0\0\x12\x0d\x01\x00\x06orders\x00\x00\x00\x00\x00\x00\x00\x00",
         ),
         (
             Frame::Subscribe {
@@ -149,7 +149,7 @@ fn a_clients_frames_keep_their_bytes() {
                     ..Subscription::new(prices)
                 },
             },
-            b"\0\0\0\x15\x0d\x02\x01\x08prices.>\x01\xac\x02\x7f\x01\x01\x00\x00\x00",
+            b"\0\0\0\x16\x0d\x02\x01\x08prices.>\x01\xac\x02\x7f\x01\x01\x00\x00\x00\x00",
         ),
         (
             Frame::Subscribe {
@@ -157,10 +157,11 @@ fn a_clients_frames_keep_their_bytes() {
                 subscription: Subscription {
                     no_local: true,
                     durable: Some(durable),
+                    selector: Some("a = 1".parse().expect("valid")),
                     ..Subscription::new(Destination::topic("t").expect("valid"))
                 },
             },
-            b"\0\0\0\x13\x0d\x03\x01\x01t\x00\x00\x00\x00\x01\x00\x01\x02me\x03log",
+            b"\0\0\0\x1a\x0d\x03\x01\x01t\x00\x00\x00\x00\x01\x00\x01\x02me\x03log\x01\x05a = 1",
         ),
         (Frame::Subscribed { number: 1, result: Ok(()) }, b"\0\0\0\x03\x0e\x01\x00"),
         (Frame::Subscribed { number: 300, result: Err(Refusal::Stopping) }, b"\0\0\0\x05\x0e\xac\x02\x01\x07"),
@@ -356,7 +357,7 @@ fn long_bodies_are_shared_and_not_copied() {
 
 #[test]
 fn what_is_no_frame_says_why() {
-    let cases: [(&[u8], &str); 12] = [
+    let cases: [(&[u8], &str); 13] = [
         (b"\0\0\0\x00", "0 bytes are no frame"),
         (b"\0\0\0\x01\x63", "1 bytes are no frame"),
         (b"\0\0\0\x03\x07ab", "2 bytes too many in a frame"),
@@ -366,7 +367,8 @@ fn what_is_no_frame_says_why() {
         (b"\0\0\0\x08\x0d\x01\x01\x03a..\x00", "8 bytes are no frame"), // nor such a name,
         (b"\0\0\0\x04\x0e\x01\x01\x18", "4 bytes are no frame"),      // nor such a refusal,
         (b"\0\0\0\x05\x14\x01\x00\x01a", "5 bytes are no frame"),     // nor a client without an id,
-        (b"\0\0\0\x05\x10\x01\x01\x02\x00", "5 bytes are no frame"),  // nor such an extent.
+        (b"\0\0\0\x05\x10\x01\x01\x02\x00", "5 bytes are no frame"),  // nor such an extent,
+        (b"\0\0\0\x11\x0d\x01\x00\x01q\x00\x00\x00\x00\x00\x00\x00\x01\x03a =", "17 bytes are no frame"), // nor such a selector.
         (b"\0\0\0\x03\x12\x01\x00", "1 bytes too many in a frame"),
         (b"\0\0\0\x01\x18", "1 bytes are no frame"),
     ];
@@ -539,11 +541,14 @@ fn any_word() -> impl Strategy<Value = Frame> {
         Frame::Demand { number, demand }
     });
     let wishes = (any::<Option<u32>>(), 0..=ConsumerPriority::MAX.level(), any::<[bool; 4]>(), any_durable());
-    let subscription = (any_destination(), wishes, any::<bool>()).prop_map(|(destination, wishes, is_durable)| {
+    let selector = "x[a-z]{0,9} (=|<>) '[^'\\p{Cc}]{0,20}'".prop_map(|text| Selector::parse(&text).expect("valid"));
+    let selector = proptest::option::of(selector);
+    let asked = (any_destination(), wishes, any::<bool>(), selector);
+    let subscription = asked.prop_map(|(destination, wishes, is_durable, selector)| {
         let (prefetch, priority, [exclusive, browses, no_local, retroactive], durable) = wishes;
         let (priority, durable) =
             (ConsumerPriority::try_from(priority).expect("a priority"), is_durable.then_some(durable));
-        Subscription { destination, prefetch, priority, exclusive, browses, no_local, retroactive, durable }
+        Subscription { destination, prefetch, priority, exclusive, browses, no_local, retroactive, durable, selector }
     });
     let kind = prop_oneof![Just(AckKind::Accepted), Just(AckKind::Released), Just(AckKind::Rejected)];
     let ack = (any::<(u64, u64)>(), any::<bool>(), kind).prop_map(|((consumer, tag), is_one, kind)| {
