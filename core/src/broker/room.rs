@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::due::Due;
 use super::parking::Parked;
+use super::place::Place;
 use super::registry::{self, Room, Slot};
 use super::subscription::Subscription;
 use super::{Broker, BrokerConfig, Output};
@@ -32,7 +33,7 @@ impl Broker {
         let destination = self.registry.get(slot);
         match &destination.room {
             Room::Queue(queue) => {
-                let would_wait = || queue.len() > 0 || self.start(slot).is_none();
+                let would_wait = || queue.len() > 0 || self.start(slot, Place::FIRST).is_none();
                 queue.bytes() >= destination.bytes_max(&self.config) || (self.memory.is_full() && would_wait())
             }
             Room::Topic => {
