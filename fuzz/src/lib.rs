@@ -3,9 +3,6 @@
 //! libFuzzer calls them through `fuzz_targets/`, `cargo test` with every file of `corpus/`: small inputs that reach far,
 //! most of them written by `examples/seeds.rs`, and those that once failed.
 
-mod broker;
-mod end;
-mod model;
 mod recording;
 mod rude;
 mod script;
@@ -20,8 +17,7 @@ use flockmq_core::uri::Location;
 use flockmq_core::wire::{Advert, DecodeError, Decoder, Deframer, Encoder, Frame, FrameBuffer};
 use flockmq_core::{Path, Properties};
 
-pub use broker::broker_ops;
-pub use flockmq_tests::fuzz_world as world;
+pub use flockmq_tests::{fuzz_broker as broker_ops, fuzz_world as world};
 pub use recording::recording;
 pub use rude::node_inputs;
 pub use script::script;

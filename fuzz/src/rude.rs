@@ -15,9 +15,7 @@ use flockmq_core::{
     Node, Output, Path, ProducerId, Refusal, RemoteConfig, RequestId, Role, Seed, Selector, Service, Subscription, Tag,
     Timestamp, What,
 };
-use flockmq_tests::Choice;
-
-use crate::end::{End, hello};
+use flockmq_tests::{Choice, End, hello};
 
 /// Choices: whatever a node is told, it panics at nothing, asks for and ends each link once, is never due at once
 /// again, says a bounded amount, holds a bounded amount, and answers every request before it stops.

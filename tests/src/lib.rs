@@ -1,12 +1,14 @@
 //! What whole-system tests share: worlds with applications on their hosts, an oracle that knows what is owed to whom,
-//! and scenarios in which anything may happen. `docs/simulation.md` tells how to read, replay and extend a run.
+//! and scenarios in which anything may happen; and a model of the broker, with trials that compare it with the real one. `docs/simulation.md` tells how to read, replay and extend a run.
 
 mod application;
 mod checks;
 mod choice;
+mod end;
 mod fuzz;
 mod ledger;
 mod limit;
+mod model;
 mod mutant;
 mod oracle;
 mod puppet;
@@ -16,9 +18,11 @@ mod stage;
 mod step;
 mod stranger;
 mod swarm;
+mod trial;
 
 pub use application::{Acking, Received};
 pub use choice::Choice;
+pub use end::{End, hello};
 pub use flockmq_core::sim::HostId;
 pub use fuzz::fuzz_world;
 pub use ledger::Ledger;
@@ -32,3 +36,4 @@ pub use stage::{Stage, client, text_of};
 pub use step::{Client, Step};
 pub use stranger::{Mischief, Stranger};
 pub use swarm::Campaign;
+pub use trial::{Trial, fuzz_broker};

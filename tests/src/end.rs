@@ -5,9 +5,9 @@ use flockmq_core::wire::{Decoder, Deframer, Encoder, Frame, FrameBuffer, Hello, 
 use flockmq_core::{BrokerId, LinkId, Role, Service};
 
 /// The other end of one link.
-pub(crate) struct End {
+pub struct End {
     /// What the node calls the link.
-    pub(crate) link: LinkId,
+    pub link: LinkId,
     encoder: Encoder,
     deframer: Deframer,
     decoder: Decoder,
@@ -15,18 +15,19 @@ pub(crate) struct End {
 }
 
 impl End {
-    pub(crate) fn new(link: LinkId) -> Self {
+    /// The other end of `link`, which has said and heard nothing.
+    pub fn new(link: LinkId) -> Self {
         let (encoder, decoder) = (Encoder::new(), Decoder::new());
         Self { link, encoder, deframer: Deframer::new(u32::MAX), decoder, preface: 0 }
     }
 
     /// The first that it says.
-    pub(crate) fn greet(&mut self, hello: Hello) -> Bytes {
+    pub fn greet(&mut self, hello: Hello) -> Bytes {
         [&PREFACE[..], &self.say(&[Frame::Hello(Box::new(hello))])].concat().into()
     }
 
     /// What it says.
-    pub(crate) fn say(&mut self, frames: &[Frame]) -> Bytes {
+    pub fn say(&mut self, frames: &[Frame]) -> Bytes {
         let mut out = FrameBuffer::default();
         for frame in frames {
             self.encoder.encode(frame, &mut out);
@@ -34,8 +35,12 @@ impl End {
         std::iter::from_fn(|| out.pop()).flatten().collect()
     }
 
-    /// What the node says to it, which has to make sense.
-    pub(crate) fn hear(&mut self, mut data: Bytes) -> Vec<Frame> {
+    /// What the node says to it.
+    ///
+    /// # Panics
+    ///
+    /// If it makes no sense.
+    pub fn hear(&mut self, mut data: Bytes) -> Vec<Frame> {
         let preface = data.split_to((PREFACE.len() - self.preface).min(data.len()));
         assert_eq!(preface, PREFACE[self.preface..][..preface.len()]);
         self.preface += preface.len();
@@ -49,7 +54,7 @@ impl End {
 }
 
 /// How somebody introduces themselves who bears any silence.
-pub(crate) fn hello(broker: BrokerId, role: Role) -> Hello {
+pub fn hello(broker: BrokerId, role: Role) -> Hello {
     Hello {
         version_min: VERSION_MIN,
         version_max: VERSION_MAX,

@@ -1,0 +1,168 @@
+//! Who is attached, and what they send.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flockmq_core::{ConnectionId, Destination, Message, Refusal, Tag, What};
+
+use super::said::Sender;
+use super::{Model, REMOTE};
+
+/// One who is attached.
+#[derive(Default)]
+pub(super) struct Connection {
+    producers: BTreeMap<u64, Producer>,
+    streams: BTreeMap<u64, Stream>, // Of the remote client.
+}
+
+struct Producer {
+    destination: Destination,
+    sent: u64,
+    answered: u64,
+}
+
+#[derive(Default)]
+struct Stream {
+    last: Tag, // That came.
+    told: Tag, // That it knows to be answered.
+}
+
+impl Model {
+    pub(crate) fn attach(&mut self, connection: u64) -> Result<(), Refusal> {
+        let max = self.config.connections_max as u64;
+        if self.connections.len() as u64 >= max {
+            return Err(Refusal::LimitReached { what: What::Connection, max });
+        }
+        if self.is_attached(connection) {
+            return Err(Refusal::AlreadyExists { what: What::Connection, number: connection });
+        }
+        self.connections.insert(connection, Connection::default());
+        Ok(())
+    }
+
+    /// Ends a connection, and all of its consumers before anything is handed out again. Whatever it was handed may have
+    /// been looked at.
+    pub(crate) fn detach(&mut self, connection: u64) -> Result<(), Refusal> {
+        for place in &mut self.places {
+            place.parked.retain(|parked| parked.connection != connection);
+        }
+        let known = self.connections.remove(&connection);
+        let mut gone: Vec<_> = self.of(connection).map(|found| (found.number, found.id)).collect();
+        gone.sort_unstable();
+        let places: Vec<usize> = gone.into_iter().flat_map(|(_, id)| self.end(id, Tag::MAX)).collect();
+        for place in places {
+            self.dispatch(place);
+        }
+        self.unpark_all();
+        known.map(drop).ok_or(Refusal::unknown_connection(ConnectionId(connection)))
+    }
+
+    pub(crate) fn is_attached(&self, connection: u64) -> bool {
+        self.connections.contains_key(&connection)
+    }
+
+    pub(crate) fn produce(&mut self, connection: u64, producer: u64, destination: &Destination) -> Result<(), Refusal> {
+        let is_taken = self.connections.values().any(|found| found.producers.contains_key(&producer));
+        let max = self.config.producers_max as u64;
+        let found = self.attached(connection)?;
+        if is_taken {
+            return Err(Refusal::AlreadyExists { what: What::Producer, number: producer });
+        }
+        if destination.is_pattern() {
+            return Err(Refusal::IsPattern(destination.clone()));
+        }
+        if found.producers.len() as u64 >= max {
+            return Err(Refusal::LimitReached { what: What::Producer, max });
+        }
+        found.producers.insert(producer, Producer { destination: destination.clone(), sent: 0, answered: 0 });
+        Ok(())
+    }
+
+    pub(crate) fn close_producer(&mut self, connection: u64, producer: u64) -> Result<(), Refusal> {
+        let unknown = Refusal::Unknown { what: What::Producer, number: producer };
+        self.attached(connection)?.producers.remove(&producer).ok_or(unknown)?;
+        for place in &mut self.places {
+            place.parked.retain(|parked| (parked.connection, parked.stream) != (connection, producer));
+        }
+        self.unpark_all();
+        Ok(())
+    }
+
+    /// Where a producer's messages go, and how many it has sent.
+    pub(crate) fn producer(&self, connection: u64, producer: u64) -> Option<(Destination, u64)> {
+        let found = self.connections.get(&connection)?.producers.get(&producer)?;
+        Some((found.destination.clone(), found.sent))
+    }
+
+    /// An application sends these, numbered already. More than its window holds are refused.
+    pub(crate) fn send(&mut self, connection: u64, number: u64, messages: Vec<Arc<Message>>) {
+        let window = self.config.producer_window;
+        let found = self.attached(connection).and_then(|found| {
+            found.producers.get_mut(&number).ok_or(Refusal::Unknown { what: What::Producer, number })
+        });
+        let producer = match found {
+            Ok(producer) => producer,
+            Err(refusal) => {
+                let all = vec![refusal; messages.len()];
+                self.said.refused.entry((Sender::Application, number, 0)).or_default().extend(all);
+                return;
+            }
+        };
+        let (sent, room) = (producer.sent, window - (producer.sent - producer.answered));
+        producer.sent += messages.len() as u64;
+        for (place, message) in (0..).zip(messages) {
+            let result = if place >= room {
+                Err(Refusal::WindowFull { producer: number, max: window })
+            } else {
+                self.take(connection, number, sent + 1 + place, 0, message)
+            };
+            if let Err(refusal) = result {
+                self.answer(connection, number);
+                self.refuse(Sender::Application, number, sent + 1 + place, refusal);
+            }
+        }
+    }
+
+    /// The remote client sends on a stream. It is parted from if too much of it waits for room.
+    pub(crate) fn hear(&mut self, stream: u64, tag: Tag, redeliveries: u32, message: Arc<Message>) {
+        let Some(connection) = self.connections.get_mut(&REMOTE) else { return };
+        connection.streams.entry(stream).or_default().last = tag;
+        if let Err(refusal) = self.take(REMOTE, stream, tag, redeliveries, message) {
+            self.refuse(Sender::Remote, stream, tag, refusal);
+        }
+        let parked = self.places.iter().flat_map(|place| &place.parked).filter(|parked| parked.connection == REMOTE);
+        if parked.map(|parked| parked.waiting.size()).sum::<u64>() > self.remote.parked_bytes_max {
+            self.detach(REMOTE).expect("it has sent something");
+            self.said.has_parted = true;
+        }
+    }
+
+    /// A producer's message was accepted or refused.
+    pub(super) fn answer(&mut self, connection: u64, producer: u64) {
+        let connection = self.connections.get_mut(&connection).expect("who is answered is attached");
+        connection.producers.get_mut(&producer).expect("who is answered is a producer").answered += 1;
+    }
+
+    /// Tells the remote client how far each of its streams is answered: up to the first that waits for room.
+    pub(super) fn answer_remote(&mut self) {
+        let parked = self.places.iter().flat_map(|place| &place.parked).filter(|parked| parked.connection == REMOTE);
+        let parked: Vec<_> = parked.map(|parked| (parked.stream, parked.number)).collect();
+        let streams = self.connections.get_mut(&REMOTE).into_iter().flat_map(|found| &mut found.streams);
+        for (number, stream) in streams {
+            let waiting = parked.iter().filter(|(found, _)| found == number).map(|(_, tag)| tag - 1).min();
+            let answered = waiting.unwrap_or(stream.last);
+            if answered > stream.told {
+                stream.told = answered;
+                self.said.accepted.insert((Sender::Remote, *number), answered);
+            }
+        }
+    }
+
+    pub(super) fn attached(&mut self, connection: u64) -> Result<&mut Connection, Refusal> {
+        self.connections.get_mut(&connection).ok_or(Refusal::unknown_connection(ConnectionId(connection)))
+    }
+
+    fn refuse(&mut self, sender: Sender, producer: u64, number: u64, refusal: Refusal) {
+        self.said.refused.entry((sender, producer, number)).or_default().push(refusal);
+    }
+}

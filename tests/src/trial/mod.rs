@@ -1,0 +1,137 @@
+//! One broker with applications and a remote client, to whom anything may happen that choices choose. After each
+//! operation it must have said what the [model](crate::model) says, no more and no less, and count what it counts.
+
+mod act;
+mod hearing;
+mod operation;
+mod setting;
+mod workload;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use flockmq_core::{Input, Instant, LinkId, ListenerId, Node, Refusal, Seed, Tag};
+
+use crate::choice::Choice;
+use crate::end::End;
+use crate::model::{Model, Said, Sender};
+use operation::Operation;
+use setting::Setting;
+use workload::Workload;
+
+/// Choices: whatever applications and a remote client ask of a broker with little room, it does as the model.
+///
+/// # Panics
+///
+/// If it does not.
+pub fn fuzz_broker(data: &[u8]) {
+    Trial::play(&mut Choice::from_bytes(data));
+}
+
+/// A broker, and the model that it is compared with.
+pub struct Trial {
+    node: Node,
+    model: Model,
+    now: Instant,
+    log: Vec<Operation>,
+    requests: u64,
+    slot: Option<LinkId>, // The link that is held out.
+    end: Option<End>,     // The remote client's, while its link is up.
+    closing: Vec<LinkId>,
+    sent: u64,                // By the remote client, over all its links.
+    tags: BTreeMap<u64, Tag>, // Likewise over this one, by stream.
+    said: Said,
+}
+
+impl Trial {
+    /// Plays a workload, up to some hundred operations.
+    ///
+    /// # Panics
+    ///
+    /// If the broker does otherwise than the model; what was done is printed before.
+    pub fn play(choice: &mut Choice<'_>) {
+        let setting = Setting::draw(choice);
+        let mut trial = Self::new(&setting);
+        let mut workload = Workload::new(setting);
+        for operation in Workload::opening(choice) {
+            trial.perform(operation);
+        }
+        for _ in 0..OPERATIONS_MAX {
+            if choice.is_exhausted() {
+                break;
+            }
+            let operation = workload.draw(&trial.model, choice);
+            trial.perform(operation);
+        }
+    }
+
+    fn new(setting: &Setting) -> Self {
+        let node = Node::new(setting.config(), Seed::from(1), Instant::ZERO);
+        let mut trial = Self {
+            model: Model::new(setting.broker.clone(), setting.remote.clone()),
+            node,
+            now: Instant::ZERO,
+            log: Vec::new(),
+            requests: 0,
+            slot: None,
+            end: None,
+            closing: Vec::new(),
+            sent: 0,
+            tags: BTreeMap::new(),
+            said: Said::default(),
+        };
+        trial.drain();
+        let addresses = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 1))];
+        trial.tell(Input::Listening { listener: ListenerId(1), addresses });
+        trial
+    }
+
+    fn perform(&mut self, operation: Operation) {
+        self.log.push(operation.clone());
+        self.act(operation);
+        self.compare();
+    }
+
+    fn check_reply(&mut self, result: Result<(), Refusal>) {
+        assert_eq!(std::mem::take(&mut self.said.replies), [result]);
+    }
+
+    /// Both have said and hold the same.
+    fn compare(&mut self) {
+        let (mut found, mut expected) = (std::mem::take(&mut self.said), self.model.said());
+        for said in [&mut found, &mut expected].into_iter().filter(|said| said.has_parted) {
+            // What was on its way to it counts for nothing.
+            said.accepted.retain(|(sender, _), _| *sender == Sender::Application);
+            said.refused.retain(|(sender, ..), _| *sender == Sender::Application);
+            said.delivered.retain(|consumer, _| consumer.0 >= workload::CONSUMERS);
+        }
+        assert_eq!(found, expected, "said by the broker, and by the model");
+        assert_eq!(self.node.stats().broker, self.model.stats(), "counted by the broker, and by the model");
+        let (found, expected) = (self.node.poll_timeout(), self.model.poll_timeout());
+        assert!(expected.is_none_or(|at| found.is_some_and(|found| found <= at)), "{found:?} instead of {expected:?}");
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log.iter().map(|operation| format!("{operation:?}\n"));
+            eprintln!("at {:?}, after\n{}", self.now, log.collect::<String>());
+        }
+    }
+}
+
+const OPERATIONS_MAX: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_bytes_will_do() {
+        fuzz_broker(&[]);
+        fuzz_broker(&[255; 400]);
+        let ascending: Vec<u8> = (0..=255).collect();
+        fuzz_broker(&ascending);
+    }
+}
