@@ -159,6 +159,25 @@ fn a_purge_removes_what_waits_and_nothing_else_and_makes_room() {
 }
 
 #[test]
+fn a_queue_that_is_resumed_takes_what_waited_for_room() {
+    let mut bench = Bench::with(BrokerConfig { queue_bytes_max: 1, ..BrokerConfig::default() });
+    bench.subscribe(APP, ONE, "q", 5);
+    bench.administer(&AdminRequest::Pause(queue("q"))).0.expect("there is one");
+    assert_eq!((bench.send(APP, "q"), bench.send(APP, "q")), (alloc::vec![Said::Accepted(1)], Vec::new()));
+    let (_, said) = bench.administer(&AdminRequest::Resume(queue("q")));
+    assert_eq!(said, [deliver(ONE, 1, 1), Said::Accepted(2), deliver(ONE, 2, 2)]);
+}
+
+#[test]
+fn a_purge_makes_room_for_a_virtual_topic_too() {
+    let mut bench = Bench::with(BrokerConfig { queue_bytes_max: 1, ..BrokerConfig::default() });
+    let name = "Consumer.A.VirtualTopic.T";
+    bench.send(APP, name);
+    assert_eq!(bench.send(APP, "topic://VirtualTopic.T"), []);
+    assert_eq!(bench.administer(&AdminRequest::Purge(queue(name))).1, [Said::Accepted(2)]);
+}
+
+#[test]
 fn what_is_no_queue_here_is_refused() {
     let mut bench = Bench::new();
     bench.send(APP, "topic://t");
