@@ -6,6 +6,7 @@ use std::sync::Arc;
 use flockmq_core::{ConnectionId, Destination, Message, Refusal, Tag, What};
 
 use super::said::Sender;
+use super::transaction::Transactions;
 use super::{Model, REMOTE};
 
 /// One who is attached.
@@ -13,6 +14,7 @@ use super::{Model, REMOTE};
 pub(super) struct Connection {
     producers: BTreeMap<u64, Producer>,
     streams: BTreeMap<u64, Stream>, // Of the remote client.
+    pub(super) transactions: Transactions,
 }
 
 struct Producer {
@@ -21,10 +23,10 @@ struct Producer {
     answered: u64,
 }
 
-#[derive(Default)]
 struct Stream {
-    last: Tag, // That came.
-    told: Tag, // That it knows to be answered.
+    destination: Destination, // Of its first message.
+    last: Tag,                // That came.
+    told: Tag,                // That it knows to be answered.
 }
 
 impl Model {
@@ -43,6 +45,7 @@ impl Model {
     /// Ends a connection, and all of its consumers before anything is handed out again. Whatever it was handed may have
     /// been looked at.
     pub(crate) fn detach(&mut self, connection: u64) -> Result<(), Refusal> {
+        self.catch_up();
         for place in &mut self.places {
             place.parked.retain(|parked| parked.connection != connection);
         }
@@ -81,6 +84,7 @@ impl Model {
     pub(crate) fn close_producer(&mut self, connection: u64, producer: u64) -> Result<(), Refusal> {
         let unknown = Refusal::Unknown { what: What::Producer, number: producer };
         self.attached(connection)?.producers.remove(&producer).ok_or(unknown)?;
+        self.catch_up();
         for place in &mut self.places {
             place.parked.retain(|parked| (parked.connection, parked.stream) != (connection, producer));
         }
@@ -126,7 +130,8 @@ impl Model {
     /// The remote client sends on a stream. It is parted from if too much of it waits for room.
     pub(crate) fn hear(&mut self, stream: u64, tag: Tag, redeliveries: u32, message: Arc<Message>) {
         let Some(connection) = self.connections.get_mut(&REMOTE) else { return };
-        connection.streams.entry(stream).or_default().last = tag;
+        let destination = message.destination.clone();
+        connection.streams.entry(stream).or_insert(Stream { destination, last: 0, told: 0 }).last = tag;
         if let Err(refusal) = self.take(REMOTE, stream, tag, redeliveries, message) {
             self.refuse(Sender::Remote, stream, tag, refusal);
         }
@@ -164,5 +169,14 @@ impl Model {
 
     fn refuse(&mut self, sender: Sender, producer: u64, number: u64, refusal: Refusal) {
         self.said.refused.entry((sender, producer, number)).or_default().push(refusal);
+    }
+}
+
+impl Connection {
+    /// How many of its producers and streams send there.
+    pub(super) fn producing(&self, name: &Destination) -> u64 {
+        let streams = self.streams.values().map(|stream| &stream.destination);
+        let all = self.producers.values().map(|producer| &producer.destination).chain(streams);
+        all.filter(|destination| *destination == name).count() as u64
     }
 }

@@ -1,12 +1,10 @@
 //! Who takes messages, and what they were handed.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use flockmq_core::{
-    Ack, AckExtent, AckKind, ConsumerId, Delivery, Destination, Instant, Message, Refusal, Subscription, Tag, What,
-};
+use flockmq_core::{ConsumerId, Delivery, Instant, Refusal, Subscription, Tag, What};
 
+use super::browse::Browse;
 use super::place::Waiting;
 use super::{Model, REMOTE, is_queue};
 
@@ -18,13 +16,16 @@ pub(super) struct Consumer {
     pub(super) id: Id,
     pub(super) connection: u64,
     pub(super) number: ConsumerId,
-    pub(super) pattern: Destination,
+    pub(super) asked: Subscription,
     pub(super) prefetch: u32,
     pub(super) last: Tag,
     pub(super) held: BTreeMap<Tag, (usize, Waiting)>, // By the place they came from.
-    pub(super) pending: VecDeque<Arc<Message>>,       // Of a topic: what waits for credit.
+    pub(super) born: u64,                             // Of a topic: messages that have come for it.
+    pub(super) pending: Vec<Waiting>,                 // Of a topic, in order: what waits for credit.
     pub(super) progressed_at: Instant,
     pub(super) is_stalled: bool,
+    pub(super) has_ended: bool, // What is left is a durable subscription.
+    pub(super) browse: Option<Browse>,
 }
 
 impl Model {
@@ -36,17 +37,16 @@ impl Model {
     ) -> Result<(), Refusal> {
         let pattern = &asked.destination;
         self.attached(connection)?;
-        if self.find(connection, number).is_ok() {
-            return Err(Refusal::AlreadyExists { what: What::Consumer, number: number.0 });
-        }
-        let max = self.config.consumers_max;
-        if self.of(connection).count() >= max {
-            return Err(Refusal::LimitReached { what: What::Consumer, max: max as u64 });
-        }
-        let prefetch = self.prefetch(asked)?;
-        if !pattern.is_pattern() {
+        self.catch_up();
+        let prefetch = self.check_subscription(connection, number, asked)?;
+        let browse = if asked.browses { Some(self.browse(asked)?) } else { None };
+        self.check_durable(asked)?;
+        if !pattern.is_pattern() && !asked.browses {
             self.place(pattern)?;
         }
+        let kept = self.claim(asked);
+        let is_new = kept.is_none();
+        let (pending, born) = kept.unwrap_or_default();
         self.born += 1;
         let id = self.born;
         self.consumers.insert(
@@ -55,85 +55,77 @@ impl Model {
                 id,
                 connection,
                 number,
-                pattern: pattern.clone(),
+                asked: asked.clone(),
                 prefetch,
                 last: 0,
                 held: BTreeMap::new(),
-                pending: VecDeque::new(),
+                born,
+                pending,
                 progressed_at: self.now,
                 is_stalled: false,
+                has_ended: false,
+                browse,
             },
         );
-        for place in self.covered(pattern) {
-            self.queue_up(place, id);
-            self.refill(place, id);
-            self.unpark(place);
+        if asked.browses {
+            self.look_on(id);
+            return Ok(());
+        }
+        let places = self.covered(pattern);
+        for place in &places {
+            self.join(*place, id);
+        }
+        self.drain(id);
+        if asked.retroactive && is_new {
+            self.recover(id, &places);
+        }
+        if is_queue(pattern) {
+            for place in places {
+                self.refill(place, id);
+                self.unpark(place);
+            }
+            self.unpark_all();
         }
         Ok(())
     }
 
     /// Ends a consumer; those of its deliveries up to `seen` may have been looked at.
     pub(crate) fn unsubscribe(&mut self, connection: u64, number: ConsumerId, seen: Tag) -> Result<(), Refusal> {
+        self.catch_up();
         let id = self.find(connection, number)?;
         for place in self.end(id, seen) {
             self.dispatch(place);
         }
-        self.replenish_all(connection, id);
-        self.unpark_all();
-        Ok(())
-    }
-
-    pub(crate) fn acknowledge(&mut self, connection: u64, ack: Ack) -> Result<(), Refusal> {
-        let id = self.find(connection, ack.consumer)?;
-        let now = self.now;
-        let consumer = self.consumer(id);
-        let covered: Vec<Tag> = match ack.extent {
-            AckExtent::Individual => consumer.held.keys().copied().filter(|tag| *tag == ack.tag).collect(),
-            AckExtent::UpTo if ack.tag > consumer.last => Vec::new(),
-            AckExtent::UpTo => consumer.held.range(..=ack.tag).map(|(tag, _)| *tag).collect(),
-        };
-        if covered.is_empty() {
-            return Err(Refusal::NotOutstanding { consumer: ack.consumer, tag: ack.tag });
+        if connection == REMOTE {
+            self.replenish(connection, id);
         }
-        (consumer.progressed_at, consumer.is_stalled) = (now, false);
-        let covered: Vec<_> = covered.iter().filter_map(|tag| consumer.held.remove(tag)).collect();
-        let queue = is_queue(&consumer.pattern);
-        let count = covered.len() as u64;
-        if ack.kind == AckKind::Accepted {
-            self.counts.acknowledged += count;
-            self.counts.acknowledged_queued += if queue { count } else { 0 };
-        } else if queue && ack.kind == AckKind::Rejected {
-            self.counts.failed_queued += count;
-            self.counts.discarded += count;
-        } else if queue {
-            let places: BTreeSet<usize> = covered.iter().map(|(place, _)| *place).collect();
-            for (place, waiting) in covered {
-                self.give_back(place, waiting, 1);
-            }
-            for place in places {
-                self.dispatch(place);
-            }
-        }
-        self.replenish(id);
-        self.replenish_all(connection, id);
         self.unpark_all();
         Ok(())
     }
 
     /// How many tags a consumer has been handed.
     pub(crate) fn last(&self, number: ConsumerId) -> Tag {
-        self.consumers.values().find(|found| found.number == number).map_or(0, |found| found.last)
+        self.consumers.values().find(|found| found.number == number && !found.has_ended).map_or(0, |found| found.last)
     }
 
     /// Takes a consumer away and its deliveries back; tells where it consumed from.
     pub(super) fn end(&mut self, id: Id, seen: Tag) -> Vec<usize> {
-        let gone = self.consumers.remove(&id).expect("a consumer");
-        let places = self.covered(&gone.pattern);
-        for place in &places {
-            self.places[*place].turns.retain(|found| *found != id);
+        if self.consumers[&id].asked.durable.is_some() {
+            self.suspend(id, seen);
+            return Vec::new();
         }
-        for (tag, (place, waiting)) in gone.held.into_iter().filter(|_| is_queue(&gone.pattern)) {
-            self.give_back(place, waiting, u32::from(tag <= seen));
+        let gone = self.consumers.remove(&id).expect("a consumer");
+        if gone.browse.is_some() {
+            return Vec::new();
+        }
+        let places = self.covered(&gone.asked.destination);
+        for place in &places {
+            self.leave(*place, id);
+        }
+        if gone.takes() {
+            for (tag, (place, waiting)) in gone.held {
+                self.give_back(place, waiting, u32::from(tag <= seen));
+            }
         }
         places
     }
@@ -143,25 +135,33 @@ impl Model {
         let found = &self.consumers[&id];
         let held = self.of(REMOTE).flat_map(|found| found.held.values());
         let bytes: u64 = held.map(|(_, waiting)| waiting.size()).sum();
-        found.held.len() < found.prefetch as usize && (found.connection != REMOTE || bytes < self.remote.window)
+        !found.has_ended
+            && found.held.len() < found.prefetch as usize
+            && (found.connection != REMOTE || bytes < self.remote.window)
     }
 
-    pub(super) fn hand(&mut self, id: Id, place: usize, waiting: Waiting) {
-        self.counts.delivered += 1;
-        let (redeliveries, message) = (waiting.redeliveries, Arc::clone(&waiting.message));
+    /// Hands out a message; true if by that its group is somebody else's, or anybody's. A remote client, whose clock is
+    /// another, is told what is left of its time.
+    pub(super) fn hand(&mut self, id: Id, place: usize, waiting: Waiting) -> bool {
+        let is_freed = self.consumers[&id].takes() && self.hand_group(place, &waiting, id);
+        let now = self.now;
         let consumer = self.consumer(id);
         consumer.last += 1;
-        let redeliveries = if is_queue(&consumer.pattern) { redeliveries } else { 0 };
-        let delivery = Delivery { tag: consumer.last, redeliveries, message };
+        let is_local = consumer.connection != REMOTE;
+        let message = if is_local { waiting.message.clone() } else { waiting.aged(now) };
+        let delivery = Delivery { tag: consumer.last, redeliveries: waiting.redeliveries, message };
         consumer.held.insert(consumer.last, (place, waiting));
         assert!(consumer.held.len() <= consumer.prefetch as usize, "Q5: credit");
-        let number = consumer.number;
+        let (number, takes) = (consumer.number, consumer.takes());
         self.said.delivered.entry(number).or_default().push(delivery);
+        self.counts.delivered += 1;
+        self.places[place].counts.dispatched += u64::from(takes);
+        is_freed
     }
 
     /// A connection's consumers.
     pub(super) fn of(&self, connection: u64) -> impl Iterator<Item = &Consumer> {
-        self.consumers.values().filter(move |found| found.connection == connection)
+        self.consumers.values().filter(move |found| found.connection == connection && !found.has_ended)
     }
 
     pub(super) fn find(&self, connection: u64, number: ConsumerId) -> Result<Id, Refusal> {
@@ -173,36 +173,68 @@ impl Model {
         self.consumers.get_mut(&id).expect("a consumer")
     }
 
-    fn prefetch(&self, asked: &Subscription) -> Result<u32, Refusal> {
-        let config = &self.config;
-        let default = if is_queue(&asked.destination) { config.queue_prefetch } else { config.topic_prefetch };
-        let (prefetch, max) = (asked.prefetch.unwrap_or(default), config.prefetch_max);
-        if (1..=max).contains(&prefetch) {
-            Ok(prefetch)
-        } else {
-            Err(Refusal::PrefetchOutOfRange { found: prefetch, max })
+    /// Hands a consumer what waits for it, now that it has credit again. What a consumer of the remote client had of the
+    /// link's window, the others may have: those that come first, and itself before its equals.
+    pub(super) fn replenish(&mut self, connection: u64, id: Id) {
+        if connection != REMOTE {
+            return self.replenish_one(id);
+        }
+        let mut all: Vec<Id> = self.of(REMOTE).map(|found| found.id).collect();
+        all.sort_by_key(|other| (u8::MAX - self.priority(*other), *other != id, self.consumers[other].number));
+        for other in all {
+            self.replenish_one(other);
         }
     }
 
-    /// Hands a consumer what waits for it, now that it has credit again.
-    fn replenish(&mut self, id: Id) {
-        let pattern = self.consumers[&id].pattern.clone();
-        if !is_queue(&pattern) {
-            return self.drain(id);
-        }
-        for place in self.covered(&pattern) {
-            self.refill(place, id);
-        }
-    }
-
-    /// What one consumer of the remote client had of the link's window, the others may have now.
-    fn replenish_all(&mut self, connection: u64, first: Id) {
-        if connection == REMOTE {
-            let mut all: Vec<_> = self.of(REMOTE).map(|found| (found.id != first, found.number, found.id)).collect();
-            all.sort_unstable();
-            for (_, _, id) in all {
-                self.replenish(id);
+    fn replenish_one(&mut self, id: Id) {
+        let asked = self.consumers[&id].asked.clone();
+        if asked.browses {
+            self.look_on(id);
+        } else if is_queue(&asked.destination) {
+            for place in self.covered(&asked.destination) {
+                self.refill(place, id);
             }
+        } else {
+            self.drain(id);
         }
+    }
+
+    /// What is asked can be had; tells how much at a time.
+    fn check_subscription(&self, connection: u64, number: ConsumerId, asked: &Subscription) -> Result<u32, Refusal> {
+        if self.find(connection, number).is_ok() {
+            return Err(Refusal::AlreadyExists { what: What::Consumer, number: number.0 });
+        }
+        let max = self.config.consumers_max;
+        if self.of(connection).count() >= max {
+            return Err(Refusal::LimitReached { what: What::Consumer, max: max as u64 });
+        }
+        let (config, is_queue) = (&self.config, is_queue(&asked.destination));
+        let default = match (is_queue, asked.browses, asked.durable.is_some()) {
+            (true, true, _) => config.browser_prefetch,
+            (true, false, _) => config.queue_prefetch,
+            (false, _, true) => config.durable_prefetch,
+            (false, _, false) => config.topic_prefetch,
+        };
+        let (prefetch, max) = (asked.prefetch.unwrap_or(default), config.prefetch_max);
+        if !(1..=max).contains(&prefetch) {
+            return Err(Refusal::PrefetchOutOfRange { found: prefetch, max });
+        }
+        if is_queue && (asked.no_local || asked.retroactive || asked.durable.is_some()) {
+            return Err(Refusal::TopicsOnly(asked.destination.clone()));
+        }
+        Ok(prefetch)
+    }
+}
+
+impl Consumer {
+    /// What it is handed is a queue's, and goes back there if it is not acknowledged.
+    pub(super) fn takes(&self) -> bool {
+        is_queue(&self.asked.destination) && !self.asked.browses
+    }
+
+    /// Adds a message where it belongs.
+    pub(super) fn insert_pending(&mut self, waiting: Waiting) {
+        self.pending.push(waiting);
+        self.pending.sort_by_key(|waiting| waiting.order);
     }
 }

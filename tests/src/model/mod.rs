@@ -1,13 +1,25 @@
 //! The broker's specification, to be run: what it owes its connections, in maps and lists and without any cleverness.
 //! Told every operation, it tells what must be said. Nothing here is fast, and nothing is kept twice.
 
+mod ack;
+mod admin;
+mod browse;
 mod connection;
 mod consumer;
+mod dead_letter;
+mod durable;
+mod exclusive;
+mod expiry;
+mod group;
+mod history;
 mod parking;
 mod place;
 mod queue;
+mod redelivery;
 mod said;
 mod topic;
+mod transaction;
+mod virtual_topic;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +41,7 @@ pub(crate) const CLIENT: BrokerId = BrokerId(77);
 
 /// All there is.
 pub(crate) struct Model {
+    broker: BrokerId,
     config: BrokerConfig,
     remote: RemoteConfig,
     now: Instant,
@@ -37,13 +50,15 @@ pub(crate) struct Model {
     consumers: BTreeMap<Id, Consumer>, // Likewise.
     born: Id,                          // The last consumer.
     taken: BTreeSet<(MessageId, Destination)>,
+    buried: BTreeSet<MessageId>, // Topics' messages that are dead letters.
     counts: BrokerStats,
     said: Said,
 }
 
 impl Model {
-    pub(crate) fn new(config: BrokerConfig, remote: RemoteConfig) -> Self {
+    pub(crate) fn new(broker: BrokerId, config: BrokerConfig, remote: RemoteConfig) -> Self {
         Self {
+            broker,
             config,
             remote,
             now: Instant::ZERO,
@@ -52,6 +67,7 @@ impl Model {
             consumers: BTreeMap::new(),
             born: 0,
             taken: BTreeSet::new(),
+            buried: BTreeSet::new(),
             counts: BrokerStats::default(),
             said: Said::default(),
         }
@@ -64,12 +80,14 @@ impl Model {
 
     /// Somebody is woken: does what is due.
     pub(crate) fn wake(&mut self) {
+        self.catch_up();
         self.give_up_on_stalled();
     }
 
     /// When somebody is to be woken at the latest.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.stalls_at()
+        let due = self.due().first().map(|(at, _)| *at);
+        [self.stalls_at(), due].into_iter().flatten().min()
     }
 
     /// What has been said since the last time.
@@ -81,26 +99,36 @@ impl Model {
     /// Counts and gauges; and what must hold among them.
     pub(crate) fn stats(&self) -> BrokerStats {
         let waiting = || self.places.iter().flat_map(|place| &place.waiting);
-        let held = |queues: bool| {
-            let consumers = self.consumers.values().filter(move |found| !queues || is_queue(&found.pattern));
-            consumers.map(|found| found.held.len() as u64).sum::<u64>()
-        };
-        let queued_bytes = waiting().map(Waiting::size).sum();
-        let pending_bytes = self.consumers.values().map(Consumer::pending_bytes).sum();
+        let delayed = || self.places.iter().flat_map(|place| &place.delayed).map(|delayed| &delayed.waiting);
+        let held = |found: &Consumer| found.held.len() as u64;
+        let takers = self.consumers.values().filter(|found| found.takes());
+        let durables = || self.consumers.values().filter(|found| found.asked.durable.is_some());
+        let queued_bytes = waiting().chain(delayed()).map(Waiting::size).sum();
+        let others = self.consumers.values().filter(|found| found.asked.durable.is_none());
+        let pending_bytes = others.map(Consumer::pending_bytes).sum();
+        let kept_bytes = durables().map(Consumer::pending_bytes).sum();
         let stats = BrokerStats {
             queued: waiting().count() as u64,
             queued_bytes,
             pending_bytes,
-            waiting_bytes: queued_bytes + pending_bytes,
+            delayed: delayed().count() as u64,
             parked: self.places.iter().map(|place| place.parked.len() as u64).sum(),
-            outstanding: held(false),
-            outstanding_queued: held(true),
+            outstanding: self.consumers.values().map(held).sum(),
+            outstanding_queued: takers.map(held).sum(),
+            durables: durables().count() as u64,
+            kept: durables().map(|found| held(found) + found.pending.len() as u64).sum(),
+            remembered_bytes: self.remembered_bytes(),
+            kept_bytes,
+            waiting_bytes: queued_bytes + pending_bytes + kept_bytes,
             ..self.counts
         };
-        let known = stats.queued + stats.outstanding_queued + stats.acknowledged_queued + stats.failed_queued;
-        assert_eq!(stats.accepted_queued, known, "Q1: nothing is lost");
+        let there = stats.queued + stats.delayed + stats.outstanding_queued;
+        let gone = stats.acknowledged_queued + stats.expired_queued + stats.failed_queued + stats.purged;
+        assert_eq!(stats.accepted_queued, there + gone, "Q1: nothing is lost");
         for at in 0..self.places.len() {
-            assert_eq!(self.next(at), None, "Q7: what waits in '{}' has nobody to go to", self.places[at].name);
+            let place = &self.places[at];
+            assert_eq!(self.next(at), None, "Q7: what waits in '{}' has nobody to go to", place.name);
+            assert!(place.parked.is_empty() || self.is_full(at), "there is room in '{}'", place.name);
         }
         stats
     }
@@ -117,10 +145,13 @@ impl Model {
         if self.places.len() as u64 >= max {
             return Err(Refusal::LimitReached { what: What::Destination, max });
         }
-        self.places.push(Place::new(name.clone()));
-        let wanting = self.consumers.values().filter(|found| found.pattern.matches(name)).map(|found| found.id);
-        for id in wanting.collect::<Vec<_>>() {
-            self.queue_up(self.places.len() - 1, id);
+        let policies = &self.config.policies;
+        let policy = policies.entries.iter().find(|entry| entry.destination == *name).map(|entry| &entry.policy);
+        self.places.push(Place::new(name.clone(), policy.unwrap_or(&policies.default).clone()));
+        let joining =
+            self.consumers.values().filter(|found| !found.asked.browses && found.asked.destination.matches(name));
+        for id in joining.map(|found| found.id).collect::<Vec<_>>() {
+            self.join(self.places.len() - 1, id);
         }
         Ok(self.places.len() - 1)
     }
@@ -128,6 +159,10 @@ impl Model {
     /// Places that a pattern covers, the oldest first.
     fn covered(&self, pattern: &Destination) -> Vec<usize> {
         (0..self.places.len()).filter(|at| pattern.matches(&self.places[*at].name)).collect()
+    }
+
+    fn is_queue(&self, place: usize) -> bool {
+        is_queue(&self.places[place].name)
     }
 }
 

@@ -5,18 +5,30 @@ use super::consumer::Id;
 use super::place::Waiting;
 
 impl Model {
-    /// A message comes to a queue.
+    /// A message comes to a queue, and is handed out if somebody may take it.
     pub(super) fn enqueue(&mut self, place: usize, waiting: Waiting) {
         self.counts.accepted_queued += 1;
-        let found = &mut self.places[place];
-        found.born += 1;
-        let order = found.born;
-        found.insert(Waiting { order, ..waiting });
-        self.dispatch(place);
+        self.places[place].born += 1;
+        let waiting = Waiting { order: self.places[place].born, ..waiting };
+        self.enter_group(place, &waiting);
+        match self.taker(place, &waiting) {
+            None => self.places[place].insert(waiting),
+            Some(id) => {
+                self.queue_up(place, id);
+                if self.hand(id, place, waiting) {
+                    self.hand_out(place);
+                }
+            }
+        }
     }
 
     /// Hands out what waits, each message to whoever's turn it is.
     pub(super) fn dispatch(&mut self, place: usize) {
+        self.catch_up();
+        self.hand_out(place);
+    }
+
+    fn hand_out(&mut self, place: usize) {
         while let Some((at, id)) = self.next(place) {
             let waiting = self.places[place].waiting.remove(at);
             self.queue_up(place, id);
@@ -30,19 +42,23 @@ impl Model {
         (0..found.waiting.len()).find_map(|at| Some((at, self.taker(place, &found.waiting[at])?)))
     }
 
-    /// Hands one consumer what waits for it; that is nobody's turn.
+    /// Hands one consumer what waits for it, which is nobody's turn; unless by that a group is anybody's again.
     pub(super) fn refill(&mut self, place: usize, id: Id) {
         while let Some(at) = self.places[place].waiting.iter().position(|waiting| self.may_take(place, id, waiting)) {
             let waiting = self.places[place].waiting.remove(at);
-            self.hand(id, place, waiting);
+            if self.hand(id, place, waiting) {
+                return self.hand_out(place);
+            }
         }
     }
 
-    /// A consumer stands behind all others.
+    /// A consumer stands behind all that come before it or alike, by their priority.
     pub(super) fn queue_up(&mut self, place: usize, id: Id) {
-        let turns = &mut self.places[place].turns;
+        let mut turns = std::mem::take(&mut self.places[place].turns);
         turns.retain(|found| *found != id);
-        turns.push(id);
+        let at = turns.iter().position(|other| self.priority(*other) < self.priority(id));
+        turns.insert(at.unwrap_or(turns.len()), id);
+        self.places[place].turns = turns;
     }
 
     /// A delivery goes back to where it was.
@@ -51,12 +67,27 @@ impl Model {
         self.places[place].insert(Waiting { redeliveries, ..waiting });
     }
 
-    /// Who is handed a message: the first whose turn it is.
+    /// Who is handed a message: the first whose turn it is. One that a group begins with goes to the one with the fewest
+    /// groups, of those that come first alike.
     fn taker(&self, place: usize, waiting: &Waiting) -> Option<Id> {
-        self.places[place].turns.iter().copied().find(|id| self.may_take(place, *id, waiting))
+        let turns = self.places[place].turns.iter().copied();
+        let able: Vec<Id> = turns.filter(|id| self.may_take(place, *id, waiting)).collect();
+        let first = *able.first()?;
+        if waiting.group().is_none() || self.places[place].holder.is_some() {
+            return Some(first);
+        }
+        let alike = able.into_iter().filter(|id| self.priority(*id) == self.priority(first));
+        alike.min_by_key(|id| self.groups_of(place, *id))
     }
 
-    fn may_take(&self, _place: usize, id: Id, _waiting: &Waiting) -> bool {
-        self.has_credit(id)
+    fn may_take(&self, place: usize, id: Id, waiting: &Waiting) -> bool {
+        let found = &self.places[place];
+        let is_held_up =
+            found.delayed.iter().any(|delayed| delayed.keeps_order && delayed.waiting.rank() < waiting.rank());
+        !found.counts.is_paused
+            && !is_held_up
+            && self.is_open_to(place, id)
+            && self.group_owner(place, waiting).is_none_or(|owner| owner == id)
+            && self.has_credit(id)
     }
 }

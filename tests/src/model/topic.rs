@@ -1,38 +1,48 @@
 //! What a topic's subscribers are handed, and what waits for their credit.
 
-use std::sync::Arc;
+use flockmq_core::{BrokerConfig, Instant};
 
-use flockmq_core::Instant;
-
-use super::Model;
 use super::consumer::{Consumer, Id};
 use super::place::Waiting;
+use super::{CLIENT, Model, REMOTE};
 
 impl Model {
-    /// Hands a message to every subscriber, or lets it wait for those without credit.
-    pub(super) fn publish(&mut self, place: usize, waiting: &Waiting) {
+    /// Hands a message to every subscriber that wants it, or lets it wait for those without credit.
+    pub(super) fn publish(&mut self, connection: u64, place: usize, waiting: &Waiting) {
         for id in self.places[place].turns.clone() {
-            self.keep_pending(id, waiting);
+            self.publish_to(id, connection, place, waiting);
+        }
+    }
+
+    /// Hands a message to a subscriber that wants it. To those of a topic no message comes again.
+    pub(super) fn publish_to(&mut self, id: Id, connection: u64, place: usize, waiting: &Waiting) {
+        if !self.consumers[&id].declines(connection, waiting) {
+            self.places[place].counts.dispatched += 1;
+            self.keep_pending(id, &Waiting { redeliveries: 0, ..waiting.clone() });
             self.drain(id);
         }
     }
 
     /// Hands a subscriber what waits for it, as far as its credit goes.
     pub(super) fn drain(&mut self, id: Id) {
-        while self.has_credit(id)
-            && let Some(message) = self.consumer(id).pending.pop_front()
-        {
-            self.hand(id, 0, Waiting { order: 0, redeliveries: 0, message });
+        while self.has_credit(id) && !self.consumers[&id].pending.is_empty() {
+            let waiting = self.consumer(id).pending.remove(0);
+            if waiting.is_over(self.now) {
+                self.expire_at_subscriber(&waiting.message);
+            } else {
+                let place = self.place(&waiting.message.destination).expect("what was published has a place");
+                self.hand(id, place, waiting);
+            }
         }
     }
 
     /// Publishers wait for a full subscriber, but not for ever: those are given up on that have taken nothing for too
     /// long. From then on their oldest messages are dropped, until they take something again.
     pub(super) fn give_up_on_stalled(&mut self) {
-        let (now, after, max) = (self.now, self.config.stalled_after, self.config.topic_bytes_max);
+        let (now, after) = (self.now, self.config.stalled_after);
         let mut is_due = self.stalls_at().is_some();
         while std::mem::take(&mut is_due) {
-            for found in self.consumers.values_mut().filter(|found| found.is_full(max)) {
+            for found in self.consumers.values_mut().filter(|found| found.is_full(&self.config)) {
                 found.is_stalled = found.progressed_at + after <= now;
                 is_due |= found.is_stalled;
             }
@@ -42,7 +52,7 @@ impl Model {
 
     /// When somebody is given up on, if senders wait.
     pub(super) fn stalls_at(&self) -> Option<Instant> {
-        let full = self.consumers.values().filter(|found| found.is_full(self.config.topic_bytes_max));
+        let full = self.consumers.values().filter(|found| found.is_full(&self.config));
         let first = full.map(|found| found.progressed_at + self.config.stalled_after).min();
         first.filter(|_| self.places.iter().any(|place| !place.parked.is_empty()))
     }
@@ -53,22 +63,42 @@ impl Model {
         if found.pending.is_empty() {
             found.progressed_at = now; // It had taken everything until now.
         }
-        let mut dropped = 0;
-        while found.is_stalled && found.pending_bytes() + waiting.size() > max && found.pending.pop_front().is_some() {
-            dropped += 1;
+        let mut dropped = Vec::new();
+        while found.is_stalled
+            && found.asked.durable.is_none()
+            && found.pending_bytes() + waiting.size() > max
+            && !found.pending.is_empty()
+        {
+            dropped.push(found.pending.remove(0));
         }
-        found.pending.push_back(Arc::clone(&waiting.message));
-        self.counts.dropped += dropped;
+        found.born += 1;
+        found.pending.push(Waiting { order: found.born, ..waiting.clone() });
+        for waiting in dropped {
+            self.counts.dropped += 1;
+            let place = self.place(&waiting.message.destination).expect("what was published has a place");
+            self.places[place].counts.dropped += 1;
+        }
+        self.trim_durable(id);
     }
 }
 
 impl Consumer {
     /// True if publishers have to wait for this subscriber.
-    pub(super) fn is_full(&self, bytes_max: u64) -> bool {
-        !self.is_stalled && self.pending_bytes() >= bytes_max
+    pub(super) fn is_full(&self, config: &BrokerConfig) -> bool {
+        let max = if self.asked.durable.is_some() { config.durable_bytes_max } else { config.topic_bytes_max };
+        !self.is_stalled && self.pending_bytes() >= max
     }
 
     pub(super) fn pending_bytes(&self) -> u64 {
-        self.pending.iter().map(|message| message.size() as u64).sum()
+        self.pending.iter().map(Waiting::size).sum()
+    }
+
+    /// With no-local, a consumer is not handed what its own connection sent, or its own client.
+    fn declines(&self, connection: u64, waiting: &Waiting) -> bool {
+        self.asked.no_local
+            && match self.connection {
+                REMOTE => waiting.message.id.producer.broker == CLIENT,
+                _ => self.connection == connection,
+            }
     }
 }

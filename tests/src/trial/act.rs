@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use flockmq_core::wire::Frame;
 use flockmq_core::{
-    Ack, Body, CloseReason, Command, ConnectionId, ConsumerId, Destination, Input, Message, MessageId, Path,
-    ProducerId, RequestId, Role, Subscription, Tag, Timestamp,
+    Ack, AdminRequest, Body, CloseReason, Command, ConnectionId, ConsumerId, Destination, Durable, Input, Message,
+    MessageId, Path, ProducerId, RequestId, Role, Subscription, Tag, Timestamp,
 };
 
 use super::Trial;
@@ -19,25 +19,45 @@ impl Trial {
     pub(super) fn act(&mut self, operation: Operation) {
         match operation {
             Operation::Acknowledge { connection, ack } => self.acknowledge(connection, ack),
+            Operation::Ask { connection, asked } => self.administer(connection, &asked),
             Operation::Attach(REMOTE) => self.connect(),
             Operation::Attach(connection) => self.attach(connection),
+            Operation::Begin { connection, transaction } => self.begin(connection, transaction),
+            Operation::CloseProducer { connection, producer } => self.close_producer(connection, producer),
+            Operation::Commit { connection, transaction } => self.commit(connection, transaction),
             Operation::Detach(REMOTE) => self.disconnect(),
             Operation::Detach(connection) => self.detach(connection),
             Operation::Forward { stream, redeliveries, messages } => self.forward(stream, redeliveries, messages),
-            Operation::CloseProducer { connection: REMOTE, .. } | Operation::Produce { connection: REMOTE, .. } => {
-                // Its streams begin with what is sent on them.
-            }
-            Operation::CloseProducer { connection, producer } => self.close_producer(connection, producer),
             Operation::Produce { connection, producer, destination } => {
                 self.produce(connection, producer, destination);
             }
+            Operation::RemoveDurable { connection, durable } => self.remove_durable(connection, durable),
+            Operation::RollBack { connection, transaction } => self.roll_back(connection, transaction),
             Operation::Send { connection, producer, bodies } => self.send(connection, producer, bodies),
             Operation::Subscribe { connection, consumer, subscription } => {
                 self.subscribe(connection, consumer, subscription);
             }
+            Operation::TransactedAck { connection, transaction, consumer, tag } => {
+                self.acknowledge_in(connection, transaction, consumer, tag);
+            }
+            Operation::TransactedSend { connection, transaction, destination, body } => {
+                self.send_in(connection, transaction, destination, body);
+            }
             Operation::Unsubscribe { connection, consumer, seen } => self.unsubscribe(connection, consumer, seen),
             Operation::Wait { millis, waking } => self.wait(Duration::from_millis(millis), waking),
         }
+    }
+
+    fn administer(&mut self, connection: u64, asked: &AdminRequest) {
+        if connection == REMOTE {
+            self.say(&[Frame::Ask { number: 1, asked: asked.clone() }]);
+        } else {
+            self.requests += 1;
+            let request = RequestId(self.requests);
+            self.tell(Input::Command(Command::Ask { request, only: None, asked: asked.clone() }));
+        }
+        let answer = self.model.administer(asked);
+        assert_eq!(std::mem::take(&mut self.said.answers), [answer], "{asked:?}");
     }
 
     fn attach(&mut self, connection: u64) {
@@ -103,9 +123,6 @@ impl Trial {
     }
 
     fn forward(&mut self, stream: u64, redeliveries: u32, messages: Vec<Parcel>) {
-        if self.end.is_none() {
-            return;
-        }
         let mut frames = Vec::new();
         for Parcel { again, destination, body } in messages {
             self.sent += 1;
@@ -122,9 +139,6 @@ impl Trial {
     }
 
     fn subscribe(&mut self, connection: u64, consumer: ConsumerId, subscription: Subscription) {
-        if connection == REMOTE && self.end.is_none() {
-            return;
-        }
         let result = self.model.subscribe(connection, consumer, &subscription);
         if connection == REMOTE {
             self.say(&[Frame::Subscribe { number: number(consumer), subscription }]);
@@ -171,6 +185,52 @@ impl Trial {
         }
         self.now = until;
         self.model.reach(until);
+    }
+
+    fn begin(&mut self, connection: u64, transaction: u64) {
+        let result = self.model.begin(connection, transaction);
+        let connection = ConnectionId(connection);
+        self.ask(|request| Command::Begin { request, connection, transaction });
+        self.check_reply(result);
+    }
+
+    fn commit(&mut self, connection: u64, transaction: u64) {
+        let result = self.model.commit(connection, transaction);
+        let connection = ConnectionId(connection);
+        self.ask(|request| Command::Commit { request, connection, transaction });
+        self.check_reply(result);
+    }
+
+    fn roll_back(&mut self, connection: u64, transaction: u64) {
+        let result = self.model.roll_back(connection, transaction);
+        let connection = ConnectionId(connection);
+        self.ask(|request| Command::Rollback { request, connection, transaction });
+        self.check_reply(result);
+    }
+
+    fn acknowledge_in(&mut self, connection: u64, transaction: u64, consumer: ConsumerId, tag: Tag) {
+        let result = self.model.acknowledge_in(connection, transaction, consumer, tag);
+        let connection = ConnectionId(connection);
+        self.ask(|request| Command::TransactedAck { request, connection, transaction, consumer, tag });
+        self.check_reply(result);
+    }
+
+    fn send_in(&mut self, connection: u64, transaction: u64, destination: Destination, body: Body) {
+        let result = self.model.send_in(connection, transaction, &destination, &body);
+        let (connection, message) = (ConnectionId(connection), body);
+        self.ask(|request| Command::TransactedSend { request, connection, transaction, destination, message });
+        self.check_reply(result);
+    }
+
+    fn remove_durable(&mut self, connection: u64, durable: Durable) {
+        let result = self.model.remove_durable(connection, &durable);
+        if connection == REMOTE {
+            self.say(&[Frame::RemoveDurable { number: 1, durable }]);
+        } else {
+            let connection = ConnectionId(connection);
+            self.ask(|request| Command::RemoveDurable { request, connection, durable });
+        }
+        self.check_reply(result);
     }
 
     fn message(&self, id: MessageId, destination: Destination, body: Body) -> Arc<Message> {

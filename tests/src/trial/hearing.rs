@@ -43,6 +43,11 @@ impl Trial {
                 assert!(before.is_none_or(|before| before < up_to), "acceptances grow");
             }
             Event::AckRefused { refusal, .. } => self.said.replies.push(Err(refusal)),
+            Event::Answered { request, result } => {
+                assert_eq!(request, RequestId(self.requests), "one question, one answer");
+                self.said.answers.extend(result.expect("it was asked of one").into_iter().map(|answer| answer.result));
+            }
+            Event::Browsed { consumer } => self.said.browsed.push(consumer),
             Event::Delivered { consumer, deliveries } => {
                 assert!(!deliveries.is_empty());
                 self.said.delivered.entry(consumer).or_default().extend(deliveries);
@@ -63,6 +68,8 @@ impl Trial {
         let Some(end) = self.end.as_mut().filter(|end| end.link == link) else { return };
         for frame in end.hear(data) {
             match frame {
+                Frame::Answered { result, .. } => self.said.answers.push(result),
+                Frame::Browsed { number } => self.said.browsed.push(ConsumerId(number.into())),
                 Frame::Forward { demand, tag, redeliveries, message } => {
                     let delivery = Delivery { tag, redeliveries, message };
                     self.said.delivered.entry(ConsumerId(demand.into())).or_default().push(delivery);
@@ -74,7 +81,9 @@ impl Trial {
                 Frame::Refused { stream, tag, refusal } => {
                     self.said.refused.entry((Sender::Remote, stream.into(), tag)).or_default().push(refusal);
                 }
-                Frame::Subscribed { result, .. } => self.said.replies.push(result),
+                Frame::DurableRemoved { result, .. } | Frame::Subscribed { result, .. } => {
+                    self.said.replies.push(result);
+                }
                 _ => (),
             }
         }

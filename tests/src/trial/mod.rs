@@ -2,21 +2,25 @@
 //! operation it must have said what the [model](crate::model) says, no more and no less, and count what it counts.
 
 mod act;
+mod feature;
 mod hearing;
 mod operation;
 mod setting;
+mod shrink;
 mod workload;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::panic;
 
-use flockmq_core::{Input, Instant, LinkId, ListenerId, Node, Refusal, Seed, Tag};
+use flockmq_core::{AdminRequest, Input, Instant, LinkId, ListenerId, Node, Refusal, Seed, Tag};
 
 use crate::choice::Choice;
 use crate::end::End;
-use crate::model::{Model, Said, Sender};
+use crate::model::{Model, REMOTE, Said, Sender};
 use operation::Operation;
 use setting::Setting;
+use shrink::Shrink;
 use workload::Workload;
 
 /// Choices: whatever applications and a remote client ask of a broker with little room, it does as the model.
@@ -44,31 +48,49 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Plays a workload, up to some hundred operations.
+    /// Plays the workload of each seed.
     ///
     /// # Panics
     ///
-    /// If the broker does otherwise than the model; what was done is printed before.
-    pub fn play(choice: &mut Choice<'_>) {
+    /// If the broker does otherwise than the model in one. What it takes for that is printed, with the seed.
+    pub fn run(seeds: impl Iterator<Item = u64>) {
+        for seed in seeds {
+            if panic::catch_unwind(|| Self::play(&mut Choice::from_seed(seed))).is_err() {
+                eprintln!("seed {seed} fails, and does so with less:");
+                Shrink::of(seed).run();
+                panic!("seed {seed} does not fail again");
+            }
+        }
+    }
+
+    /// Plays a workload, up to some hundred operations.
+    fn play(choice: &mut Choice<'_>) -> Self {
         let setting = Setting::draw(choice);
         let mut trial = Self::new(&setting);
+        trial.go_on(setting, choice);
+        trial
+    }
+
+    fn go_on(&mut self, setting: Setting, choice: &mut Choice<'_>) {
         let mut workload = Workload::new(setting);
         for operation in Workload::opening(choice) {
-            trial.perform(operation);
+            self.perform(operation);
         }
         for _ in 0..OPERATIONS_MAX {
             if choice.is_exhausted() {
                 break;
             }
-            let operation = workload.draw(&trial.model, choice);
-            trial.perform(operation);
+            let operation = workload.draw(&self.model, choice);
+            self.perform(operation);
         }
+        let asked = AdminRequest::Destinations { within: None, after: None };
+        self.perform(Operation::Ask { connection: 1, asked });
     }
 
     fn new(setting: &Setting) -> Self {
         let node = Node::new(setting.config(), Seed::from(1), Instant::ZERO);
         let mut trial = Self {
-            model: Model::new(setting.broker.clone(), setting.remote.clone()),
+            model: Model::new(node.id(), setting.broker.clone(), setting.remote.clone()),
             node,
             now: Instant::ZERO,
             log: Vec::new(),
@@ -87,9 +109,17 @@ impl Trial {
     }
 
     fn perform(&mut self, operation: Operation) {
-        self.log.push(operation.clone());
-        self.act(operation);
-        self.compare();
+        let is_possible = match operation.connection() {
+            Some(REMOTE) => {
+                operation.is_for_clients() && (self.end.is_some() || matches!(operation, Operation::Attach(_)))
+            }
+            _ => true,
+        };
+        if is_possible {
+            self.log.push(operation.clone());
+            self.act(operation);
+            self.compare();
+        }
     }
 
     fn check_reply(&mut self, result: Result<(), Refusal>) {
@@ -104,20 +134,12 @@ impl Trial {
             said.accepted.retain(|(sender, _), _| *sender == Sender::Application);
             said.refused.retain(|(sender, ..), _| *sender == Sender::Application);
             said.delivered.retain(|consumer, _| consumer.0 >= workload::CONSUMERS);
+            said.browsed.retain(|consumer| consumer.0 >= workload::CONSUMERS);
         }
         assert_eq!(found, expected, "said by the broker, and by the model");
         assert_eq!(self.node.stats().broker, self.model.stats(), "counted by the broker, and by the model");
         let (found, expected) = (self.node.poll_timeout(), self.model.poll_timeout());
         assert!(expected.is_none_or(|at| found.is_some_and(|found| found <= at)), "{found:?} instead of {expected:?}");
-    }
-}
-
-impl Drop for Trial {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let log = self.log.iter().map(|operation| format!("{operation:?}\n"));
-            eprintln!("at {:?}, after\n{}", self.now, log.collect::<String>());
-        }
     }
 }
 

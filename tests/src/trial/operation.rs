@@ -1,6 +1,8 @@
 //! What may happen to a broker.
 
-use flockmq_core::{Ack, Body, ConsumerId, Destination, Subscription, Tag};
+use flockmq_core::{Ack, AdminRequest, Body, ConsumerId, Destination, Durable, Subscription, Tag};
+
+use crate::model::REMOTE;
 
 /// One of it. Connections are named as the model names them.
 #[derive(Clone, Debug)]
@@ -9,10 +11,22 @@ pub(super) enum Operation {
         connection: u64,
         ack: Ack,
     },
+    Ask {
+        connection: u64,
+        asked: AdminRequest,
+    },
     Attach(u64),
+    Begin {
+        connection: u64,
+        transaction: u64,
+    },
     CloseProducer {
         connection: u64,
         producer: u64,
+    },
+    Commit {
+        connection: u64,
+        transaction: u64,
     },
     /// In good order, or because its process died: a broker can't tell.
     Detach(u64),
@@ -27,6 +41,14 @@ pub(super) enum Operation {
         producer: u64,
         destination: Destination,
     },
+    RemoveDurable {
+        connection: u64,
+        durable: Durable,
+    },
+    RollBack {
+        connection: u64,
+        transaction: u64,
+    },
     Send {
         connection: u64,
         producer: u64,
@@ -37,6 +59,18 @@ pub(super) enum Operation {
         consumer: ConsumerId,
         subscription: Subscription,
     },
+    TransactedAck {
+        connection: u64,
+        transaction: u64,
+        consumer: ConsumerId,
+        tag: Tag,
+    },
+    TransactedSend {
+        connection: u64,
+        transaction: u64,
+        destination: Destination,
+        body: Body,
+    },
     Unsubscribe {
         connection: u64,
         consumer: ConsumerId,
@@ -46,6 +80,46 @@ pub(super) enum Operation {
         millis: u64,
         waking: Waking,
     },
+}
+
+impl Operation {
+    /// Who does it; time passes for all.
+    pub(super) fn connection(&self) -> Option<u64> {
+        match self {
+            Self::Attach(connection) | Self::Detach(connection) => Some(*connection),
+            Self::Forward { .. } => Some(REMOTE),
+            Self::Wait { .. } => None,
+            Self::Acknowledge { connection, .. }
+            | Self::Ask { connection, .. }
+            | Self::Begin { connection, .. }
+            | Self::CloseProducer { connection, .. }
+            | Self::Commit { connection, .. }
+            | Self::Produce { connection, .. }
+            | Self::RemoveDurable { connection, .. }
+            | Self::RollBack { connection, .. }
+            | Self::Send { connection, .. }
+            | Self::Subscribe { connection, .. }
+            | Self::TransactedAck { connection, .. }
+            | Self::TransactedSend { connection, .. }
+            | Self::Unsubscribe { connection, .. } => Some(*connection),
+        }
+    }
+
+    /// True if a client over a link can do it too: its streams begin with what is sent on them, and it has no
+    /// transactions.
+    pub(super) fn is_for_clients(&self) -> bool {
+        matches!(
+            self,
+            Self::Acknowledge { .. }
+                | Self::Ask { .. }
+                | Self::Attach(_)
+                | Self::Detach(_)
+                | Self::Forward { .. }
+                | Self::RemoveDurable { .. }
+                | Self::Subscribe { .. }
+                | Self::Unsubscribe { .. }
+        )
+    }
 }
 
 /// A message of the remote client.

@@ -1,39 +1,37 @@
 //! How the broker is set up.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use flockmq_core::{
-    BrokerConfig, Config, DeadLetterPolicy, DeadLetterQueue, DestinationPolicy, LinkConfig, Policies, RedeliveryPolicy,
-    RemoteConfig,
+    BrokerConfig, Config, DeadLetterPolicy, DeadLetterQueue, DestinationPolicy, History, LinkConfig, NonPersistent,
+    PolicyEntry, RedeliveryPolicy, RemoteConfig,
 };
 
+use super::feature::Feature;
 use crate::choice::Choice;
 
-/// A broker's limits, and a remote client's.
+/// What is made use of, a broker's limits, and a remote client's.
+#[derive(Clone)]
 pub(super) struct Setting {
+    pub(super) features: BTreeSet<Feature>,
     pub(super) broker: BrokerConfig,
     pub(super) remote: RemoteConfig,
 }
 
 impl Setting {
     pub(super) fn draw(choice: &mut Choice<'_>) -> Self {
-        let redelivery = RedeliveryPolicy {
-            redeliveries_max: None,
-            first_delay: Duration::ZERO,
-            delay: Duration::ZERO,
-            ..RedeliveryPolicy::default()
-        };
-        let dead_letters = DeadLetterPolicy { queue: DeadLetterQueue::None, ..DeadLetterPolicy::default() };
-        // What is given back is handed out again at once, and what is rejected is gone.
-        let plain = DestinationPolicy { redelivery, dead_letters, ..DestinationPolicy::default() };
-        let broker = BrokerConfig {
+        let features = Feature::draw(choice);
+        let mut broker = BrokerConfig {
             destinations_max: choice.pick(&[100, 4, 2]),
             connections_max: choice.pick(&[100, 3, 2]),
             consumers_max: choice.pick(&[100, 3, 1]),
             producers_max: choice.pick(&[100, 3, 1]),
             producer_window: choice.pick(&[100, 4, 1]),
             queue_prefetch: 3,
+            browser_prefetch: 2,
             topic_prefetch: 2,
+            durable_prefetch: 2,
             prefetch_max: 5,
             queue_bytes_max: choice.pick(&[2_000, 500, 1]),
             topic_bytes_max: choice.pick(&[1_000, 500, 1]),
@@ -41,7 +39,6 @@ impl Setting {
             message_max: 300,
             checks_duplicates: choice.pick(&[true, false]),
             audit_producers_max: 100,
-            policies: Policies { default: plain, entries: Vec::new() },
             ..BrokerConfig::default()
         };
         let remote = RemoteConfig {
@@ -49,7 +46,31 @@ impl Setting {
             window: choice.pick(&[10_000, 500, 1]),
             ..RemoteConfig::default()
         };
-        Self { broker, remote }
+        if features.contains(&Feature::Durables) {
+            broker.durables_max = choice.pick(&[1_000, 1]);
+            broker.durable_bytes_max = choice.pick(&[1_000, 500, 1]);
+        }
+        if features.contains(&Feature::Groups) {
+            broker.groups_max = choice.pick(&[1_024, 1, 0]);
+        }
+        if features.contains(&Feature::History) {
+            broker.history_bytes_max = choice.pick(&[10_000, 1_000, 300]);
+        }
+        if features.contains(&Feature::Transactions) {
+            broker.transactions_max = choice.pick(&[100, 1]);
+            broker.transaction_messages_max = choice.pick(&[100, 2]);
+            broker.transaction_bytes_max = choice.pick(&[10_000, 500]);
+        }
+        broker.policies.default = policy(&features, choice);
+        if !features.is_disjoint(&[Feature::DeadLetters, Feature::Redelivery].into()) {
+            let destination = "queue://a".parse().expect("a destination");
+            broker.policies.entries = vec![PolicyEntry { destination, policy: policy(&features, choice) }];
+        }
+        Self { features, broker, remote }
+    }
+
+    pub(super) fn has(&self, feature: Feature) -> bool {
+        self.features.contains(&feature)
     }
 
     pub(super) fn config(&self) -> Config {
@@ -63,4 +84,49 @@ impl Setting {
             ..Config::broker("g", "b")
         }
     }
+}
+
+/// Without a wish, what is given back is handed out again at once, and what is dead is gone.
+fn policy(features: &BTreeSet<Feature>, choice: &mut Choice<'_>) -> DestinationPolicy {
+    let mut redelivery = RedeliveryPolicy {
+        redeliveries_max: None,
+        first_delay: Duration::ZERO,
+        delay: Duration::ZERO,
+        ..RedeliveryPolicy::default()
+    };
+    let mut dead_letters = DeadLetterPolicy { queue: DeadLetterQueue::None, ..DeadLetterPolicy::default() };
+    if features.contains(&Feature::Redelivery) {
+        redelivery = RedeliveryPolicy {
+            redeliveries_max: choice.pick(&[None, Some(0), Some(1), Some(3)]),
+            first_delay: Duration::from_millis(choice.pick(&[10, 0, 100])),
+            delay: Duration::from_millis(choice.pick(&[10, 0, 40])),
+            factor: choice.pick(&[1, 2]),
+            delay_max: Duration::from_millis(50),
+            keeps_order: choice.chance(1, 2),
+        };
+    }
+    if features.contains(&Feature::DeadLetters) {
+        let shared = |name: &str| DeadLetterQueue::Shared(name.parse().expect("a destination"));
+        dead_letters = DeadLetterPolicy {
+            queue: match choice.below(4) {
+                0 => shared("queue://ActiveMQ.DLQ"),
+                1 => DeadLetterQueue::Individual,
+                2 => shared("queue://b.c"),
+                _ => shared("queue://b.*"), // No place, so that nothing is kept.
+            },
+            keeps_expired: choice.chance(2, 3),
+            non_persistent: choice.pick(&[NonPersistent::KeptOfQueues, NonPersistent::Kept, NonPersistent::Discarded]),
+        };
+    }
+    let mut history = History::None;
+    if features.contains(&Feature::History) {
+        history = match choice.below(5) {
+            0 => History::Count(3),
+            1 => History::LastImage,
+            2 => History::Bytes(700),
+            3 => History::Age(Duration::from_millis(100)),
+            _ => History::None,
+        };
+    }
+    DestinationPolicy { redelivery, dead_letters, history }
 }

@@ -1,7 +1,13 @@
 //! What happens, by choice.
 
-use flockmq_core::{Ack, AckExtent, AckKind, Body, ConsumerId, Destination, Subscription, Tag};
+use std::time::Duration;
 
+use flockmq_core::{
+    Ack, AckExtent, AckKind, AdminRequest, Body, ConsumerId, ConsumerPriority, Destination, DestinationKind, Durable,
+    Priority, Subscription, Tag,
+};
+
+use super::feature::Feature;
 use super::operation::{Operation, Parcel, Waking};
 use super::setting::Setting;
 use crate::choice::Choice;
@@ -35,7 +41,8 @@ impl Workload {
 
     pub(super) fn draw(&mut self, model: &Model, choice: &mut Choice<'_>) -> Operation {
         let connection = choice.below(CONNECTIONS);
-        match choice.below(16) {
+        let special: Vec<Feature> = SPECIAL.into_iter().filter(|feature| self.setting.has(*feature)).collect();
+        match choice.below(16 + special.len() as u64) {
             0..4 if connection == REMOTE => self.forward(choice),
             0..4 => {
                 let (producer, count) = (1 + choice.below(PRODUCERS), 1 + choice.below(4));
@@ -43,15 +50,11 @@ impl Workload {
                 Operation::Send { connection, producer, bodies }
             }
             4..6 => {
-                let (consumer, destination) = (consumer(connection, choice), destination(choice));
-                let prefetch = choice.pick(&[Some(1), None, Some(2), Some(5), Some(0), Some(6)]);
-                let subscription = Subscription { prefetch, ..Subscription::new(destination) };
-                Operation::Subscribe { connection, consumer, subscription }
+                let consumer = consumer(connection, choice);
+                Operation::Subscribe { connection, consumer, subscription: self.subscription(choice) }
             }
             6..10 => {
-                let owner = if choice.chance(1, 8) { choice.below(CONNECTIONS) } else { connection };
-                let consumer = consumer(owner, choice);
-                let tag = tag(model.last(consumer), choice);
+                let (consumer, tag) = delivery(connection, model, choice);
                 let extent = choice.pick(&[AckExtent::UpTo, AckExtent::Individual]);
                 let kind = choice.pick(&[AckKind::Accepted, AckKind::Accepted, AckKind::Released, AckKind::Rejected]);
                 Operation::Acknowledge { connection, ack: Ack { consumer, tag, extent, kind } }
@@ -62,17 +65,22 @@ impl Workload {
                 Operation::Unsubscribe { connection, consumer, seen }
             }
             11 => {
-                let (producer, destination) = (1 + choice.below(PRODUCERS), destination(choice));
+                let (producer, destination) = (1 + choice.below(PRODUCERS), self.destination(choice));
                 Operation::Produce { connection, producer, destination }
             }
             12 => Operation::CloseProducer { connection, producer: 1 + choice.below(PRODUCERS) },
             13 => Operation::Attach(connection),
             14 => Operation::Detach(connection),
-            _ => {
+            15 => {
                 let millis = choice.pick(&[1, 10, 99, 100, 1000]);
                 let waking = if choice.chance(1, 4) { Waking::Late } else { Waking::InTime };
                 Operation::Wait { millis, waking }
             }
+            other => match special[usize::try_from(other - 16).expect("a small number")] {
+                Feature::Administration => Operation::Ask { connection, asked: self.question(choice) },
+                Feature::Durables => Operation::RemoveDurable { connection, durable: durable(choice) },
+                _ => self.transact(connection, model, choice),
+            },
         }
     }
 
@@ -80,11 +88,66 @@ impl Workload {
     fn forward(&mut self, choice: &mut Choice<'_>) -> Operation {
         let (stream, count, redeliveries) = (1 + choice.below(3), 1 + choice.below(3), choice.pick(&[0, 1, u32::MAX]));
         let messages = (0..count).map(|_| {
-            let (destination, body) = (destination(choice), self.body(choice));
+            let (destination, body) = (self.destination(choice), self.body(choice));
             let again = if choice.chance(1, 4) { choice.below(4) } else { 0 };
             Parcel { again, destination, body }
         });
         Operation::Forward { stream, redeliveries, messages: messages.collect() }
+    }
+
+    /// Something in one of two transactions.
+    fn transact(&mut self, connection: u64, model: &Model, choice: &mut Choice<'_>) -> Operation {
+        let transaction = 1 + choice.below(2);
+        match choice.below(8) {
+            0..2 => Operation::Begin { connection, transaction },
+            2 => Operation::Commit { connection, transaction },
+            3 => Operation::RollBack { connection, transaction },
+            4..6 => {
+                let (destination, body) = (self.destination(choice), self.body(choice));
+                Operation::TransactedSend { connection, transaction, destination, body }
+            }
+            _ => {
+                let (consumer, tag) = delivery(connection, model, choice);
+                Operation::TransactedAck { connection, transaction, consumer, tag }
+            }
+        }
+    }
+
+    fn question(&self, choice: &mut Choice<'_>) -> AdminRequest {
+        let destination = self.destination(choice);
+        match choice.below(8) {
+            0..2 => AdminRequest::Pause(destination),
+            2..4 => AdminRequest::Resume(destination),
+            4 => AdminRequest::Resume("queue://>".parse().expect("a destination")),
+            5..7 => AdminRequest::Purge(destination),
+            _ => AdminRequest::Destinations { within: Some(destination), after: Some(self.destination(choice)) },
+        }
+    }
+
+    fn subscription(&self, choice: &mut Choice<'_>) -> Subscription {
+        let destination = self.destination(choice);
+        let prefetch = choice.pick(&[Some(1), None, Some(2), Some(5), Some(0), Some(6)]);
+        // What is asked of the wrong kind is refused, so seldom.
+        let is_strange = choice.chance(1, 16);
+        let (queue, topic) = match destination.kind() {
+            DestinationKind::Queue => (true, is_strange),
+            DestinationKind::Topic => (is_strange, true),
+        };
+        let mut wishes = |feature, is_of_its_kind| is_of_its_kind && self.setting.has(feature) && choice.chance(1, 2);
+        let (browses, exclusive) = (wishes(Feature::Browsing, queue), wishes(Feature::Exclusive, queue));
+        let (no_local, is_durable) = (wishes(Feature::NoLocal, topic), wishes(Feature::Durables, topic));
+        let retroactive = wishes(Feature::History, topic);
+        let level = if wishes(Feature::ConsumerPriority, true) { choice.pick(&[1, 7, 127]) } else { 0 };
+        Subscription {
+            prefetch,
+            priority: ConsumerPriority::try_from(level).expect("a priority"),
+            exclusive,
+            browses,
+            no_local,
+            retroactive,
+            durable: is_durable.then(|| durable(choice)),
+            ..Subscription::new(destination)
+        }
     }
 
     fn body(&mut self, choice: &mut Choice<'_>) -> Body {
@@ -93,13 +156,48 @@ impl Workload {
         let size = choice.pick(&[8, 100, 0, message_max, message_max + 1]);
         let mut data = self.bodies.to_be_bytes().to_vec();
         data.resize(size, b'.');
-        Body::bytes(data)
+        let mut body = Body::bytes(data);
+        if self.setting.has(Feature::Priority) {
+            body.priority = Priority::try_from(choice.pick(&[4, 9, 0])).expect("a priority");
+        }
+        if self.setting.has(Feature::Expiry) {
+            body.headers.time_to_live = choice.pick(&[None, Some(10), Some(50), Some(0)]).map(Duration::from_millis);
+        }
+        if self.setting.has(Feature::DeadLetters) {
+            body.persistent = choice.chance(1, 2);
+        }
+        if self.setting.has(Feature::Groups) && choice.chance(3, 4) {
+            body.headers.properties.set("JMSXGroupID", choice.pick(&["a", "b", "c", ""])).expect("room");
+            body.headers.properties.set("JMSXGroupSeq", choice.pick(&[0_i64, 1, -1, 7])).expect("room");
+        }
+        if self.setting.has(Feature::History) && choice.chance(1, 4) {
+            body.headers.properties.set("ActiveMQ.Retain", choice.pick(&[true, true, false])).expect("room");
+        }
+        body
+    }
+
+    fn destination(&self, choice: &mut Choice<'_>) -> Destination {
+        let text = if self.setting.has(Feature::DeadLetters) && choice.chance(1, 8) {
+            choice.pick(&["queue://ActiveMQ.DLQ", "queue://ActiveMQ.DLQ.>"])
+        } else if self.setting.has(Feature::VirtualTopics) && choice.chance(1, 3) {
+            choice.pick(&VIRTUAL)
+        } else {
+            choice.pick(&DESTINATIONS)
+        };
+        text.parse().expect("a destination")
     }
 }
 
 /// One of a connection's own consumers.
 fn consumer(connection: u64, choice: &mut Choice<'_>) -> ConsumerId {
     ConsumerId(connection * CONSUMERS + choice.below(CONSUMERS))
+}
+
+/// A delivery to one of a connection's own consumers, or seldom to another's.
+fn delivery(connection: u64, model: &Model, choice: &mut Choice<'_>) -> (ConsumerId, Tag) {
+    let owner = if choice.chance(1, 8) { choice.below(CONNECTIONS) } else { connection };
+    let consumer = consumer(owner, choice);
+    (consumer, tag(model.last(consumer), choice))
 }
 
 /// A delivery counted from the last one, or none that there ever was.
@@ -111,8 +209,8 @@ fn tag(last: Tag, choice: &mut Choice<'_>) -> Tag {
     }
 }
 
-fn destination(choice: &mut Choice<'_>) -> Destination {
-    choice.pick(&DESTINATIONS).parse().expect("a destination")
+fn durable(choice: &mut Choice<'_>) -> Durable {
+    Durable::new("client", choice.pick(&["a", "b"])).expect("a name")
 }
 
 const DESTINATIONS: [&str; 10] = [
@@ -126,6 +224,24 @@ const DESTINATIONS: [&str; 10] = [
     "topic://u.>",
     "queue://>",
     "topic://>",
+];
+/// A virtual topic, and its queues.
+const VIRTUAL: [&str; 4] = [
+    "topic://VirtualTopic.t",
+    "queue://Consumer.a.VirtualTopic.t",
+    "queue://Consumer.b.VirtualTopic.t",
+    "queue://Consumer.*.VirtualTopic.t",
+];
+/// What has operations of its own, as often as they are drawn beside the sixteen of all.
+const SPECIAL: [Feature; 8] = [
+    Feature::Administration,
+    Feature::Administration,
+    Feature::Durables,
+    Feature::Transactions,
+    Feature::Transactions,
+    Feature::Transactions,
+    Feature::Transactions,
+    Feature::Transactions,
 ];
 const CONNECTIONS: u64 = 4;
 /// How many names of consumers each connection has; the remote client's are the first.

@@ -1,0 +1,52 @@
+//! Consumers that look at a queue and take nothing.
+
+use std::cmp::Reverse;
+
+use flockmq_core::{Priority, Refusal, Subscription};
+
+use super::consumer::Id;
+use super::{Model, is_queue};
+
+/// How far one has looked.
+pub(super) struct Browse {
+    place: Option<usize>,                   // There was none when it began.
+    seen: Option<(Reverse<Priority>, u64)>, // The rank of the last that it was shown.
+    last: u64,                              // Of what had come when it began.
+    has_ended: bool,
+}
+
+impl Model {
+    pub(super) fn browse(&self, asked: &Subscription) -> Result<Browse, Refusal> {
+        if !is_queue(&asked.destination) || asked.destination.is_pattern() {
+            return Err(Refusal::NotBrowsable(asked.destination.clone()));
+        }
+        let place = self.places.iter().position(|place| place.name == asked.destination);
+        let last = place.map_or(0, |place| self.places[place].born);
+        Ok(Browse { place, seen: None, last, has_ended: false })
+    }
+
+    /// Shows what waits, of what had come at the beginning, as far as there is credit; then tells the end.
+    pub(super) fn look_on(&mut self, id: Id) {
+        while let Some(browse) = &self.consumers[&id].browse
+            && !browse.has_ended
+        {
+            let waiting = browse.place.into_iter().flat_map(|place| &self.places[place].waiting);
+            let mut unseen =
+                waiting.filter(|waiting| waiting.order <= browse.last && browse.seen < Some(waiting.rank()));
+            let next = unseen.next().cloned();
+            if next.is_some() && !self.has_credit(id) {
+                return;
+            }
+            let consumer = self.consumer(id);
+            let browse = consumer.browse.as_mut().expect("just seen");
+            if let (Some(place), Some(waiting)) = (browse.place, next) {
+                browse.seen = Some(waiting.rank());
+                self.hand(id, place, waiting);
+            } else {
+                browse.has_ended = true;
+                let number = consumer.number;
+                self.said.browsed.push(number);
+            }
+        }
+    }
+}

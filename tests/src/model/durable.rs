@@ -1,0 +1,83 @@
+//! Subscriptions that outlast their consumers.
+
+use flockmq_core::{Durable, Refusal, Subscription, Tag, What};
+
+use super::Model;
+use super::consumer::Id;
+use super::place::Waiting;
+
+impl Model {
+    /// Deletes a durable subscription that has no consumer.
+    pub(crate) fn remove_durable(&mut self, connection: u64, durable: &Durable) -> Result<(), Refusal> {
+        self.attached(connection)?;
+        let id = self.durable(durable).ok_or_else(|| Refusal::DurableUnknown(durable.clone()))?;
+        if !self.consumers[&id].has_ended {
+            return Err(Refusal::DurableInUse(durable.clone()));
+        }
+        self.forget_durable(id);
+        Ok(())
+    }
+
+    /// A durable subscription has one consumer at a time.
+    pub(super) fn check_durable(&self, asked: &Subscription) -> Result<(), Refusal> {
+        let Some(durable) = &asked.durable else { return Ok(()) };
+        let max = self.config.durables_max as u64;
+        let count = self.consumers.values().filter(|found| found.asked.durable.is_some()).count();
+        match self.durable(durable) {
+            Some(id) if !self.consumers[&id].has_ended => Err(Refusal::DurableInUse(durable.clone())),
+            None if count as u64 >= max => Err(Refusal::LimitReached { what: What::Durable, max }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What was kept for the subscription that is asked for, and how many messages it was; none if it begins anew, as it
+    /// does when it is asked for with another destination or no-local.
+    pub(super) fn claim(&mut self, asked: &Subscription) -> Option<(Vec<Waiting>, u64)> {
+        let id = asked.durable.as_ref().and_then(|durable| self.durable(durable))?;
+        let found = self.consumer(id);
+        let is_same = (&found.asked.destination, found.asked.no_local) == (&asked.destination, asked.no_local);
+        let kept = (std::mem::take(&mut found.pending), found.born);
+        self.forget_durable(id);
+        is_same.then_some(kept)
+    }
+
+    /// The consumer of a durable subscription ends: what it was handed has its old place again, and from now on what is
+    /// kept is bounded by what is dropped.
+    pub(super) fn suspend(&mut self, id: Id, seen: Tag) {
+        let found = self.consumer(id);
+        for (tag, (_, waiting)) in std::mem::take(&mut found.held) {
+            let redeliveries = waiting.redeliveries.saturating_add(u32::from(tag <= seen));
+            found.insert_pending(Waiting { redeliveries, ..waiting });
+        }
+        (found.has_ended, found.is_stalled) = (true, true);
+        self.trim_durable(id);
+    }
+
+    /// Drops the oldest of what is kept for somebody who takes none of it, until it is no more than may be; but not the
+    /// last.
+    pub(super) fn trim_durable(&mut self, id: Id) {
+        let max = self.config.durable_bytes_max;
+        let found = self.consumer(id);
+        let mut dropped = 0;
+        while found.asked.durable.is_some()
+            && found.is_stalled
+            && found.pending_bytes() > max
+            && found.pending.len() > 1
+        {
+            found.pending.remove(0);
+            dropped += 1;
+        }
+        self.counts.dropped += dropped;
+    }
+
+    fn durable(&self, durable: &Durable) -> Option<Id> {
+        self.consumers.values().find(|found| found.asked.durable.as_ref() == Some(durable)).map(|found| found.id)
+    }
+
+    fn forget_durable(&mut self, id: Id) {
+        let gone = self.consumers.remove(&id).expect("a durable subscription");
+        for place in self.covered(&gone.asked.destination) {
+            self.leave(place, id);
+        }
+    }
+}

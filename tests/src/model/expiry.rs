@@ -1,0 +1,144 @@
+//! What comes about because its time has come: messages end whose time is up, and what was given back is handed out
+//! again.
+
+use std::sync::Arc;
+
+use flockmq_core::{Instant, Message};
+
+use super::Model;
+use super::consumer::Id;
+use super::dead_letter::Cause;
+use super::place::{Place, Waiting};
+
+/// Where something is due.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    Queue(usize),
+    Subscriber(Id),
+}
+
+impl Model {
+    /// Does what is due, the earliest first. Whoever hands out messages does this before, so that no message is handed
+    /// out after its end.
+    pub(super) fn catch_up(&mut self) {
+        let due: Vec<Due> = self.due().into_iter().take_while(|(at, _)| *at <= self.now).map(|(_, due)| due).collect();
+        if due.is_empty() {
+            return;
+        }
+        let mut queues = Vec::new();
+        for due in due {
+            match due {
+                Due::Queue(place) => {
+                    self.catch_up_at(place);
+                    queues.push(place);
+                }
+                Due::Subscriber(id) => self.expire_pending(id),
+            }
+        }
+        queues.sort_unstable();
+        for place in queues {
+            self.dispatch(place);
+        }
+        self.unpark_all();
+    }
+
+    /// When something is due, and where, the earliest first.
+    pub(super) fn due(&self) -> Vec<(Instant, Due)> {
+        let queues = self.places.iter().enumerate().filter_map(|(at, place)| {
+            let delayed = place.delayed.iter().map(|delayed| delayed.until);
+            Some((place.all().filter_map(Waiting::expires_at).chain(delayed).min()?, Due::Queue(at)))
+        });
+        // What is kept for a durable subscription is looked at when it is handed out.
+        let others = self.consumers.values().filter(|found| found.asked.durable.is_none());
+        let subscribers = others.filter_map(|found| {
+            Some((found.pending.iter().filter_map(Waiting::expires_at).min()?, Due::Subscriber(found.id)))
+        });
+        let mut due: Vec<_> = queues.chain(subscribers).collect();
+        due.sort_unstable();
+        due
+    }
+
+    /// A message's time is up.
+    pub(super) fn expire(&mut self, place: usize, message: &Message) {
+        self.counts.expired += 1;
+        self.places[place].counts.expired += 1;
+        self.bury(place, message, Cause::Expired);
+    }
+
+    fn catch_up_at(&mut self, place: usize) {
+        let now = self.now;
+        while let Some(waiting) = self.places[place].take_expired(now) {
+            self.counts.expired_queued += 1;
+            self.leave_group(place, &waiting);
+            self.expire(place, &waiting.message);
+        }
+        while let Some(waiting) = self.places[place].take_delayed(now) {
+            self.places[place].insert(waiting);
+        }
+    }
+
+    fn expire_pending(&mut self, id: Id) {
+        let now = self.now;
+        loop {
+            let pending = &mut self.consumer(id).pending;
+            let over = pending.iter().filter(|waiting| waiting.is_over(now));
+            let Some(order) = over.min_by_key(|waiting| (waiting.expires_at(), waiting.order)).map(|found| found.order)
+            else {
+                return;
+            };
+            let at = pending.iter().position(|waiting| waiting.order == order).expect("just seen");
+            let message = pending.remove(at).message;
+            self.expire_at_subscriber(&message);
+        }
+    }
+
+    pub(super) fn expire_at_subscriber(&mut self, message: &Message) {
+        let place = self.place(&message.destination).expect("what was published has a place");
+        self.expire(place, message);
+    }
+}
+
+impl Place {
+    /// All that waits, delayed or not.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Waiting> {
+        self.waiting.iter().chain(self.delayed.iter().map(|delayed| &delayed.waiting))
+    }
+
+    /// Takes a message whose time is up, the one whose time was up first.
+    fn take_expired(&mut self, now: Instant) -> Option<Waiting> {
+        let over = self.all().filter(|waiting| waiting.is_over(now));
+        let order = over.min_by_key(|waiting| (waiting.expires_at(), waiting.rank()))?.order;
+        if let Some(at) = self.waiting.iter().position(|waiting| waiting.order == order) {
+            return Some(self.waiting.remove(at));
+        }
+        let at = self.delayed.iter().position(|delayed| delayed.waiting.order == order)?;
+        Some(self.delayed.remove(at).waiting)
+    }
+
+    /// Takes a message that has waited long enough since it was given back.
+    fn take_delayed(&mut self, now: Instant) -> Option<Waiting> {
+        let at = self.delayed.iter().position(|delayed| delayed.until <= now)?;
+        Some(self.delayed.remove(at).waiting)
+    }
+}
+
+impl Waiting {
+    /// When the message is worth nothing any more.
+    pub(super) fn expires_at(&self) -> Option<Instant> {
+        self.message.body.headers.time_to_live.map(|left| self.arrived_at + left)
+    }
+
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.expires_at().is_some_and(|at| at <= now)
+    }
+
+    /// The message as it is now: what has passed is taken off what was left of its time.
+    pub(super) fn aged(&self, now: Instant) -> Arc<Message> {
+        let mut message = Arc::clone(&self.message);
+        if let Some(left) = message.body.headers.time_to_live {
+            let passed = now - self.arrived_at;
+            Arc::make_mut(&mut message).body.headers.time_to_live = Some(left.saturating_sub(passed));
+        }
+        message
+    }
+}
