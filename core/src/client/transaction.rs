@@ -38,6 +38,7 @@ pub(crate) struct Transactions {
 pub(crate) struct Transaction {
     sends: Vec<Held>,
     acknowledged: Vec<(ConsumerId, Tag)>,
+    lost: Option<(ConsumerId, Tag)>, // The first that can't be acknowledged any more, since its consumer was closed.
     bytes: u64,
 }
 
@@ -123,6 +124,16 @@ impl Transactions {
         self.open.get_mut(&number).ok_or(Refusal::Unknown { what: What::Transaction, number })
     }
 
+    /// A consumer was closed. What it was handed can't be acknowledged any more, and its name may soon be another's.
+    pub(crate) fn close_consumer(&mut self, consumer: ConsumerId) {
+        self.acknowledged.retain(|(found, _)| *found != consumer);
+        for transaction in self.open.values_mut() {
+            let mut lost = transaction.acknowledged.extract_if(.., |(found, _)| *found == consumer);
+            transaction.lost = transaction.lost.or(lost.next());
+            lost.for_each(drop);
+        }
+    }
+
     /// Ends a transaction that is committed.
     pub(crate) fn commit(&mut self, now: Instant, number: u64) -> Result<Batch, Refusal> {
         let transaction = self.end(number)?;
@@ -156,6 +167,12 @@ impl Transaction {
     /// The deliveries that it acknowledges.
     pub(crate) fn acknowledged(&self) -> &[(ConsumerId, Tag)] {
         &self.acknowledged
+    }
+
+    /// Refuses it if it holds an acknowledgement of what is certainly not outstanding any more.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        let lost = self.lost.map(|(consumer, tag)| Refusal::NotOutstanding { consumer, tag });
+        lost.map_or(Ok(()), Err)
     }
 
     fn count(&self) -> usize {
@@ -240,6 +257,20 @@ mod tests {
         let pattern = Destination::queue("a.*").expect("valid");
         let sent = transactions.send(Instant::ZERO, Timestamp::default(), 2, pattern.clone(), Body::default());
         assert_eq!(sent, Err(Refusal::IsPattern(pattern)));
+    }
+
+    #[test]
+    fn what_a_closed_consumer_was_handed_is_acknowledged_by_no_transaction() {
+        let mut transactions = transactions();
+        assert_eq!(transactions.begin(1), Ok(()));
+        for (consumer, tag) in [(ConsumerId(2), 1), (ONE, 2), (ONE, 3)] {
+            assert_eq!(transactions.acknowledge(1, consumer, tag), Ok(()));
+        }
+        transactions.close_consumer(ONE);
+        assert_eq!(transactions.acknowledge(1, ONE, 2), Ok(()), "of another consumer that has its name now");
+        let held = transactions.find(1).expect("open");
+        assert_eq!(held.check(), Err(Refusal::NotOutstanding { consumer: ONE, tag: 2 }));
+        assert_eq!(transactions.roll_back(1), Ok(alloc::vec![(ConsumerId(2), 1), (ONE, 2)]));
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::broker::{Limits, Subscriber};
 use crate::client::{Client, TransactionLimits};
 use crate::link::Link;
 use crate::model::{
-    Body, CloseReason, ConnectionId, ConsumerId, LinkId, Origin, Path, Refusal, RequestId, Service, Subscription, What,
+    Body, CloseReason, ConnectionId, ConsumerId, LinkId, Origin, Path, Refusal, RequestId, Service, Subscription, Tag,
+    What,
 };
 use crate::wire::{Hello, VERSION_MAX, VERSION_MIN};
 
@@ -130,11 +131,7 @@ impl Node {
                 self.reply(request, result);
             }
             Command::CloseConsumer { request, connection, consumer, seen } => {
-                let origin = Origin::Application(connection);
-                let result = match &mut self.fanout {
-                    Some(fanout) => fanout.unsubscribe(connection, consumer, seen, &mut self.lanes.fanout),
-                    None => self.broker.unsubscribe(now, origin, consumer, seen, &mut self.lanes.broker),
-                };
+                let result = self.close_consumer(now, connection, consumer, seen);
                 self.reply(request, result);
             }
             Command::CloseProducer { request, connection, producer } => {
@@ -225,6 +222,22 @@ impl Node {
         self.client(connection)?;
         let subscriber = Subscriber { subscription, path: Path::default() };
         self.broker.subscribe(now, Origin::Application(connection), consumer, subscriber, &mut self.lanes.broker)
+    }
+
+    fn close_consumer(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        consumer: ConsumerId,
+        seen: Tag,
+    ) -> Result<(), Refusal> {
+        if let Some(fanout) = &mut self.fanout {
+            return fanout.unsubscribe(connection, consumer, seen, &mut self.lanes.fanout);
+        }
+        let origin = Origin::Application(connection);
+        self.broker.unsubscribe(now, origin, consumer, seen, &mut self.lanes.broker)?;
+        self.client(connection)?.transactions().close_consumer(consumer);
+        Ok(())
     }
 
     pub(super) fn client(&mut self, connection: ConnectionId) -> Result<&mut Client, Refusal> {

@@ -17,6 +17,7 @@ impl Node {
         let client = self.clients.get_mut(&connection).ok_or(Refusal::unknown_connection(connection))?;
         let (origin, out) = (Origin::Application(connection), &mut self.lanes.broker);
         let held = client.transactions().find(transaction)?;
+        held.check()?;
         self.broker.check_commit(now, origin, held.destinations(), held.acknowledged(), out)?;
         let Batch { messages, acknowledged } = client.transactions().commit(now, transaction)?;
         self.broker.commit(now, origin, messages, acknowledged, out);

@@ -92,6 +92,11 @@ impl Model {
         Ok(())
     }
 
+    /// A connection's producers.
+    pub(crate) fn producers(&self, connection: u64) -> Vec<u64> {
+        self.connections.get(&connection).into_iter().flat_map(|found| found.producers.keys().copied()).collect()
+    }
+
     /// Where a producer's messages go, and how many it has sent.
     pub(crate) fn producer(&self, connection: u64, producer: u64) -> Option<(Destination, u64)> {
         let found = self.connections.get(&connection)?.producers.get(&producer)?;

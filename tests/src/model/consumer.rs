@@ -93,6 +93,7 @@ impl Model {
     pub(crate) fn unsubscribe(&mut self, connection: u64, number: ConsumerId, seen: Tag) -> Result<(), Refusal> {
         self.catch_up();
         let id = self.find(connection, number)?;
+        self.lose_acknowledgements(connection, number);
         for place in self.end(id, seen) {
             self.dispatch(place);
         }
@@ -101,6 +102,11 @@ impl Model {
         }
         self.unpark_all();
         Ok(())
+    }
+
+    /// A connection's consumers.
+    pub(crate) fn consumers(&self, connection: u64) -> Vec<ConsumerId> {
+        self.of(connection).map(|found| found.number).collect()
     }
 
     /// How many tags a consumer has been handed.
@@ -159,7 +165,7 @@ impl Model {
         is_freed
     }
 
-    /// A connection's consumers.
+    /// A connection's consumers, without what the durable ones of them left.
     pub(super) fn of(&self, connection: u64) -> impl Iterator<Item = &Consumer> {
         self.consumers.values().filter(move |found| found.connection == connection && !found.has_ended)
     }

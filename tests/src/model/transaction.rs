@@ -23,6 +23,7 @@ pub(super) struct Transactions {
 struct Transaction {
     sends: Vec<Waiting>, // Numbered when it is committed.
     acknowledged: Vec<(ConsumerId, Tag)>,
+    lost: Option<(ConsumerId, Tag)>, // The first that can't be acknowledged any more, since its consumer was closed.
 }
 
 impl Model {
@@ -37,6 +38,10 @@ impl Model {
         }
         open.insert(number, Transaction::default());
         Ok(())
+    }
+
+    pub(crate) fn is_in_transaction(&self, connection: u64, number: u64) -> bool {
+        self.connections.get(&connection).is_some_and(|found| found.transactions.open.contains_key(&number))
     }
 
     /// Holds a message until its transaction is committed.
@@ -93,9 +98,11 @@ impl Model {
     }
 
     /// Does all of a transaction, or refuses it and has done nothing. Nobody waits for room by then: what has no room for
-    /// the first of its messages is refused, and what is done may exceed it.
+    /// the first of its messages is refused, and what is done may exceed it. Where it sends is made all the same.
     pub(crate) fn commit(&mut self, connection: u64, number: u64) -> Result<(), Refusal> {
-        self.transaction(connection, number)?;
+        if let Some((consumer, tag)) = self.transaction(connection, number)?.lost {
+            return Err(Refusal::NotOutstanding { consumer, tag });
+        }
         self.catch_up();
         let transaction = self.transaction(connection, number)?;
         let acknowledged = transaction.acknowledged.clone();
@@ -121,6 +128,16 @@ impl Model {
             self.accept(connection, place, &held);
         }
         Ok(())
+    }
+
+    /// A consumer was closed: what it was handed has gone back, and can't be acknowledged any more.
+    pub(super) fn lose_acknowledgements(&mut self, connection: u64, consumer: ConsumerId) {
+        let Ok(found) = self.attached(connection) else { return };
+        for transaction in found.transactions.open.values_mut() {
+            let lost = transaction.acknowledged.extract_if(.., |(found, _)| *found == consumer).next();
+            transaction.lost = transaction.lost.or(lost);
+            transaction.acknowledged.retain(|(found, _)| *found != consumer);
+        }
     }
 
     /// Forgets what a transaction would have sent, and gives back what it would have acknowledged.

@@ -73,7 +73,7 @@ impl Trial {
 
     fn go_on(&mut self, setting: Setting, choice: &mut Choice<'_>) {
         let mut workload = Workload::new(setting);
-        for operation in Workload::opening(choice) {
+        for operation in workload.opening(choice) {
             self.perform(operation);
         }
         for _ in 0..OPERATIONS_MAX {

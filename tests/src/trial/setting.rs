@@ -15,6 +15,7 @@ use crate::choice::Choice;
 #[derive(Clone)]
 pub(super) struct Setting {
     pub(super) features: BTreeSet<Feature>,
+    pub(super) destinations: &'static [&'static str], // That operations are about.
     pub(super) broker: BrokerConfig,
     pub(super) remote: RemoteConfig,
 }
@@ -22,12 +23,13 @@ pub(super) struct Setting {
 impl Setting {
     pub(super) fn draw(choice: &mut Choice<'_>) -> Self {
         let features = Feature::draw(choice);
+        let destinations = choice.pick(&[&DESTINATIONS, &QUEUES[..1], &QUEUES, &TOPICS[..1], &TOPICS]);
         let mut broker = BrokerConfig {
-            destinations_max: choice.pick(&[100, 4, 2]),
-            connections_max: choice.pick(&[100, 3, 2]),
-            consumers_max: choice.pick(&[100, 3, 1]),
-            producers_max: choice.pick(&[100, 3, 1]),
-            producer_window: choice.pick(&[100, 4, 1]),
+            destinations_max: usual(100, &[4, 2], choice),
+            connections_max: usual(100, &[3, 2], choice),
+            consumers_max: usual(100, &[3, 1], choice),
+            producers_max: usual(100, &[3, 1], choice),
+            producer_window: usual(100, &[4, 1], choice),
             queue_prefetch: 3,
             browser_prefetch: 2,
             topic_prefetch: 2,
@@ -42,12 +44,12 @@ impl Setting {
             ..BrokerConfig::default()
         };
         let remote = RemoteConfig {
-            parked_bytes_max: choice.pick(&[10_000, 500]),
-            window: choice.pick(&[10_000, 500, 1]),
+            parked_bytes_max: usual(10_000, &[500], choice),
+            window: usual(10_000, &[500, 1], choice),
             ..RemoteConfig::default()
         };
         if features.contains(&Feature::Durables) {
-            broker.durables_max = choice.pick(&[1_000, 1]);
+            broker.durables_max = usual(1_000, &[1], choice);
             broker.durable_bytes_max = choice.pick(&[1_000, 500, 1]);
         }
         if features.contains(&Feature::Groups) {
@@ -57,16 +59,16 @@ impl Setting {
             broker.history_bytes_max = choice.pick(&[10_000, 1_000, 300]);
         }
         if features.contains(&Feature::Transactions) {
-            broker.transactions_max = choice.pick(&[100, 1]);
-            broker.transaction_messages_max = choice.pick(&[100, 2]);
-            broker.transaction_bytes_max = choice.pick(&[10_000, 500]);
+            broker.transactions_max = usual(100, &[1], choice);
+            broker.transaction_messages_max = usual(100, &[2], choice);
+            broker.transaction_bytes_max = usual(10_000, &[500], choice);
         }
         broker.policies.default = policy(&features, choice);
         if !features.is_disjoint(&[Feature::DeadLetters, Feature::Redelivery].into()) {
             let destination = "queue://a".parse().expect("a destination");
             broker.policies.entries = vec![PolicyEntry { destination, policy: policy(&features, choice) }];
         }
-        Self { features, broker, remote }
+        Self { features, destinations, broker, remote }
     }
 
     pub(super) fn has(&self, feature: Feature) -> bool {
@@ -84,6 +86,11 @@ impl Setting {
             ..Config::broker("g", "b")
         }
     }
+}
+
+/// A limit that is seldom met, or one of those that are.
+fn usual<T: Copy>(usual: T, low: &[T], choice: &mut Choice<'_>) -> T {
+    if choice.chance(1, 4) { choice.pick(low) } else { usual }
 }
 
 /// Without a wish, what is given back is handed out again at once, and what is dead is gone.
@@ -130,3 +137,18 @@ fn policy(features: &BTreeSet<Feature>, choice: &mut Choice<'_>) -> DestinationP
     }
     DestinationPolicy { redelivery, dead_letters, history }
 }
+
+const DESTINATIONS: [&str; 10] = [
+    "queue://a",
+    "topic://t",
+    "queue://b.c",
+    "topic://u.v",
+    "queue://b.d",
+    "topic://u.w",
+    "queue://b.*",
+    "topic://u.>",
+    "queue://>",
+    "topic://>",
+];
+const QUEUES: [&str; 3] = ["queue://a", "queue://b.c", "queue://>"];
+const TOPICS: [&str; 3] = ["topic://t", "topic://u.v", "topic://>"];

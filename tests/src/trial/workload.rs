@@ -24,19 +24,18 @@ impl Workload {
         Self { setting, bodies: 0 }
     }
 
-    /// Everybody attaches and may send to what comes first, or nobody.
-    pub(super) fn opening(choice: &mut Choice<'_>) -> Vec<Operation> {
-        let mut operations = Vec::new();
-        if choice.below(2) == 0 {
-            for connection in 0..CONNECTIONS {
-                operations.push(Operation::Attach(connection));
-                for (producer, text) in (1..).zip(DESTINATIONS).filter(|(producer, _)| producer % 3 == connection) {
-                    let destination = text.parse().expect("a destination");
-                    operations.push(Operation::Produce { connection, producer, destination });
-                }
-            }
+    /// Everybody attaches and may send somewhere, or nobody.
+    pub(super) fn opening(&self, choice: &mut Choice<'_>) -> Vec<Operation> {
+        if choice.chance(1, 4) {
+            return Vec::new();
         }
-        operations
+        let attach = (0..CONNECTIONS).map(Operation::Attach);
+        let destinations = self.setting.destinations.iter().cycle();
+        let produce = (1..=PRODUCERS).zip(destinations).map(|(producer, text)| {
+            let (connection, destination) = (1 + producer % (CONNECTIONS - 1), text.parse().expect("a destination"));
+            Operation::Produce { connection, producer, destination }
+        });
+        attach.chain(produce).collect()
     }
 
     pub(super) fn draw(&mut self, model: &Model, choice: &mut Choice<'_>) -> Operation {
@@ -45,12 +44,12 @@ impl Workload {
         match choice.below(16 + special.len() as u64) {
             0..4 if connection == REMOTE => self.forward(choice),
             0..4 => {
-                let (producer, count) = (1 + choice.below(PRODUCERS), 1 + choice.below(4));
-                let bodies = (0..count).map(|_| self.body(choice)).collect();
+                let producer = known(&model.producers(connection), choice).unwrap_or(1 + choice.below(PRODUCERS));
+                let bodies = (0..=choice.below(4)).map(|_| self.body(choice)).collect();
                 Operation::Send { connection, producer, bodies }
             }
             4..6 => {
-                let consumer = consumer(connection, choice);
+                let consumer = ConsumerId(connection * CONSUMERS + choice.below(CONSUMERS));
                 Operation::Subscribe { connection, consumer, subscription: self.subscription(choice) }
             }
             6..10 => {
@@ -60,8 +59,7 @@ impl Workload {
                 Operation::Acknowledge { connection, ack: Ack { consumer, tag, extent, kind } }
             }
             10 => {
-                let consumer = consumer(connection, choice);
-                let seen = tag(model.last(consumer), choice);
+                let (consumer, seen) = delivery(connection, model, choice);
                 Operation::Unsubscribe { connection, consumer, seen }
             }
             11 => {
@@ -70,8 +68,8 @@ impl Workload {
             }
             12 => Operation::CloseProducer { connection, producer: 1 + choice.below(PRODUCERS) },
             13 => Operation::Attach(connection),
-            14 => Operation::Detach(connection),
-            15 => {
+            14 if choice.chance(1, 2) => Operation::Detach(connection),
+            14..16 => {
                 let millis = choice.pick(&[1, 10, 99, 100, 1000]);
                 let waking = if choice.chance(1, 4) { Waking::Late } else { Waking::InTime };
                 Operation::Wait { millis, waking }
@@ -99,8 +97,10 @@ impl Workload {
     fn transact(&mut self, connection: u64, model: &Model, choice: &mut Choice<'_>) -> Operation {
         let transaction = 1 + choice.below(2);
         match choice.below(8) {
-            0..2 => Operation::Begin { connection, transaction },
-            2 => Operation::Commit { connection, transaction },
+            _ if !model.is_in_transaction(connection, transaction) && !choice.chance(1, 16) => {
+                Operation::Begin { connection, transaction }
+            }
+            0..3 => Operation::Commit { connection, transaction },
             3 => Operation::RollBack { connection, transaction },
             4..6 => {
                 let (destination, body) = (self.destination(choice), self.body(choice));
@@ -126,7 +126,7 @@ impl Workload {
 
     fn subscription(&self, choice: &mut Choice<'_>) -> Subscription {
         let destination = self.destination(choice);
-        let prefetch = choice.pick(&[Some(1), None, Some(2), Some(5), Some(0), Some(6)]);
+        let prefetch = choice.pick(&[Some(1), None, Some(2), Some(5), Some(1), Some(3), Some(0), Some(6)]);
         // What is asked of the wrong kind is refused, so seldom.
         let is_strange = choice.chance(1, 16);
         let (queue, topic) = match destination.kind() {
@@ -182,21 +182,21 @@ impl Workload {
         } else if self.setting.has(Feature::VirtualTopics) && choice.chance(1, 3) {
             choice.pick(&VIRTUAL)
         } else {
-            choice.pick(&DESTINATIONS)
+            choice.pick(self.setting.destinations)
         };
         text.parse().expect("a destination")
     }
 }
 
-/// One of a connection's own consumers.
-fn consumer(connection: u64, choice: &mut Choice<'_>) -> ConsumerId {
-    ConsumerId(connection * CONSUMERS + choice.below(CONSUMERS))
+/// One of those there are; or seldom any, so that what is not there is asked for too.
+fn known<T: Copy>(all: &[T], choice: &mut Choice<'_>) -> Option<T> {
+    if all.is_empty() || choice.chance(1, 16) { None } else { Some(choice.pick(all)) }
 }
 
 /// A delivery to one of a connection's own consumers, or seldom to another's.
 fn delivery(connection: u64, model: &Model, choice: &mut Choice<'_>) -> (ConsumerId, Tag) {
-    let owner = if choice.chance(1, 8) { choice.below(CONNECTIONS) } else { connection };
-    let consumer = consumer(owner, choice);
+    let known = known(&model.consumers(connection), choice);
+    let consumer = known.unwrap_or(ConsumerId(choice.below(CONNECTIONS * CONSUMERS)));
     (consumer, tag(model.last(consumer), choice))
 }
 
@@ -213,18 +213,6 @@ fn durable(choice: &mut Choice<'_>) -> Durable {
     Durable::new("client", choice.pick(&["a", "b"])).expect("a name")
 }
 
-const DESTINATIONS: [&str; 10] = [
-    "queue://a",
-    "topic://t",
-    "queue://b.c",
-    "topic://u.v",
-    "queue://b.d",
-    "topic://u.w",
-    "queue://b.*",
-    "topic://u.>",
-    "queue://>",
-    "topic://>",
-];
 /// A virtual topic, and its queues.
 const VIRTUAL: [&str; 4] = [
     "topic://VirtualTopic.t",
