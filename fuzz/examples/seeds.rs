@@ -17,6 +17,7 @@ use flockmq_core::{
     Ack, AckExtent, AckKind, Body, BrokerId, ConsumerId, Demand, Destination, Message, MessageId, Path as Route,
     ProducerId, Properties, Refusal, Rng, Role, Seed, Selector, Service, Subscription, Timestamp, What,
 };
+use flockmq_tests::Trial;
 
 fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
@@ -63,6 +64,9 @@ fn main() -> io::Result<()> {
     }
     for (name, file) in recordings() {
         write(&corpus, "recording", &name, &file)?;
+    }
+    for seed in 0..32 {
+        write(&corpus, "broker_ops", &format!("workload-{seed}"), &Trial::record(seed))?;
     }
     let mut rng = Rng::new(Seed::from(1));
     for target in ["broker_ops", "node_inputs", "world"] {

@@ -24,26 +24,26 @@ pub(super) enum Feature {
 }
 
 impl Feature {
-    /// Some of them: none at all as often as one, two or five, so that simple workloads stay simple.
+    pub(super) const ALL: [Self; 14] = [
+        Self::Administration,
+        Self::Browsing,
+        Self::ConsumerPriority,
+        Self::DeadLetters,
+        Self::Durables,
+        Self::Exclusive,
+        Self::Expiry,
+        Self::Groups,
+        Self::History,
+        Self::NoLocal,
+        Self::Priority,
+        Self::Redelivery,
+        Self::Transactions,
+        Self::VirtualTopics,
+    ];
+
+    /// Some of them: none at all as often as one, two or up to five, so that simple workloads stay simple.
     pub(super) fn draw(choice: &mut Choice<'_>) -> BTreeSet<Self> {
         let count = choice.pick(&[0, 1, 2, 5]);
-        (0..count).map(|_| choice.pick(&ALL)).collect()
+        (0..count).map(|_| choice.pick(&Self::ALL)).collect()
     }
 }
-
-const ALL: [Feature; 14] = [
-    Feature::Administration,
-    Feature::Browsing,
-    Feature::ConsumerPriority,
-    Feature::DeadLetters,
-    Feature::Durables,
-    Feature::Exclusive,
-    Feature::Expiry,
-    Feature::Groups,
-    Feature::History,
-    Feature::NoLocal,
-    Feature::Priority,
-    Feature::Redelivery,
-    Feature::Transactions,
-    Feature::VirtualTopics,
-];

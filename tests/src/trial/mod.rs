@@ -63,6 +63,18 @@ impl Trial {
         }
     }
 
+    /// The choices of a seed, from which [`fuzz_broker`] plays its workload.
+    ///
+    /// # Panics
+    ///
+    /// If the broker does otherwise than the model.
+    pub fn record(seed: u64) -> Vec<u8> {
+        let mut choice = Choice::from_seed(seed);
+        choice.record();
+        Self::play(&mut choice);
+        choice.take_record()
+    }
+
     /// Plays a workload, up to some hundred operations.
     fn play(choice: &mut Choice<'_>) -> Self {
         let setting = Setting::draw(choice);
@@ -147,6 +159,7 @@ const OPERATIONS_MAX: usize = 200;
 
 #[cfg(test)]
 mod tests {
+    use super::feature::Feature;
     use super::*;
 
     #[test]
@@ -155,5 +168,26 @@ mod tests {
         fuzz_broker(&[255; 400]);
         let ascending: Vec<u8> = (0..=255).collect();
         fuzz_broker(&ascending);
+    }
+
+    #[test]
+    fn what_a_seed_chooses_can_be_had_of_bytes() {
+        for seed in 0..20 {
+            let bytes = Trial::record(seed);
+            let played = |mut choice: Choice<'_>| format!("{:?}", Trial::play(&mut choice).log);
+            assert_eq!(played(Choice::from_bytes(&bytes)), played(Choice::from_seed(seed)), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_workload_makes_use_of_any_feature_and_many_of_none() {
+        let features = |seed| Setting::draw(&mut Choice::from_seed(seed)).features;
+        let all: Vec<_> = (0..1_000).map(features).collect();
+        let plain = all.iter().filter(|features| features.is_empty()).count();
+        assert!((200..300).contains(&plain), "{plain} of 1000 are plain");
+        for feature in Feature::ALL {
+            let count = all.iter().filter(|features| features.contains(&feature)).count();
+            assert!(count > 90, "{count} of 1000 make use of {feature:?}");
+        }
     }
 }
