@@ -142,6 +142,19 @@ fn connections_whose_numbers_begin_alike_own_what_is_theirs() {
     assert_eq!(left, names[3..].iter().collect());
 }
 
+/// As after a machine slept: another queue has something to do at the same time.
+#[test]
+fn a_broker_that_is_woken_late_forgets_others_destinations_once() {
+    let mut bench = Bench::new();
+    bench.send(APP, FARS);
+    bench.send_one(APP, "q", Body::default().expiring(Duration::from_secs(1)));
+    bench.send_one(APP, FARS, Body::default().expiring(Duration::from_secs(1)));
+    bench.now = bench.now + 2 * KEPT;
+    bench.wake();
+    let stats = bench.broker.stats();
+    assert_eq!((stats.queued, stats.expired_queued, stats.orphaned), (2, 2, 1), "two dead letters are left");
+}
+
 #[test]
 fn a_reply_waits_for_the_demand_of_another_broker_but_not_for_ever() {
     let mut bench = Bench::new();
