@@ -14,4 +14,4 @@ fn a_broker_does_as_the_model() {
     Trial::run(seeds);
 }
 
-const SEEDS: u64 = 3_000;
+const SEEDS: u64 = 2_000;

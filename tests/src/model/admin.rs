@@ -9,7 +9,8 @@ impl Model {
     pub(crate) fn administer(&mut self, asked: &AdminRequest) -> Result<AdminReply, Refusal> {
         match asked {
             AdminRequest::Destinations { within, after } => {
-                let all = (0..self.places.len()).map(|place| self.status(place));
+                let there = (0..self.places.len()).filter(|place| !self.places[*place].is_gone);
+                let all = there.map(|place| self.status(place));
                 let is_wanted = |status: &DestinationStatus| {
                     within.as_ref().is_none_or(|within| within.matches(&status.name))
                         && after.as_ref().is_none_or(|after| status.name > *after)

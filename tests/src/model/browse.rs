@@ -20,7 +20,7 @@ impl Model {
         if !is_queue(&asked.destination) || asked.destination.is_pattern() {
             return Err(Refusal::NotBrowsable(asked.destination.clone()));
         }
-        let place = self.places.iter().position(|place| place.name == asked.destination);
+        let place = self.known(&asked.destination);
         let last = place.map_or(0, |place| self.places[place].born);
         Ok(Browse { place, seen: None, last, has_ended: false })
     }

@@ -55,8 +55,10 @@ impl Model {
         let places: Vec<usize> = gone.into_iter().flat_map(|(_, id)| self.end(id, Tag::MAX)).collect();
         for place in places {
             self.dispatch(place);
+            self.tend(place);
         }
         self.unpark_all();
+        self.end_temporaries(connection);
         known.map(drop).ok_or(Refusal::unknown_connection(ConnectionId(connection)))
     }
 

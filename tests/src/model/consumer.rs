@@ -37,6 +37,9 @@ impl Model {
     ) -> Result<(), Refusal> {
         let pattern = &asked.destination;
         self.attached(connection)?;
+        if connection == REMOTE {
+            self.check_owner(connection, asked)?;
+        }
         self.catch_up();
         let prefetch = self.check_subscription(connection, number, asked)?;
         let browse = if asked.browses { Some(self.browse(asked)?) } else { None };
@@ -74,6 +77,7 @@ impl Model {
         let places = self.covered(pattern);
         for place in &places {
             self.join(*place, id);
+            self.tend(*place);
         }
         self.drain(id);
         if asked.retroactive && is_new {
@@ -96,6 +100,7 @@ impl Model {
         self.lose_acknowledgements(connection, number);
         for place in self.end(id, seen) {
             self.dispatch(place);
+            self.tend(place);
         }
         if connection == REMOTE {
             self.replenish(connection, id);
@@ -139,11 +144,11 @@ impl Model {
     /// Another delivery may be outstanding; of the remote client's consumers, only so many bytes of all together.
     pub(super) fn has_credit(&self, id: Id) -> bool {
         let found = &self.consumers[&id];
-        let held = self.of(REMOTE).flat_map(|found| found.held.values());
-        let bytes: u64 = held.map(|(_, waiting)| waiting.size()).sum();
+        let held = || self.of(REMOTE).flat_map(|found| found.held.values());
+        let bytes = || held().map(|(_, waiting)| waiting.size()).sum::<u64>();
         !found.has_ended
             && found.held.len() < found.prefetch as usize
-            && (found.connection != REMOTE || bytes < self.remote.window)
+            && (found.connection != REMOTE || bytes() < self.remote.window)
     }
 
     /// Hands out a message; true if by that its group is somebody else's, or anybody's. A remote client, whose clock is
@@ -214,6 +219,7 @@ impl Model {
         if self.of(connection).count() >= max {
             return Err(Refusal::LimitReached { what: What::Consumer, max: max as u64 });
         }
+        self.check_owner(connection, asked)?;
         let (config, is_queue) = (&self.config, is_queue(&asked.destination));
         let default = match (is_queue, asked.browses, asked.durable.is_some()) {
             (true, true, _) => config.browser_prefetch,
@@ -225,7 +231,8 @@ impl Model {
         if !(1..=max).contains(&prefetch) {
             return Err(Refusal::PrefetchOutOfRange { found: prefetch, max });
         }
-        if is_queue && (asked.no_local || asked.retroactive || asked.durable.is_some()) {
+        let is_lasting = asked.durable.is_none() || !asked.destination.is_temporary();
+        if !is_lasting || is_queue && (asked.no_local || asked.retroactive || asked.durable.is_some()) {
             return Err(Refusal::TopicsOnly(asked.destination.clone()));
         }
         Ok(prefetch)

@@ -1,5 +1,5 @@
-//! What comes about because its time has come: messages end whose time is up, and what was given back is handed out
-//! again.
+//! What comes about because its time has come: messages end whose time is up, what was given back is handed out
+//! again, and what nobody wants goes.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use super::place::{Place, Waiting};
 /// Where something is due.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
+    Forsaken(usize),
     Queue(usize),
     Subscriber(Id),
 }
@@ -25,9 +26,13 @@ impl Model {
         if due.is_empty() {
             return;
         }
-        let mut queues = Vec::new();
+        let (mut queues, mut forsaken) = (Vec::new(), Vec::new());
         for due in due {
             match due {
+                Due::Forsaken(place) => {
+                    self.places[place].forsaken_at = None;
+                    forsaken.push(place);
+                }
                 Due::Queue(place) => {
                     self.catch_up_at(place);
                     queues.push(place);
@@ -40,6 +45,9 @@ impl Model {
             self.dispatch(place);
         }
         self.unpark_all();
+        for place in forsaken {
+            self.forget(place);
+        }
     }
 
     /// When something is due, and where, the earliest first.
@@ -53,7 +61,8 @@ impl Model {
         let subscribers = others.filter_map(|found| {
             Some((found.pending.iter().filter_map(Waiting::expires_at).min()?, Due::Subscriber(found.id)))
         });
-        let mut due: Vec<_> = queues.chain(subscribers).collect();
+        let forsaken = self.forsaken().map(|(at, place)| (at, Due::Forsaken(place)));
+        let mut due: Vec<_> = queues.chain(subscribers).chain(forsaken).collect();
         due.sort_unstable();
         due
     }
@@ -93,7 +102,7 @@ impl Model {
     }
 
     pub(super) fn expire_at_subscriber(&mut self, message: &Message) {
-        let place = self.place(&message.destination).expect("what was published has a place");
+        let place = self.known(&message.destination).expect("what was published has a place");
         self.expire(place, message);
     }
 }

@@ -17,6 +17,7 @@ mod place;
 mod queue;
 mod redelivery;
 mod said;
+mod temporary;
 mod topic;
 mod transaction;
 mod virtual_topic;
@@ -46,11 +47,11 @@ pub(crate) struct Model {
     remote: RemoteConfig,
     now: Instant,
     connections: BTreeMap<u64, Connection>,
-    places: Vec<Place>,                // In order of birth.
-    consumers: BTreeMap<Id, Consumer>, // Likewise.
-    born: Id,                          // The last consumer.
-    taken: BTreeSet<(MessageId, Destination)>,
-    buried: BTreeSet<MessageId>, // Topics' messages that are dead letters.
+    places: Vec<Place>,                  // In order of birth.
+    consumers: BTreeMap<Id, Consumer>,   // Likewise.
+    born: Id,                            // The last consumer.
+    taken: BTreeSet<(MessageId, usize)>, // By the place they came to.
+    buried: BTreeSet<MessageId>,         // Topics' messages that are dead letters.
     counts: BrokerStats,
     said: Said,
 }
@@ -123,8 +124,9 @@ impl Model {
             ..self.counts
         };
         let there = stats.queued + stats.delayed + stats.outstanding_queued;
-        let gone = stats.acknowledged_queued + stats.expired_queued + stats.failed_queued + stats.purged;
-        assert_eq!(stats.accepted_queued, there + gone, "Q1: nothing is lost");
+        let gone = stats.acknowledged_queued + stats.expired_queued + stats.failed_queued;
+        let dropped = stats.purged + stats.orphaned;
+        assert_eq!(stats.accepted_queued, there + gone + dropped, "Q1: nothing is lost");
         for at in 0..self.places.len() {
             let place = &self.places[at];
             assert_eq!(self.next(at), None, "Q7: what waits in '{}' has nobody to go to", place.name);
@@ -135,30 +137,43 @@ impl Model {
 
     /// The place of this name, which is made if there is none.
     fn place(&mut self, name: &Destination) -> Result<usize, Refusal> {
-        if let Some(place) = self.places.iter().position(|place| place.name == *name) {
-            return Ok(place);
-        }
+        self.check_alive(name)?;
+        let place = match self.known(name) {
+            Some(place) => place,
+            None => self.make_place(name)?,
+        };
+        self.tend(place);
+        Ok(place)
+    }
+
+    fn make_place(&mut self, name: &Destination) -> Result<usize, Refusal> {
         if name.is_pattern() {
             return Err(Refusal::IsPattern(name.clone()));
         }
         let max = self.config.destinations_max as u64;
-        if self.places.len() as u64 >= max {
+        if self.places.iter().filter(|place| !place.is_gone).count() as u64 >= max {
             return Err(Refusal::LimitReached { what: What::Destination, max });
         }
         let policies = &self.config.policies;
         let policy = policies.entries.iter().find(|entry| entry.destination == *name).map(|entry| &entry.policy);
         self.places.push(Place::new(name.clone(), policy.unwrap_or(&policies.default).clone()));
-        let joining =
-            self.consumers.values().filter(|found| !found.asked.browses && found.asked.destination.matches(name));
-        for id in joining.map(|found| found.id).collect::<Vec<_>>() {
+        let takers = self.consumers.values().filter(|found| !found.asked.browses);
+        let joining = takers.filter(|found| found.asked.destination.matches(name)).map(|found| found.id);
+        for id in joining.collect::<Vec<_>>() {
             self.join(self.places.len() - 1, id);
         }
         Ok(self.places.len() - 1)
     }
 
+    /// The place of this name, if there is one.
+    fn known(&self, name: &Destination) -> Option<usize> {
+        self.places.iter().position(|place| place.name == *name && !place.is_gone)
+    }
+
     /// Places that a pattern covers, the oldest first.
     fn covered(&self, pattern: &Destination) -> Vec<usize> {
-        (0..self.places.len()).filter(|at| pattern.matches(&self.places[*at].name)).collect()
+        let is_covered = |at: &usize| pattern.matches(&self.places[*at].name) && !self.places[*at].is_gone;
+        (0..self.places.len()).filter(is_covered).collect()
     }
 
     fn is_queue(&self, place: usize) -> bool {

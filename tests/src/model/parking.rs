@@ -66,7 +66,7 @@ impl Model {
     pub(super) fn accept(&mut self, connection: u64, place: usize, waiting: &Waiting) {
         let waiting = Waiting { message: waiting.aged(self.now), arrived_at: self.now, ..*waiting };
         self.counts.accepted += 1;
-        let key = (waiting.message.id, waiting.message.destination.clone());
+        let key = (waiting.message.id, place);
         if connection == REMOTE && self.config.checks_duplicates && !self.taken.insert(key) {
             self.counts.duplicates += 1;
             return;

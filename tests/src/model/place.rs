@@ -23,6 +23,8 @@ pub(super) struct Place {
     pub(super) retained: Option<Remembered>, // What topics remember.
     pub(super) past: Vec<Remembered>,        // The oldest first.
     pub(super) parked: VecDeque<Parked>,
+    pub(super) forsaken_at: Option<Instant>, // When it is forgotten.
+    pub(super) is_gone: bool,
     pub(super) counts: DestinationStatus, // What is counted of it; the rest can be seen.
 }
 
@@ -65,6 +67,8 @@ impl Place {
             retained: None,
             past: Vec::new(),
             parked: VecDeque::new(),
+            forsaken_at: None,
+            is_gone: false,
         }
     }
 

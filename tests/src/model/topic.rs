@@ -30,7 +30,7 @@ impl Model {
             if waiting.is_over(self.now) {
                 self.expire_at_subscriber(&waiting.message);
             } else {
-                let place = self.place(&waiting.message.destination).expect("what was published has a place");
+                let place = self.known(&waiting.message.destination).expect("what was published has a place");
                 self.hand(id, place, waiting);
             }
         }
@@ -75,7 +75,7 @@ impl Model {
         found.pending.push(Waiting { order: found.born, ..waiting.clone() });
         for waiting in dropped {
             self.counts.dropped += 1;
-            let place = self.place(&waiting.message.destination).expect("what was published has a place");
+            let place = self.known(&waiting.message.destination).expect("what was published has a place");
             self.places[place].counts.dropped += 1;
         }
         self.trim_durable(id);

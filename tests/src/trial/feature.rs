@@ -19,12 +19,13 @@ pub(super) enum Feature {
     NoLocal,
     Priority,
     Redelivery,
+    Temporaries,
     Transactions,
     VirtualTopics,
 }
 
 impl Feature {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Administration,
         Self::Browsing,
         Self::ConsumerPriority,
@@ -37,6 +38,7 @@ impl Feature {
         Self::NoLocal,
         Self::Priority,
         Self::Redelivery,
+        Self::Temporaries,
         Self::Transactions,
         Self::VirtualTopics,
     ];

@@ -41,11 +41,13 @@ impl Setting {
             message_max: 300,
             checks_duplicates: choice.pick(&[true, false]),
             audit_producers_max: 100,
+            temporaries_kept: Duration::from_millis(100),
             ..BrokerConfig::default()
         };
+        let is_shared = features.contains(&Feature::ConsumerPriority);
         let remote = RemoteConfig {
             parked_bytes_max: usual(10_000, &[500], choice),
-            window: usual(10_000, &[500, 1], choice),
+            window: if is_shared { choice.pick(&[500, 10_000]) } else { usual(10_000, &[500, 1], choice) },
             ..RemoteConfig::default()
         };
         if features.contains(&Feature::Durables) {
@@ -105,10 +107,10 @@ fn policy(features: &BTreeSet<Feature>, choice: &mut Choice<'_>) -> DestinationP
     if features.contains(&Feature::Redelivery) {
         redelivery = RedeliveryPolicy {
             redeliveries_max: choice.pick(&[None, Some(0), Some(1), Some(3)]),
-            first_delay: Duration::from_millis(choice.pick(&[10, 0, 100])),
-            delay: Duration::from_millis(choice.pick(&[10, 0, 40])),
+            first_delay: Duration::from_millis(choice.pick(&[10, 0, 30])),
+            delay: Duration::from_millis(choice.pick(&[20, 0, 50])),
             factor: choice.pick(&[1, 2]),
-            delay_max: Duration::from_millis(50),
+            delay_max: Duration::from_millis(70),
             keeps_order: choice.chance(1, 2),
         };
     }

@@ -3,25 +3,26 @@
 use std::time::Duration;
 
 use flockmq_core::{
-    Ack, AckExtent, AckKind, AdminRequest, Body, ConsumerId, ConsumerPriority, Destination, DestinationKind, Durable,
-    Priority, Subscription, Tag,
+    Ack, AckExtent, AckKind, AdminRequest, Body, BrokerId, ConnectionId, ConsumerId, ConsumerPriority, Destination,
+    DestinationKind, Durable, Priority, Subscription, Tag, Temporary,
 };
 
 use super::feature::Feature;
 use super::operation::{Operation, Parcel, Waking};
 use super::setting::Setting;
 use crate::choice::Choice;
-use crate::model::{Model, REMOTE};
+use crate::model::{CLIENT, Model, REMOTE};
 
 /// A source of operations.
 pub(super) struct Workload {
+    broker: BrokerId,
     setting: Setting,
     bodies: u64, // So far: no two are the same.
 }
 
 impl Workload {
-    pub(super) fn new(setting: Setting) -> Self {
-        Self { setting, bodies: 0 }
+    pub(super) fn new(broker: BrokerId, setting: Setting) -> Self {
+        Self { broker, setting, bodies: 0 }
     }
 
     /// Everybody attaches and may send somewhere, or nobody.
@@ -55,7 +56,8 @@ impl Workload {
             6..10 => {
                 let (consumer, tag) = delivery(connection, model, choice);
                 let extent = choice.pick(&[AckExtent::UpTo, AckExtent::Individual]);
-                let kind = choice.pick(&[AckKind::Accepted, AckKind::Accepted, AckKind::Released, AckKind::Rejected]);
+                let usual = if self.setting.has(Feature::Redelivery) { AckKind::Released } else { AckKind::Accepted };
+                let kind = choice.pick(&[AckKind::Accepted, usual, AckKind::Released, AckKind::Rejected]);
                 Operation::Acknowledge { connection, ack: Ack { consumer, tag, extent, kind } }
             }
             10 => {
@@ -70,7 +72,7 @@ impl Workload {
             13 => Operation::Attach(connection),
             14 if choice.chance(1, 2) => Operation::Detach(connection),
             14..16 => {
-                let millis = choice.pick(&[1, 10, 99, 100, 1000]);
+                let millis = choice.pick(&[1, 10, 30, 99, 100, 1000]);
                 let waking = if choice.chance(1, 4) { Waking::Late } else { Waking::InTime };
                 Operation::Wait { millis, waking }
             }
@@ -176,9 +178,19 @@ impl Workload {
         body
     }
 
+    /// One of a connection's, or of the remote client's.
+    fn temporary(&self, choice: &mut Choice<'_>) -> Destination {
+        let kind = choice.pick(&[DestinationKind::Queue, DestinationKind::Topic]);
+        let connection = choice.below(CONNECTIONS);
+        let broker = if connection == REMOTE { CLIENT } else { self.broker };
+        Destination::temporary(kind, Temporary { broker, connection: ConnectionId(connection), number: 1 })
+    }
+
     fn destination(&self, choice: &mut Choice<'_>) -> Destination {
         let text = if self.setting.has(Feature::DeadLetters) && choice.chance(1, 8) {
             choice.pick(&["queue://ActiveMQ.DLQ", "queue://ActiveMQ.DLQ.>"])
+        } else if self.setting.has(Feature::Temporaries) && choice.chance(1, 3) {
+            return self.temporary(choice);
         } else if self.setting.has(Feature::VirtualTopics) && choice.chance(1, 3) {
             choice.pick(&VIRTUAL)
         } else {
