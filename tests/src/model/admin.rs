@@ -28,6 +28,7 @@ impl Model {
                 Ok(AdminReply::Changed { queues: changed })
             }
             AdminRequest::Purge(queues) => self.purge(queues),
+            AdminRequest::RemoveDurable(durable) => self.remove_durable(durable).map(|()| AdminReply::DurableRemoved),
             AdminRequest::Resume(queues) => {
                 let mut changed = 0;
                 for place in self.queues(queues)? {

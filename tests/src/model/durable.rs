@@ -8,8 +8,7 @@ use super::place::Waiting;
 
 impl Model {
     /// Deletes a durable subscription that has no consumer.
-    pub(crate) fn remove_durable(&mut self, connection: u64, durable: &Durable) -> Result<(), Refusal> {
-        self.attached(connection)?;
+    pub(super) fn remove_durable(&mut self, durable: &Durable) -> Result<(), Refusal> {
         let id = self.durable(durable).ok_or_else(|| Refusal::DurableUnknown(durable.clone()))?;
         if !self.consumers[&id].has_ended {
             return Err(Refusal::DurableInUse(durable.clone()));

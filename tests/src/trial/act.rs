@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use flockmq_core::wire::Frame;
 use flockmq_core::{
-    Ack, AdminRequest, Body, CloseReason, Command, ConnectionId, ConsumerId, Destination, Durable, Input, Message,
-    MessageId, Path, ProducerId, RequestId, Role, Subscription, Tag, Timestamp,
+    Ack, AdminRequest, Body, CloseReason, Command, ConnectionId, ConsumerId, Destination, Input, Message, MessageId,
+    Path, ProducerId, RequestId, Role, Subscription, Tag, Timestamp,
 };
 
 use super::Trial;
@@ -31,7 +31,6 @@ impl Trial {
             Operation::Produce { connection, producer, destination } => {
                 self.produce(connection, producer, destination);
             }
-            Operation::RemoveDurable { connection, durable } => self.remove_durable(connection, durable),
             Operation::RollBack { connection, transaction } => self.roll_back(connection, transaction),
             Operation::Send { connection, producer, bodies } => self.send(connection, producer, bodies),
             Operation::Subscribe { connection, consumer, subscription } => {
@@ -219,17 +218,6 @@ impl Trial {
         let result = self.model.send_in(connection, transaction, &destination, &body);
         let (connection, message) = (ConnectionId(connection), body);
         self.ask(|request| Command::TransactedSend { request, connection, transaction, destination, message });
-        self.check_reply(result);
-    }
-
-    fn remove_durable(&mut self, connection: u64, durable: Durable) {
-        let result = self.model.remove_durable(connection, &durable);
-        if connection == REMOTE {
-            self.say(&[Frame::RemoveDurable { number: 1, durable }]);
-        } else {
-            let connection = ConnectionId(connection);
-            self.ask(|request| Command::RemoveDurable { request, connection, durable });
-        }
         self.check_reply(result);
     }
 

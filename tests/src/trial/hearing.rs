@@ -81,9 +81,7 @@ impl Trial {
                 Frame::Refused { stream, tag, refusal } => {
                     self.said.refused.entry((Sender::Remote, stream.into(), tag)).or_default().push(refusal);
                 }
-                Frame::DurableRemoved { result, .. } | Frame::Subscribed { result, .. } => {
-                    self.said.replies.push(result);
-                }
+                Frame::Subscribed { result, .. } => self.said.replies.push(result),
                 _ => (),
             }
         }

@@ -1,6 +1,6 @@
 //! What may happen to a broker.
 
-use flockmq_core::{Ack, AdminRequest, Body, ConsumerId, Destination, Durable, Subscription, Tag};
+use flockmq_core::{Ack, AdminRequest, Body, ConsumerId, Destination, Subscription, Tag};
 
 use crate::model::REMOTE;
 
@@ -40,10 +40,6 @@ pub(super) enum Operation {
         connection: u64,
         producer: u64,
         destination: Destination,
-    },
-    RemoveDurable {
-        connection: u64,
-        durable: Durable,
     },
     RollBack {
         connection: u64,
@@ -95,7 +91,6 @@ impl Operation {
             | Self::CloseProducer { connection, .. }
             | Self::Commit { connection, .. }
             | Self::Produce { connection, .. }
-            | Self::RemoveDurable { connection, .. }
             | Self::RollBack { connection, .. }
             | Self::Send { connection, .. }
             | Self::Subscribe { connection, .. }
@@ -115,7 +110,6 @@ impl Operation {
                 | Self::Attach(_)
                 | Self::Detach(_)
                 | Self::Forward { .. }
-                | Self::RemoveDurable { .. }
                 | Self::Subscribe { .. }
                 | Self::Unsubscribe { .. }
         )

@@ -137,7 +137,7 @@ fn policy(features: &BTreeSet<Feature>, choice: &mut Choice<'_>) -> DestinationP
             _ => History::None,
         };
     }
-    DestinationPolicy { redelivery, dead_letters, history }
+    DestinationPolicy { redelivery, dead_letters, history, ..DestinationPolicy::default() }
 }
 
 const DESTINATIONS: [&str; 10] = [

@@ -78,7 +78,7 @@ impl Workload {
             }
             other => match special[usize::try_from(other - 16).expect("a small number")] {
                 Feature::Administration => Operation::Ask { connection, asked: self.question(choice) },
-                Feature::Durables => Operation::RemoveDurable { connection, durable: durable(choice) },
+                Feature::Durables => Operation::Ask { connection, asked: AdminRequest::RemoveDurable(durable(choice)) },
                 _ => self.transact(connection, model, choice),
             },
         }
