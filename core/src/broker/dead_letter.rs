@@ -147,8 +147,10 @@ impl Broker {
 fn dead_letter(message: &Message, grave: Destination, cause: Cause) -> Message {
     let mut body = message.body.clone();
     body.headers.time_to_live = None;
+    let was_persistent = core::mem::replace(&mut body.persistent, true);
+    let mode = (!was_persistent).then(|| (MODE, "NON_PERSISTENT".to_string()));
     let words = [(CAUSE, cause.describe().to_string()), (ORIGIN, message.destination.to_string())];
-    for (name, value) in words {
+    for (name, value) in words.into_iter().chain(mode) {
         // One that has as many properties as there may be goes without.
         _ = body.headers.properties.set(name, value);
     }
@@ -174,6 +176,9 @@ const SHARED: &str = "ActiveMQ.DLQ";
 
 /// The property that says why a message is a dead letter.
 const CAUSE: &str = "dlqDeliveryFailureCause";
+
+/// The property that says that it was not persistent, if it was not; a dead letter is.
+const MODE: &str = "originalDeliveryMode";
 
 /// The property that says where it was sent.
 const ORIGIN: &str = "originalDestination";

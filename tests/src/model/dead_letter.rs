@@ -73,7 +73,7 @@ impl Model {
     }
 }
 
-/// The copy that is kept has no end, and says why it is there and where it was sent.
+/// The copy that is kept is persistent and has no end, and says why it is there and what else it was.
 fn dead_letter(message: &Message, grave: Destination, cause: Cause) -> Message {
     let words = match cause {
         Cause::Expired => "its time was up",
@@ -84,5 +84,9 @@ fn dead_letter(message: &Message, grave: Destination, cause: Cause) -> Message {
     body.headers.time_to_live = None;
     body.headers.properties.set("dlqDeliveryFailureCause", words).expect("room");
     body.headers.properties.set("originalDestination", message.destination.to_string()).expect("room");
+    if !body.persistent {
+        body.persistent = true;
+        body.headers.properties.set("originalDeliveryMode", "NON_PERSISTENT").expect("room");
+    }
     Message { id: message.id, destination: grave, path: Path::default(), timestamp: message.timestamp, body }
 }

@@ -64,6 +64,19 @@ fn a_rejected_message_is_kept_with_the_reason_and_where_it_was_sent() {
 }
 
 #[test]
+fn a_dead_letter_is_persistent_and_says_if_it_was_not() {
+    for (was_persistent, mode) in [(true, None), (false, Some("NON_PERSISTENT"))] {
+        let mut bench = Bench::new();
+        bench.subscribe(APP, ONE, "orders", 10);
+        bench.send_body(APP, "orders", 1, mortal(was_persistent));
+        bench.ack(APP, reject(ONE, 1)).expect("outstanding");
+        let Message { body, .. } = &waiting(&mut bench, "queue://ActiveMQ.DLQ")[0];
+        let found = property(&body.headers.properties, "originalDeliveryMode");
+        assert_eq!((body.persistent, found.as_deref()), (true, mode));
+    }
+}
+
+#[test]
 fn dead_letters_go_where_the_policy_says() {
     let long = format!("queue://{}", "n".repeat(Destination::NAME_MAX));
     let cases: [(DeadLetterQueue, &str, Option<&str>); 6] = [
