@@ -57,12 +57,12 @@ pub use discovery::MulticastStats;
 pub use fanout::FanoutConfig;
 pub use link::LinkConfig;
 pub use model::{
-    Ack, AckExtent, AckKind, Address, AddressError, AdminReply, AdminRequest, Answer, Body, BodyKind, BrokerId,
-    CloseReason, ConnectionId, ConsumerId, ConsumerPriority, ConsumerPriorityError, Delivery, Demand, Destination,
-    DestinationError, DestinationKind, DestinationStatus, Durable, DurableError, GroupId, HeaderFields, Headers, Host,
-    Inventory, LinkId, ListenerId, Message, MessageError, MessageId, Path, Priority, PriorityError, ProducerId,
-    Properties, PropertiesError, Refusal, RequestId, Role, Selector, SelectorError, Service, Subscription, Tag,
-    Temporary, Value, What, selector,
+    Ack, AckExtent, AckKind, Address, AddressError, AdminReply, AdminRequest, Advisory, Answer, Body, BodyKind,
+    BrokerId, CloseReason, ConnectionId, ConsumerId, ConsumerPriority, ConsumerPriorityError, Delivery, Demand,
+    Destination, DestinationError, DestinationKind, DestinationStatus, Durable, DurableError, GroupId, HeaderFields,
+    Headers, Host, Inventory, LinkId, ListenerId, Message, MessageError, MessageId, Party, Path, Priority,
+    PriorityError, ProducerId, Properties, PropertiesError, Refusal, RequestId, Role, Selector, SelectorError, Service,
+    Subscription, Tag, Temporary, Value, What, selector,
 };
 pub use node::{
     Command, Config, ConfigError, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats, Target,

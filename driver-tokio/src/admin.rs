@@ -2,6 +2,7 @@
 
 use flockmq_core::{AdminReply, AdminRequest, Answer, BrokerId, Destination, Inventory};
 
+use crate::advisories::Advisories;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::message::ToDestination;
@@ -79,6 +80,27 @@ impl<'a> Administration<'a> {
     /// Hands out messages of paused queues again, and answers with how many they were.
     pub async fn resume(&self, queue: impl ToDestination) -> Result<Vec<Answer<u64>>, Error> {
         self.count(AdminRequest::Resume(queue.to_destination()?)).await
+    }
+
+    /// What happens in the embedded broker from now on. What there is already, [`destinations`](Self::destinations) tells.
+    /// Refused through fanout.
+    ///
+    /// ```
+    /// use flockmq::core::Advisory;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flockmq::Error> {
+    /// let connection = flockmq::connect("vm://advising").await?;
+    /// let mut advisories = connection.broker().advisories().await?;
+    /// connection.send("queue://orders", "42").await?;
+    /// let destination = "queue://orders".parse()?;
+    /// assert_eq!(advisories.next().await, Some(Advisory::DestinationAdded { destination }));
+    /// connection.close().await
+    /// # }
+    /// ```
+    pub async fn advisories(&self) -> Result<Advisories, Error> {
+        self.connection.attachment.check_open()?;
+        Advisories::open(&self.connection.attachment, self.connection.timeout).await
     }
 
     async fn inventories(

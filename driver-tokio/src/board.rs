@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use flockmq_core::{Event, Peer};
+use flockmq_core::{Advisory, Event, Peer};
 use tokio::sync::{broadcast, watch};
 
 use crate::events::{self, Events};
@@ -10,6 +10,7 @@ use crate::events::{self, Events};
 /// The driver's side.
 #[derive(Debug)]
 pub(crate) struct Board {
+    advisories: broadcast::Sender<Advisory>,
     events: broadcast::Sender<Event>,
     listening: watch::Sender<Listening>,
     peers: watch::Sender<Vec<Peer>>,
@@ -19,6 +20,7 @@ pub(crate) struct Board {
 /// The applications' side.
 #[derive(Debug)]
 pub(crate) struct View {
+    advisories: broadcast::WeakSender<Advisory>,
     events: broadcast::WeakSender<Event>,
     listening: watch::Receiver<Listening>,
     peers: watch::Receiver<Vec<Peer>>,
@@ -35,18 +37,21 @@ pub(crate) enum Listening {
 }
 
 impl Board {
-    pub(crate) fn new() -> (Self, View) {
+    /// A board where so many advisories wait for whoever does not take them.
+    pub(crate) fn new(advisories_max: usize) -> (Self, View) {
+        let (advisories, _) = broadcast::channel(advisories_max.max(1));
         let (events, _) = broadcast::channel(events::CAPACITY);
         let (listening, listening_seen) = watch::channel(Listening::NotYet);
         let (peers, peers_seen) = watch::channel(Vec::new());
         let (targets_up, targets_up_seen) = watch::channel(0);
         let view = View {
+            advisories: advisories.downgrade(),
             events: events.downgrade(),
             listening: listening_seen,
             peers: peers_seen,
             targets_up: targets_up_seen,
         };
-        (Self { events, listening, peers, targets_up }, view)
+        (Self { advisories, events, listening, peers, targets_up }, view)
     }
 
     /// Makes an event known, and with it what it says of how things stand.
@@ -60,6 +65,11 @@ impl Board {
         _ = self.events.send(event); // Nobody may be listening.
     }
 
+    /// Makes known what the broker tells about itself.
+    pub(crate) fn advise(&self, advisory: Advisory) {
+        _ = self.advisories.send(advisory); // Nobody may be listening any more.
+    }
+
     pub(crate) fn publish_peers(&self, peers: Vec<Peer>) {
         self.peers.send_replace(peers);
     }
@@ -70,6 +80,10 @@ impl Board {
 }
 
 impl View {
+    pub(crate) fn advisories(&self) -> broadcast::Receiver<Advisory> {
+        self.advisories.upgrade().map_or_else(|| broadcast::channel(1).1, |sender| sender.subscribe())
+    }
+
     pub(crate) fn events(&self) -> Events {
         let receiver = self.events.upgrade().map_or_else(|| broadcast::channel(1).1, |sender| sender.subscribe());
         Events::new(receiver)
@@ -95,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_an_event_changed_is_seen_by_whoever_comes_after_it() {
-        let (board, view) = Board::new();
+        let (board, view) = Board::new(1);
         assert_eq!(*view.listening().borrow(), Listening::NotYet);
         let addresses: Vec<SocketAddr> = vec!["127.0.0.1:7".parse().expect("an address")];
         board.publish(Event::Listening { addresses: addresses.clone() });

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flockmq_core::{
-    AdminReply, AdminRequest, Answer, BrokerId, Command, Config, ConnectionId, Destination, Durable, Peer, Refusal,
-    RequestId, Role, Stats, Target,
+    AdminReply, AdminRequest, Advisory, Answer, BrokerId, Command, Config, ConnectionId, Destination, Durable, Peer,
+    Refusal, RequestId, Role, Stats, Target,
 };
-use tokio::sync::{OnceCell, oneshot, watch};
+use tokio::sync::{OnceCell, broadcast, oneshot, watch};
 
 use crate::admin::Administration;
 use crate::board::Listening;
@@ -327,6 +327,10 @@ impl Attachment {
 
     pub(crate) fn config(&self) -> &Config {
         self.broker.config()
+    }
+
+    pub(crate) fn advisories(&self) -> broadcast::Receiver<Advisory> {
+        self.broker.view().advisories()
     }
 
     pub(crate) fn check_open(&self) -> Result<(), Error> {

@@ -112,6 +112,7 @@ impl Desk {
                     shared.accept(up_to, self.acceptors.outcome(&by));
                 }
             }
+            Event::Advised { advisory } => self.board.advise(advisory),
             Event::Answered { request, result } => {
                 if let Some(reply) = self.questions.remove(&request) {
                     _ = reply.send(result); // Whoever waited may have given up.

@@ -269,7 +269,7 @@ impl Broker {
         let tape = blank.map(|blank| blank.start(&config, seed, now, end.clone())).transpose()?;
         let node = Node::new(config.clone(), seed, now);
         let (id, inbox) = (node.id(), Arc::<Inbox>::default());
-        let (board, view) = Board::new();
+        let (board, view) = Board::new(config.broker.advisories_max);
         let broker = Self { config, id, inbox: Arc::clone(&inbox), view, ended };
         let Config { name, group, role, .. } = &broker.config;
         let driver = Driver::new(node, clock, Desk::new(*role, board), inbox, tape, end);

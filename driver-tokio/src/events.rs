@@ -12,25 +12,16 @@ use crate::error::{Error, within};
 ///
 /// The stream is bounded. Who falls behind misses the oldest events, and [`missed`](Self::missed) counts them.
 #[derive(Debug)]
-pub struct Events {
-    receiver: broadcast::Receiver<Event>,
-    missed: u64,
-}
+pub struct Events(Heard<Event>);
 
 impl Events {
     pub(crate) fn new(receiver: broadcast::Receiver<Event>) -> Self {
-        Self { receiver, missed: 0 }
+        Self(Heard::new(receiver))
     }
 
     /// The next event; none once the broker has stopped. A call that is given up loses none.
     pub async fn next(&mut self) -> Option<Event> {
-        loop {
-            match self.receiver.recv().await {
-                Ok(event) => return Some(event),
-                Err(broadcast::error::RecvError::Lagged(count)) => self.missed += count,
-                Err(broadcast::error::RecvError::Closed) => return None,
-            }
-        }
+        self.0.next().await
     }
 
     /// The next event, or [`Error::TimedOut`] if none comes for this long; none once the broker has stopped.
@@ -40,6 +31,34 @@ impl Events {
 
     /// How many events were missed so far.
     pub fn missed(&self) -> u64 {
+        self.0.missed()
+    }
+}
+
+/// What is heard of a broker, as far as it is taken in time.
+#[derive(Debug)]
+pub(crate) struct Heard<T> {
+    receiver: broadcast::Receiver<T>,
+    missed: u64,
+}
+
+impl<T: Clone> Heard<T> {
+    pub(crate) fn new(receiver: broadcast::Receiver<T>) -> Self {
+        Self { receiver, missed: 0 }
+    }
+
+    /// The next word; none once nothing follows.
+    pub(crate) async fn next(&mut self) -> Option<T> {
+        loop {
+            match self.receiver.recv().await {
+                Ok(word) => return Some(word),
+                Err(broadcast::error::RecvError::Lagged(count)) => self.missed += count,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    pub(crate) fn missed(&self) -> u64 {
         self.missed
     }
 }

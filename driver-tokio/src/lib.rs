@@ -56,6 +56,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod advisories;
 mod board;
 mod browser;
 mod clock;
@@ -83,6 +84,7 @@ mod transaction;
 mod udp;
 
 pub use admin::Administration;
+pub use advisories::Advisories;
 pub use browser::{BrowseOptions, Browser};
 pub use connection::Connection;
 pub use consumer::{AckMode, Consumer, SubscribeOptions};

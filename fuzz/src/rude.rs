@@ -10,10 +10,10 @@ use bytes::Bytes;
 use flockmq_core::wire::{Advert, AdvertStatus, Farewell, Frame, Hello, VERSION_MAX};
 use flockmq_core::{
     Ack, AckExtent, AckKind, AdminReply, AdminRequest, BackoffConfig, Body, BridgeConfig, BrokerConfig, BrokerId,
-    CloseReason, Command, Config, ConnectionId, ConsumerId, ConsumerPriority, Demand, Destination, DialConfig, Durable,
-    Event, FanoutConfig, GroupId, Input, Instant, LinkConfig, LinkId, ListenerId, Message, MessageId, MulticastConfig,
-    Node, Output, Path, ProducerId, Refusal, RemoteConfig, RequestId, Role, Seed, Selector, Service, Subscription, Tag,
-    Timestamp, What,
+    CloseReason, Command, Config, ConnectionId, ConsumerId, ConsumerPriority, Demand, Destination, DestinationPolicy,
+    DialConfig, Durable, Event, FanoutConfig, GroupId, Input, Instant, LinkConfig, LinkId, ListenerId, Message,
+    MessageId, MulticastConfig, Node, Output, Path, Policies, ProducerId, Refusal, RemoteConfig, RequestId, Role, Seed,
+    Selector, Service, SlowConsumers, Subscription, Tag, Timestamp, What, WhenFull,
 };
 use flockmq_tests::{Choice, End, hello};
 
@@ -291,7 +291,8 @@ impl Bench {
         self.requests += 1;
         let own = RequestId(self.requests);
         let request = match &mut command {
-            Command::Ask { request, .. }
+            Command::Advise { request, .. }
+            | Command::Ask { request, .. }
             | Command::Attach { request, .. }
             | Command::Begin { request, .. }
             | Command::Commit { request, .. }
@@ -551,6 +552,9 @@ fn config(choice: &mut Choice<'_>) -> Config {
             message_max: 300,
             checks_duplicates: choice.pick(&[true, false]),
             audit_producers_max: 2,
+            memory_max: choice.pick(&[100_000, 2_000]),
+            parked_bytes_max: choice.pick(&[100_000, 1_000]),
+            policies: Policies { default: policy(choice), entries: Vec::new() },
             ..BrokerConfig::default()
         },
         bridge: BridgeConfig {
@@ -577,6 +581,17 @@ fn config(choice: &mut Choice<'_>) -> Config {
     }
 }
 
+/// How destinations are treated.
+fn policy(choice: &mut Choice<'_>) -> DestinationPolicy {
+    let waits = [WhenFull::Wait, WhenFull::Refuse, WhenFull::WaitFor(Duration::from_millis(100))];
+    DestinationPolicy {
+        when_full: choice.pick(&waits),
+        slow_consumers: choice.pick(&[SlowConsumers::DropOldest, SlowConsumers::DropNewest, SlowConsumers::Disconnect]),
+        forgotten_after: choice.pick(&[None, Some(Duration::from_millis(300)), Some(Duration::ZERO)]),
+        ..DestinationPolicy::default()
+    }
+}
+
 /// Something that an application says; its request is numbered later.
 fn command(choice: &mut Choice<'_>) -> Command {
     let request = RequestId(0);
@@ -597,6 +612,7 @@ fn command(choice: &mut Choice<'_>) -> Command {
         14 if choice.chance(1, 2) => Command::Ask { request, only: None, asked: asked(choice) },
         14 => Command::Attach { request, connection },
         15 => Command::Ask { request, only: None, asked: AdminRequest::RemoveDurable(durable(choice)) },
+        16 if choice.chance(1, 2) => Command::Advise { request, connection, wanted: choice.chance(2, 3) },
         16 => Command::Detach { request, connection },
         _ => transacted(choice, connection, consumer),
     }

@@ -61,6 +61,8 @@ pub struct BrokerConfig {
     /// How long a topic subscriber may take nothing while publishers wait for it; after that they wait no more, and what
     /// becomes of it is in its policy ([`SlowConsumers`](super::SlowConsumers)).
     pub stalled_after: Duration,
+    /// How many advisories wait for an application that does not take them; beyond it the oldest are missed, and counted.
+    pub advisories_max: usize,
     /// The largest message, in bytes; no larger than half of what may wait for a link ([`LinkConfig::backlog_max`]).
     ///
     /// [`LinkConfig::backlog_max`]: crate::LinkConfig::backlog_max
@@ -88,7 +90,7 @@ pub struct BrokerConfig {
 impl Default for BrokerConfig {
     /// ActiveMQ's prefetch of 1000 for queues, 500 for who looks at one and 32767 for topics, and its virtual topics;
     /// 10 000 destinations, 1000 connections with 1000 consumers and producers each, 8192 messages unaccepted and 256 MiB of
-    /// a connection's waiting for room; 1 GiB in all, 64 MiB in a queue and 1024 idle groups, 1 MiB for a subscriber, 1 s until one counts as stalled; 8 MiB a message; duplicates of
+    /// a connection's waiting for room; 1 GiB in all, 64 MiB in a queue and 1024 idle groups, 1 MiB for a subscriber, 1 s until one counts as stalled; 1024 advisories; 8 MiB a message; duplicates of
     /// 1024 producers. 100 transactions a connection, of 10 000 messages and 16 MiB each. 1000 durable subscriptions with a
     /// prefetch of 100 and 16 MiB each; 64 MiB remembered. Others' temporary destinations for a minute.
     fn default() -> Self {
@@ -112,6 +114,7 @@ impl Default for BrokerConfig {
             durable_bytes_max: 16 * 1024 * 1024,
             history_bytes_max: 64 * 1024 * 1024,
             stalled_after: Duration::from_secs(1),
+            advisories_max: 1_024,
             message_max: 8 * 1024 * 1024,
             checks_duplicates: true,
             audit_producers_max: 1_024,

@@ -10,7 +10,7 @@ use super::queue::Entry;
 use super::registry::{self, Slot};
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
-use crate::model::{Destination, DestinationKind, Message, Path};
+use crate::model::{Advisory, Destination, DestinationKind, Message, Path};
 
 /// What becomes of messages that can't be delivered (ActiveMQ's `deadLetterStrategy`): because a consumer rejected them,
 /// because they were given back more often than allowed, or because their time was up.
@@ -128,7 +128,7 @@ impl Broker {
             return;
         }
         let place = grave.and_then(|grave| {
-            let place = self.resolve_lasting(now, &grave).ok()?;
+            let place = self.resolve_lasting(now, &grave, out).ok()?;
             (!self.is_queue_full(place)).then_some((place, grave))
         });
         let Some((place, grave)) = place else {
@@ -139,6 +139,10 @@ impl Broker {
         tracing::debug!(%id, cause = cause.describe(), %grave, "dead letter");
         self.stats.dead_lettered += 1;
         self.registry.get_mut(slot).counts.dead_lettered += 1;
+        self.advise(out, |broker| {
+            let destination = broker.registry.get(slot).name.clone();
+            Advisory::MessageDeadLettered { destination, queue: grave.clone(), message: id }
+        });
         self.place(now, place, None, 0, Arc::new(dead_letter(message, grave, cause)), out);
     }
 }

@@ -14,7 +14,7 @@ use super::subscription::{Pending, Subscription, SubscriptionId};
 use super::{Broker, Gone, Limits, Output};
 use crate::base::{Instant, Outbox};
 use crate::model::{
-    self, Ack, AckExtent, AckKind, Demand, Destination, Durable, Message, Origin, Path, Refusal, Tag, What,
+    self, Ack, AckExtent, AckKind, Advisory, Demand, Destination, Durable, Message, Origin, Path, Refusal, Tag, What,
 };
 
 /// What is kept of a durable subscription beside its consumer: all that it matched and nobody has acknowledged.
@@ -216,7 +216,7 @@ impl Broker {
 
     /// Ends a message that a durable subscription's consumer could do nothing with.
     pub(super) fn reject(&mut self, now: Instant, message: &Message, out: &mut Outbox<Output>) {
-        if let Ok(slot) = self.resolve_lasting(now, &message.destination) {
+        if let Ok(slot) = self.resolve_lasting(now, &message.destination, out) {
             self.bury(now, slot, message, Cause::Rejected, out);
         }
     }
@@ -232,7 +232,11 @@ impl Broker {
         let mut pending = Pending { message: Arc::clone(message), arrived_at: now };
         unpin(&mut pending.message);
         let subscription = self.subscriptions.get_mut(id).expect("whoever is published to is subscribed");
-        self.stats.dropped += subscription.archive(now, pending, &mut self.memory);
+        let count = subscription.archive(now, pending, &mut self.memory);
+        if count > 0 {
+            self.stats.dropped += count;
+            self.advise_of(id, out, |destination, _, _| Advisory::MessagesDropped { destination, count });
+        }
         self.drain_archive(now, id, out);
     }
 

@@ -9,7 +9,7 @@ use super::registry::Slot;
 use super::subscription::Pending;
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
-use crate::model::Message;
+use crate::model::{Advisory, Message};
 
 impl Entry {
     /// When its message is worth nothing any more.
@@ -42,7 +42,7 @@ impl Broker {
 
     /// Ends a topic's message that has waited for a subscriber until its time was up.
     pub(super) fn expire_waiting(&mut self, now: Instant, message: &Message, out: &mut Outbox<Output>) {
-        match self.resolve_lasting(now, &message.destination) {
+        match self.resolve_lasting(now, &message.destination, out) {
             Ok(slot) => self.expire(now, slot, message, out),
             Err(_) => self.stats.expired += 1,
         }
@@ -52,6 +52,10 @@ impl Broker {
     pub(super) fn expire(&mut self, now: Instant, slot: Slot, message: &Message, out: &mut Outbox<Output>) {
         self.stats.expired += 1;
         self.registry.get_mut(slot).counts.expired += 1;
+        self.advise(out, |broker| {
+            let destination = broker.registry.get(slot).name.clone();
+            Advisory::MessageExpired { destination, message: message.id }
+        });
         self.bury(now, slot, message, Cause::Expired, out);
     }
 }

@@ -6,15 +6,21 @@ use super::due::Due;
 use super::registry::{self, Room, Slot};
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
-use crate::model::{Destination, Refusal};
+use crate::model::{Advisory, Destination, Refusal};
 
 impl Broker {
     /// The slot of a destination, which is created if there is none.
     #[inline]
-    pub(super) fn resolve_lasting(&mut self, now: Instant, name: &Destination) -> Result<Slot, Refusal> {
+    pub(super) fn resolve_lasting(
+        &mut self,
+        now: Instant,
+        name: &Destination,
+        out: &mut Outbox<Output>,
+    ) -> Result<Slot, Refusal> {
         let slot = self.registry.resolve(name, &self.subscriptions, &self.config)?;
         if self.registry.take_born() == Some(slot) {
             self.watch(now, slot);
+            self.advise(out, |_| Advisory::DestinationAdded { destination: name.clone() });
         }
         Ok(slot)
     }

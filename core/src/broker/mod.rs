@@ -3,6 +3,7 @@
 
 mod ack;
 mod admin;
+mod advise;
 mod backlog;
 mod browse;
 mod config;
@@ -38,6 +39,7 @@ mod topic;
 mod transaction;
 mod virtual_topic;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -68,8 +70,8 @@ pub use virtual_topic::VirtualTopics;
 
 use crate::base::{Audit, Deadlines, Instant, Outbox, Situation};
 use crate::model::{
-    BrokerId, ConnectionId, ConsumerId, Delivery, Demand, Destination, DestinationKind, Durable, LinkId, Message,
-    MessageId, Origin, ProducerId, Refusal, Tag, Ticket, What,
+    Advisory, BrokerId, ConnectionId, ConsumerId, Delivery, Demand, Destination, DestinationKind, Durable, LinkId,
+    Message, MessageId, Origin, ProducerId, Refusal, Tag, Ticket, What,
 };
 
 /// What a broker says.
@@ -82,6 +84,8 @@ pub(crate) enum Output {
         /// What they call it.
         ticket: Ticket,
     },
+    /// Something that whoever asked is told of this broker.
+    Advised(Box<Advisory>),
     /// Whoever looks at a queue has been shown everything.
     Browsed {
         /// Whose consumer it is.
@@ -105,7 +109,7 @@ pub(crate) enum Output {
         /// The consumer.
         consumer: ConsumerId,
         /// Why.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// A message that had to wait is not taken: there was no room for too long.
     Refused {
@@ -114,7 +118,7 @@ pub(crate) enum Output {
         /// What they call it.
         ticket: Ticket,
         /// Why.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// Somebody here wants messages of a destination that nobody wanted before.
     Wanted(Demand),
@@ -127,6 +131,7 @@ pub(crate) enum Output {
 pub(crate) struct Broker {
     local: BrokerId,
     config: BrokerConfig,
+    advises: bool, // Somebody wants to know what happens here.
     connections: BTreeMap<Origin, Connection>,
     registry: Registry,
     subscriptions: Subscriptions,
@@ -170,6 +175,7 @@ impl Broker {
             buried: Audit::new(config.audit_producers_max),
             memory: Memory::new(config.memory_max),
             config,
+            advises: false,
             connections: BTreeMap::new(),
             registry: Registry::default(),
             subscriptions: Subscriptions::default(),
@@ -202,6 +208,7 @@ impl Broker {
     pub(crate) fn detach(&mut self, now: Instant, origin: Origin, out: &mut Outbox<Output>) {
         self.catch_up(now, out);
         self.forget_parked(|parked| parked.from == origin);
+        self.advise_of_end(origin, out);
         let consumers = self.connections.remove(&origin).map(|connection| connection.consumers).unwrap_or_default();
         // All of them end before anything is handed out again, or some would be handed what nobody hears of. Whatever
         // was handed out before may have been seen.
@@ -248,7 +255,7 @@ impl Broker {
         let destination = subscriber.subscription.destination.clone();
         let demand = Demand { destination: destination.clone(), path: subscriber.path.clone() };
         if !destination.is_pattern() {
-            self.resolve(now, &destination)?;
+            self.resolve(now, &destination, out)?;
         }
         let is_retroactive = subscriber.subscription.retroactive;
         let durable = subscriber.subscription.durable.clone();
@@ -257,6 +264,7 @@ impl Broker {
         let id = self.subscriptions.insert(now, origin, consumer, subscriber, allowance, &limits);
         self.connections.get_mut(&origin).expect("just found").consumers.insert(consumer, id);
         let slots = self.registry.join(id, &self.subscriptions);
+        self.advise_of(id, out, advise::added);
         if let (Some(durable), Some(Claim { archive, .. })) = (durable, claim) {
             self.durables.insert(durable, id);
             self.subscriptions.get_mut(id).expect("just inserted").archive = Some(archive);
@@ -320,6 +328,7 @@ impl Broker {
         let unknown = Refusal::unknown_consumer(consumer);
         let connection = self.connections.get_mut(&origin).ok_or(unknown.clone())?;
         let id = connection.consumers.remove(&consumer).ok_or(unknown)?;
+        self.advise_of(id, out, advise::removed);
         let Gone { bytes, slots, pending, unwanted } = self.remove_consumer(id, seen);
         self.connections.get_mut(&origin).expect("just found").outstanding_bytes -= bytes;
         for slot in slots {

@@ -1,5 +1,6 @@
 //! Messages that come: taken, or kept until their destination has room for them.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -7,7 +8,7 @@ use super::expiry::age;
 use super::registry::Slot;
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox, Situation};
-use crate::model::{Message, Origin, Refusal, Ticket};
+use crate::model::{Advisory, Message, Origin, Refusal, Ticket};
 
 /// What became of a message that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl Parked {
 
     /// What its sender is told if it is not.
     pub(super) fn into_refused(self, refusal: Refusal) -> Output {
-        Output::Refused { to: self.from, ticket: self.ticket, refusal }
+        Output::Refused { to: self.from, ticket: self.ticket, refusal: Box::new(refusal) }
     }
 
     /// True if its sender can be told that it is not taken.
@@ -65,7 +66,7 @@ impl Broker {
         if size > u64::from(self.config.message_max) {
             return Err(Refusal::TooLarge { size, max: self.config.message_max.into() });
         }
-        let slot = match self.resolve(now, &message.destination) {
+        let slot = match self.resolve(now, &message.destination, out) {
             Err(Refusal::Deleted(destination)) if matches!(from, Origin::Bridge(_)) => {
                 self.let_go_late(&destination);
                 return Ok(Taken::Accepted);
@@ -77,7 +78,12 @@ impl Broker {
             let parked = Parked { from, ticket, redeliveries, arrived_at: now, message };
             self.enter_parking(&parked)?;
             Situation::Parked.met();
-            self.congested.insert(slot);
+            if self.congested.insert(slot) {
+                self.advise(out, |broker| {
+                    let destination = broker.registry.get(slot).name.clone();
+                    Advisory::DestinationFull { destination, by: broker.party(from) }
+                });
+            }
             self.registry.get_mut(slot).parked.push_back(parked);
             self.schedule_parked(slot);
             return Ok(Taken::Parked);

@@ -1,11 +1,12 @@
 //! Topics' subscribers that publishers have waited for too long.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use super::subscription::{Subscription, SubscriptionId};
-use super::{Broker, Output};
+use super::{Broker, Output, advise};
 use crate::base::{Instant, Outbox, Situation};
 use crate::model::{Refusal, Tag};
 
@@ -63,6 +64,7 @@ impl Broker {
     }
 
     fn give_up(&mut self, now: Instant, id: SubscriptionId, out: &mut Outbox<Output>) {
+        self.advise_of(id, out, advise::slow);
         let Some(subscription) = self.subscriptions.get_mut(id) else {
             return;
         };
@@ -75,7 +77,7 @@ impl Broker {
         tracing::warn!(%consumer, destination = %subscription.destination, %refusal, "a slow consumer is ended");
         let unwanted = self.end_consumer(now, to, consumer, Tag::MAX, out).expect("whoever is slow is attached");
         self.stats.ended_slow += 1;
-        out.push(Output::Ended { to, consumer, refusal });
+        out.push(Output::Ended { to, consumer, refusal: Box::new(refusal) });
         if let Some(demand) = unwanted {
             out.push(Output::Unwanted(demand));
         }

@@ -10,17 +10,22 @@ use super::due::Due;
 use super::registry::{Registry, Room, Slot};
 use super::{Broker, Output, Subscriber};
 use crate::base::{Instant, Outbox};
-use crate::model::{BrokerId, ConnectionId, Destination, DestinationKind, Origin, Refusal, Temporary};
+use crate::model::{Advisory, BrokerId, ConnectionId, Destination, DestinationKind, Origin, Refusal, Temporary};
 
 impl Broker {
     /// The slot of a destination, which is created if there is none. A temporary one that a connection of ours has ended
     /// is not created again.
     #[inline]
-    pub(super) fn resolve(&mut self, now: Instant, name: &Destination) -> Result<Slot, Refusal> {
+    pub(super) fn resolve(
+        &mut self,
+        now: Instant,
+        name: &Destination,
+        out: &mut Outbox<Output>,
+    ) -> Result<Slot, Refusal> {
         if name.is_temporary() {
-            return self.resolve_temporary(now, name);
+            return self.resolve_temporary(now, name, out);
         }
-        self.resolve_lasting(now, name)
+        self.resolve_lasting(now, name, out)
     }
 
     /// Refuses whoever is attached as `origin` the temporary destination of another. That peers ask for one of those
@@ -63,12 +68,17 @@ impl Broker {
         }
     }
 
-    fn resolve_temporary(&mut self, now: Instant, name: &Destination) -> Result<Slot, Refusal> {
+    fn resolve_temporary(
+        &mut self,
+        now: Instant,
+        name: &Destination,
+        out: &mut Outbox<Output>,
+    ) -> Result<Slot, Refusal> {
         let Temporary { broker, connection, .. } = name.as_temporary().expect("just asked");
         if broker == self.local && !self.connections.contains_key(&Origin::Application(connection)) {
             return Err(Refusal::Deleted(name.clone()));
         }
-        let slot = self.registry.resolve(name, &self.subscriptions, &self.config)?;
+        let slot = self.resolve_lasting(now, name, out)?;
         self.tend(now, slot);
         Ok(slot)
     }
@@ -77,6 +87,7 @@ impl Broker {
     /// that it was taken, since there is nobody else it could go to.
     pub(super) fn forget(&mut self, slot: Slot, out: &mut Outbox<Output>) {
         let entry = self.registry.remove(slot);
+        self.advise(out, |_| Advisory::DestinationRemoved { destination: entry.name.clone() });
         self.forget_past(&entry);
         self.congested.remove(&slot);
         for due in [Due::Forsaken(slot), Due::Idle(slot), Due::Parked(slot), Due::Queue(slot)] {

@@ -8,7 +8,7 @@ use super::registry::Slot;
 use super::subscription::{Pending, SubscriptionId};
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox, Situation};
-use crate::model::{Message, Origin};
+use crate::model::{Advisory, Message, Origin};
 
 /// Whom a topic's message is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Broker {
         }
         if !subscription.fits(message) {
             Situation::SubscriberTooSmall.met();
-            self.drop_copies([&**message]);
+            self.drop_copies(id, [&**message], out);
             return false;
         }
         if subscription.archive.is_some() {
@@ -74,7 +74,7 @@ impl Broker {
             unpin(&mut kept.message);
             let is_mortal = kept.expires_at().is_some();
             let dropped = subscription.pend(now, kept, &mut self.memory);
-            self.drop_copies(dropped.iter().map(|copy| &*copy.message));
+            self.drop_copies(id, dropped.iter().map(|copy| &*copy.message), out);
             if is_mortal {
                 self.schedule_subscriber(id);
             }
@@ -98,7 +98,7 @@ impl Broker {
             {
                 Situation::PendingInherited.met();
                 let dropped = subscription.pend(now, kept, &mut self.memory);
-                self.drop_copies(dropped.iter().map(|copy| &*copy.message));
+                self.drop_copies(heir, dropped.iter().map(|copy| &*copy.message), out);
                 self.schedule_subscriber(heir);
                 self.drain_pending(now, heir, out);
             }
@@ -106,8 +106,14 @@ impl Broker {
     }
 
     /// Counts copies that a subscriber does not get.
-    fn drop_copies<'a>(&mut self, copies: impl IntoIterator<Item = &'a Message>) {
+    fn drop_copies<'a>(
+        &mut self,
+        id: SubscriptionId,
+        copies: impl IntoIterator<Item = &'a Message>,
+        out: &mut Outbox<Output>,
+    ) {
         for message in copies {
+            self.advise_of(id, out, |destination, _, _| Advisory::MessagesDropped { destination, count: 1 });
             self.stats.dropped += 1;
             if let Some(slot) = self.registry.find(&message.destination) {
                 self.registry.get_mut(slot).counts.dropped += 1;

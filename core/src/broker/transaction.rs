@@ -35,7 +35,7 @@ impl Broker {
             self.check_outstanding(origin, *consumer, *tag)?;
         }
         for destination in destinations {
-            let slot = self.resolve(now, destination)?;
+            let slot = self.resolve(now, destination, out)?;
             if self.is_congested(slot) {
                 return Err(Refusal::NoRoom { destination: destination.clone() });
             }
@@ -57,7 +57,8 @@ impl Broker {
             self.acknowledge(now, origin, ack, out).expect("it was seen to be outstanding");
         }
         for message in messages {
-            let slot = self.resolve(now, &message.destination).expect("it was seen that there is such a destination");
+            let slot = self.resolve(now, &message.destination, out);
+            let slot = slot.expect("it was seen that there is such a destination");
             self.accept(now, slot, origin, 0, message, out);
         }
     }

@@ -1,6 +1,7 @@
 //! Rank 1: the nouns everyone shares, valid by construction and with no behaviour beyond that.
 
 mod admin;
+mod advisory;
 mod close;
 mod consumer_priority;
 mod delivery;
@@ -20,6 +21,7 @@ mod temporary;
 mod value;
 
 pub use admin::{AdminReply, AdminRequest, DestinationStatus, Inventory};
+pub use advisory::{Advisory, Party};
 pub use close::CloseReason;
 pub use consumer_priority::{ConsumerPriority, ConsumerPriorityError};
 pub use delivery::{Ack, AckExtent, AckKind, Delivery};

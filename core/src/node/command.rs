@@ -20,6 +20,16 @@ pub enum Command {
         /// The acknowledgement.
         ack: Ack,
     },
+    /// Wants to be told what happens in the embedded broker (`Event::Advised`), or no more. As often as a connection wants it,
+    /// it has to say that it does no more; its end says so for it. Refused through fanout.
+    Advise {
+        /// To know the answer by.
+        request: RequestId,
+        /// Who wants it.
+        connection: ConnectionId,
+        /// False if no more.
+        wanted: bool,
+    },
     /// Asks the broker as an administrator; or, through fanout, every broker that is up.
     Ask {
         /// To know the answer by.

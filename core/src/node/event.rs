@@ -7,7 +7,8 @@ use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Ack, Address, AdminReply, Answer, BrokerId, CloseReason, ConsumerId, Delivery, LinkId, Refusal, RequestId, Service,
+    Ack, Address, AdminReply, Advisory, Answer, BrokerId, CloseReason, ConsumerId, Delivery, LinkId, Refusal,
+    RequestId, Service,
 };
 
 /// Something the application may want to know.
@@ -29,6 +30,11 @@ pub enum Event {
         ack: Ack,
         /// Why.
         refusal: Refusal,
+    },
+    /// Something that happened in the embedded broker, told while any connection wants to know (`Command::Advise`).
+    Advised {
+        /// What.
+        advisory: Advisory,
     },
     /// The answer to a question.
     Answered {

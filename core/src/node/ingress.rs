@@ -12,8 +12,8 @@ use crate::broker::{Limits, Subscriber};
 use crate::client::{Client, TransactionLimits};
 use crate::link::Link;
 use crate::model::{
-    Body, CloseReason, ConnectionId, ConsumerId, LinkId, Origin, Path, Refusal, RequestId, Service, Subscription, Tag,
-    What,
+    Advisory, Body, CloseReason, ConnectionId, ConsumerId, LinkId, Origin, Party, Path, Refusal, RequestId, Service,
+    Subscription, Tag, What,
 };
 use crate::wire::{Hello, VERSION_MAX, VERSION_MIN};
 
@@ -63,7 +63,8 @@ impl Node {
             return;
         };
         match command {
-            Command::Attach { request, .. }
+            Command::Advise { request, .. }
+            | Command::Attach { request, .. }
             | Command::Begin { request, .. }
             | Command::Commit { request, .. }
             | Command::Rollback { request, .. }
@@ -104,6 +105,10 @@ impl Node {
                 if let Err(refusal) = result {
                     self.tell(Event::AckRefused { ack, refusal });
                 }
+            }
+            Command::Advise { request, connection, wanted } => {
+                let result = self.want_advisories(connection, wanted);
+                self.reply(request, result);
             }
             Command::Ask { request, only, asked } => self.ask(now, request, only, &asked),
             Command::Attach { request, connection } => {
@@ -149,9 +154,8 @@ impl Node {
                     fanout.detach(connection, &mut self.lanes.fanout);
                     self.fanout_lane(now); // What is refused by this is told before the answer.
                 }
-                let gone = self.clients.remove(&connection);
-                self.broker.detach(now, Origin::Application(connection), &mut self.lanes.broker);
-                self.reply(request, gone.map(|_| ()).ok_or(Refusal::unknown_connection(connection)));
+                let result = self.detach(now, connection);
+                self.reply(request, result);
             }
             Command::Produce { request, connection, producer, destination } => {
                 let is_taken = self.clients.values().any(|client| client.is_producing(producer));
@@ -195,6 +199,16 @@ impl Node {
         };
         let client = Client::new(self.id, connection, config.producers_max, config.producer_window, limits);
         self.clients.insert(connection, client);
+        self.advise(|| Advisory::ConnectionOpened { by: Party::Application(connection) });
+        Ok(())
+    }
+
+    fn detach(&mut self, now: Instant, connection: ConnectionId) -> Result<(), Refusal> {
+        let gone = self.clients.remove(&connection);
+        self.broker.detach(now, Origin::Application(connection), &mut self.lanes.broker);
+        gone.ok_or(Refusal::unknown_connection(connection))?;
+        self.forget_advised(connection);
+        self.advise(|| Advisory::ConnectionClosed { by: Party::Application(connection) });
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! says goes on to the next, once through all lanes.
 
 mod admin;
+mod advise;
 mod brief;
 mod command;
 mod config;
@@ -121,6 +122,7 @@ pub struct Node {
     fanout: Option<Fanout>,
     clients: BTreeMap<ConnectionId, Client>,
     broker: Broker,
+    advised: BTreeMap<ConnectionId, u32>, // Who wants to know what happens, and how often.
     phase: Phase,
 }
 
@@ -168,6 +170,7 @@ impl Node {
             }),
             clients: BTreeMap::new(),
             broker: Broker::new(config.broker.clone(), id),
+            advised: BTreeMap::new(),
             phase: Phase::Running,
             config,
         };

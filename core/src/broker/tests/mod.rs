@@ -1,6 +1,7 @@
 //! The broker driven alone: ask, then compare all that it says.
 
 mod admin;
+mod advise;
 mod browse;
 mod dead_letter;
 mod durable;
@@ -57,6 +58,7 @@ struct Bench {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Said {
     Accepted(u64),
+    Advised(Advisory),
     Browsed(u64),
     Deliver { consumer: u64, tag: Tag, sequence: u64, redeliveries: u32 },
     Ended(u64, Refusal),
@@ -185,12 +187,13 @@ fn short(out: &mut Outbox<Output>) -> Vec<Said> {
     out.drain()
         .map(|output| match output {
             Output::Accepted { ticket, .. } => Said::Accepted(ticket.number),
+            Output::Advised(advisory) => Said::Advised(*advisory),
             Output::Browsed { consumer, .. } => Said::Browsed(consumer.0),
             Output::Deliver { consumer, delivery: Delivery { tag, redeliveries, message }, .. } => {
                 Said::Deliver { consumer: consumer.0, tag, sequence: message.id.sequence, redeliveries }
             }
-            Output::Ended { consumer, refusal, .. } => Said::Ended(consumer.0, refusal),
-            Output::Refused { ticket, refusal, .. } => Said::Refused(ticket.number, refusal),
+            Output::Ended { consumer, refusal, .. } => Said::Ended(consumer.0, *refusal),
+            Output::Refused { ticket, refusal, .. } => Said::Refused(ticket.number, *refusal),
             Output::Unwanted(demand) => Said::Unwanted(leak(demand)),
             Output::Wanted(demand) => Said::Wanted(leak(demand)),
         })
@@ -607,7 +610,7 @@ proptest! {
                         seat.outstanding.push_back((tag, sequence));
                         prop_assert!(seat.outstanding.len() <= seat.prefetch as usize, "more than its credit");
                     }
-                    Said::Ended(..) | Said::Refused(..) => prop_assert!(false, "{:?} by no policy", said),
+                    Said::Advised(_) | Said::Ended(..) | Said::Refused(..) => prop_assert!(false, "{:?} by no policy", said),
                     Said::Browsed(_) | Said::Wanted(_) | Said::Unwanted(_) => (),
                 }
             }

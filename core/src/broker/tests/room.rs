@@ -281,7 +281,7 @@ proptest! {
                         prop_assert_eq!(when_slow, SlowConsumers::Disconnect);
                         prop_assert!(seats.remove(&consumer).is_some(), "{} has ended before", consumer);
                     }
-                    Said::Browsed(_) | Said::Wanted(_) | Said::Unwanted(_) => (),
+                    Said::Advised(_) | Said::Browsed(_) | Said::Wanted(_) | Said::Unwanted(_) => (),
                 }
             }
             let stats = bench.broker.stats();

@@ -11,7 +11,7 @@ use crate::bridge::Bridge;
 use crate::broker::{Limits, Remote};
 use crate::dial;
 use crate::link;
-use crate::model::{Address, BrokerId, CloseReason, LinkId, Origin, Role, Service};
+use crate::model::{Address, Advisory, BrokerId, CloseReason, LinkId, Origin, Role, Service};
 use crate::wire::{Farewell, Frame, Hello};
 
 impl Node {
@@ -66,6 +66,7 @@ impl Node {
         self.broker.detach(now, Origin::Bridge(link), &mut self.lanes.broker);
         self.dialer.parted(now, hello.broker);
         tracing::info!(peer = %hello.broker, name = %hello.name, %reason, "peer lost");
+        self.advise(|| Advisory::BridgeStopped { peer: hello.broker, name: hello.name.clone() });
         self.tell(Event::PeerLost { broker: hello.broker, name: hello.name, reason });
     }
 
@@ -247,6 +248,7 @@ impl Node {
             return self.end(now, link, reason, farewell);
         }
         tracing::info!(peer = %hello.broker, name = %hello.name, %remote, "peer up");
+        self.advise(|| Advisory::BridgeStarted { peer: hello.broker, name: hello.name.clone() });
         if hello.name == self.config.name && self.peers.is_clash_news(hello.broker) {
             self.tell(Event::NameClash { name: hello.name.clone(), broker: hello.broker });
         }

@@ -135,8 +135,9 @@ impl Node {
                         }
                     }
                 }
-                broker::Output::Ended { to, consumer, refusal } => self.consumer_ended(to, consumer, refusal),
-                broker::Output::Refused { to, ticket, refusal } => self.refused(to, ticket, refusal),
+                broker::Output::Advised(advisory) => self.tell(Event::Advised { advisory: *advisory }),
+                broker::Output::Ended { to, consumer, refusal } => self.consumer_ended(to, consumer, *refusal),
+                broker::Output::Refused { to, ticket, refusal } => self.refused(to, ticket, *refusal),
                 broker::Output::Unwanted(demand) => {
                     self.tell_peers(now, |bridge, inward, outward| bridge.handle_unwanted(&demand, inward, outward));
                 }

@@ -8,7 +8,7 @@ use super::link::farewell;
 use crate::base::Instant;
 use crate::broker::{self, Limits, Subscriber};
 use crate::link::Link;
-use crate::model::{CloseReason, ConsumerId, LinkId, Origin, Path, Refusal};
+use crate::model::{Advisory, CloseReason, ConsumerId, LinkId, Origin, Party, Path, Refusal};
 use crate::remote::{self, RemoteClient};
 use crate::wire::{Frame, Hello};
 
@@ -37,6 +37,7 @@ impl Node {
         }
         self.remotes.insert(link, RemoteClient::new(config, hello.broker));
         tracing::info!(client = %hello.broker, name = %hello.name, %remote, "client up");
+        self.advise(|| Advisory::ConnectionOpened { by: Party::Client(hello.broker) });
         self.tell(Event::ClientUp { client: hello.broker, name: hello.name, remote });
     }
 
@@ -44,6 +45,7 @@ impl Node {
     pub(super) fn client_lost(&mut self, now: Instant, link: LinkId, hello: Hello, reason: CloseReason) {
         self.remotes.remove(&link);
         self.broker.detach(now, Origin::Remote(link), &mut self.lanes.broker);
+        self.advise(|| Advisory::ConnectionClosed { by: Party::Client(hello.broker) });
         tracing::info!(client = %hello.broker, name = %hello.name, %reason, "client lost");
         self.tell(Event::ClientLost { client: hello.broker, name: hello.name, reason });
     }

@@ -227,7 +227,7 @@ fn an_administrators_frames_keep_their_bytes() {
 #[test]
 fn refusals_keep_their_bytes() {
     let durable = Durable::new("me", "log").expect("valid");
-    let cases: [(Refusal, &[u8]); 31] = [
+    let cases: [(Refusal, &[u8]); 32] = [
         (Refusal::AlreadyExists { what: What::Connection, number: 2 }, b"\x00\x00\x02"),
         (Refusal::Closed { what: What::Consumer }, b"\x01\x01"),
         (Refusal::IsPattern(Destination::topic(">").expect("valid")), b"\x02\x01\x01>"),
@@ -250,6 +250,7 @@ fn refusals_keep_their_bytes() {
         (Refusal::LimitReached { what: What::Durable, max: 1 }, b"\x03\x04\x01"),
         (Refusal::NoRoom { destination: Destination::topic("t").expect("valid") }, b"\x11\x01\x01t"),
         (Refusal::NotThroughFanout { what: What::Transaction }, b"\x12\x05"),
+        (Refusal::NotThroughFanout { what: What::Advisories }, b"\x12\x07"),
         (Refusal::TransactionFull { transaction: 1, messages_max: 2, bytes_max: 300 }, b"\x13\x01\x02\xac\x02"),
         (Refusal::Deleted(temporary()), b"\x14\x02\x2400000000000000000000000000000001:2:3"),
         (Refusal::NotOwner(Destination::queue("q").expect("valid")), b"\x15\x00\x01q"),
@@ -436,6 +437,7 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
         What::Durable,
         What::Transaction,
         What::Question,
+        What::Advisories,
     ];
     let what = select(Vec::from(whats));
     (0..28, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(

@@ -1,0 +1,95 @@
+//! What a broker tells about itself, as the async API has it.
+
+use std::time::Duration;
+
+use flockmq::core::{Advisory, Party, What};
+use flockmq::{Advisories, Config, Connection, Destination, Error, Refusal};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A broker that serves clients, and a client of it.
+async fn served(test: &str) -> (Connection, Connection) {
+    let mut config = Config::broker("advisories", test);
+    config.listen = Some("tcp://127.0.0.1:0".parse().expect("an address"));
+    config.multicast = None;
+    let broker = flockmq::connect_with(config).await.expect("connected").with_timeout(PATIENCE);
+    let address = broker.listening().await.expect("it listens")[0];
+    let uri = format!("fanout:(static:(tcp://{address}))?minAckCount=1");
+    (broker, flockmq::connect(&uri).await.expect("connected").with_timeout(PATIENCE))
+}
+
+async fn next(advisories: &mut Advisories) -> Advisory {
+    advisories.next_timeout(PATIENCE).await.expect("in time").expect("the broker is up")
+}
+
+#[tokio::test]
+async fn whoever_asks_is_told_who_comes_and_goes() {
+    let (broker, client) = served("told").await;
+    client.send("topic://before", "nobody has asked").await.expect("accepted");
+    let mut advisories = broker.broker().advisories().await.expect("told");
+    let mut others = broker.broker().advisories().await.expect("told");
+    let consumer = client.subscribe("topic://t").await.expect("subscribed");
+    let destination: Destination = "topic://t".parse().expect("a destination");
+    assert_eq!(next(&mut advisories).await, Advisory::DestinationAdded { destination: destination.clone() });
+    let Advisory::ConsumerAdded { destination: found, by, .. } = next(&mut advisories).await else {
+        panic!("the consumer comes");
+    };
+    assert_eq!((found, by), (destination.clone(), Party::Client(client.id())));
+    drop(others.next().await);
+    drop(others); // Whoever goes leaves the others what they asked for.
+    consumer.close().await.expect("closed");
+    assert!(matches!(next(&mut advisories).await, Advisory::ConsumerRemoved { .. }));
+    client.close().await.expect("closed");
+    assert_eq!(next(&mut advisories).await, Advisory::ConnectionClosed { by });
+    broker.close().await.expect("closed");
+    assert_eq!(advisories.next().await, None);
+    assert_eq!(advisories.missed(), 0);
+}
+
+#[tokio::test]
+async fn what_nobody_took_in_time_is_counted() {
+    let mut config = Config::alone("missed");
+    config.broker.advisories_max = 2;
+    let broker = flockmq::connect_with(config).await.expect("connected").with_timeout(PATIENCE);
+    let mut advisories = broker.broker().advisories().await.expect("told");
+    for number in 0..5 {
+        broker.send(format!("topic://t.{number}"), "").await.expect("accepted");
+    }
+    let last = ["topic://t.3", "topic://t.4"].map(|name| name.parse::<Destination>().expect("a destination"));
+    for destination in last {
+        assert_eq!(next(&mut advisories).await, Advisory::DestinationAdded { destination });
+    }
+    assert_eq!(advisories.missed(), 3);
+    broker.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn many_brokers_at_once_tell_nothing() {
+    let (broker, client) = served("fanned-out").await;
+    let refused = client.broker().advisories().await.map(drop);
+    assert_eq!(refused, Err(Error::Refused(Refusal::NotThroughFanout { what: What::Advisories })));
+    client.close().await.expect("closed");
+    assert!(matches!(client.broker().advisories().await, Err(Error::Closed)));
+    broker.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_bridge_is_told_as_it_comes_and_goes() {
+    let peer = |name: &str| {
+        let mut config = Config::peer("advisories", name);
+        config.listen = Some("tcp://127.0.0.1:0".parse().expect("an address"));
+        config.multicast = None;
+        config
+    };
+    let one = flockmq::connect_with(peer("advised")).await.expect("connected").with_timeout(PATIENCE);
+    let mut advisories = one.broker().advisories().await.expect("told");
+    let address = one.listening().await.expect("it listens")[0];
+    let mut config = peer("bridged");
+    config.peers.push(format!("tcp://{address}").parse().expect("an address"));
+    let other = flockmq::connect_with(config).await.expect("connected").with_timeout(PATIENCE);
+    let (peer, name) = (other.id(), "bridged".to_owned());
+    assert_eq!(next(&mut advisories).await, Advisory::BridgeStarted { peer, name: name.clone() });
+    other.close().await.expect("closed");
+    assert_eq!(next(&mut advisories).await, Advisory::BridgeStopped { peer, name });
+    one.close().await.expect("closed");
+}
