@@ -49,11 +49,11 @@ impl Broker {
         let mut slots = BTreeSet::new();
         let (mut forsaken, mut idle, mut parked) = (Vec::new(), Vec::new(), Vec::new());
         for due in self.due.due(now).collect::<Vec<_>>() {
+            if let Due::Forsaken(_) | Due::Idle(_) | Due::Parked(_) = due {
+                self.due.set(due, None); // Whoever dispatches below would find it due again.
+            }
             match due {
-                Due::Forsaken(slot) => {
-                    self.due.set(due, None); // Whoever dispatches below would find it due again.
-                    forsaken.push(slot);
-                }
+                Due::Forsaken(slot) => forsaken.push(slot),
                 Due::Idle(slot) => idle.push(slot),
                 Due::Parked(slot) => parked.push(slot),
                 Due::Queue(slot) => {

@@ -75,6 +75,19 @@ fn a_destination_that_is_used_stays() {
 }
 
 #[test]
+fn a_destination_is_looked_at_once_at_a_time_whatever_else_is_due_then() {
+    let mut bench = bench();
+    bench.send(APP, "topic://t");
+    let mut brief = Body::bytes(alloc::vec![0; 100]);
+    brief.headers.time_to_live = Some(Duration::from_millis(100));
+    bench.send_one(APP, "q", brief);
+    bench.now = Instant::from_millis(50);
+    bench.send(APP, "topic://t");
+    bench.live_until(149);
+    assert!(bench.has("topic://t"), "it was used 99 ms ago");
+}
+
+#[test]
 fn whatever_would_be_missed_stays() {
     let mut bench = bench();
     let durable = Some(Durable::new("client", "d").expect("valid"));
