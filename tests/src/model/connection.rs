@@ -59,6 +59,7 @@ impl Model {
         }
         self.unpark_all();
         self.end_temporaries(connection);
+        self.unpark_all();
         known.map(drop).ok_or(Refusal::unknown_connection(ConnectionId(connection)))
     }
 

@@ -114,6 +114,12 @@ impl Model {
         self.of(connection).map(|found| found.number).collect()
     }
 
+    /// What a consumer was handed and has not answered.
+    pub(crate) fn held(&self, number: ConsumerId) -> Vec<Tag> {
+        let found = self.consumers.values().find(|found| found.number == number && !found.has_ended);
+        found.into_iter().flat_map(|found| found.held.keys().copied()).collect()
+    }
+
     /// How many tags a consumer has been handed.
     pub(crate) fn last(&self, number: ConsumerId) -> Tag {
         self.consumers.values().find(|found| found.number == number && !found.has_ended).map_or(0, |found| found.last)

@@ -48,6 +48,7 @@ impl Model {
         for place in forsaken {
             self.forget(place);
         }
+        self.unpark_all();
     }
 
     /// When something is due, and where, the earliest first.

@@ -209,7 +209,10 @@ fn known<T: Copy>(all: &[T], choice: &mut Choice<'_>) -> Option<T> {
 fn delivery(connection: u64, model: &Model, choice: &mut Choice<'_>) -> (ConsumerId, Tag) {
     let known = known(&model.consumers(connection), choice);
     let consumer = known.unwrap_or(ConsumerId(choice.below(CONNECTIONS * CONSUMERS)));
-    (consumer, tag(model.last(consumer), choice))
+    let held = model.held(consumer);
+    let tag =
+        if choice.chance(1, 2) { tag(model.last(consumer), choice) } else { choice.pick(&[&held[..], &[0]].concat()) };
+    (consumer, tag)
 }
 
 /// A delivery counted from the last one, or none that there ever was.
