@@ -31,8 +31,8 @@ impl Model {
             && !browse.has_ended
         {
             let waiting = browse.place.into_iter().flat_map(|place| &self.places[place].waiting);
-            let mut unseen =
-                waiting.filter(|waiting| waiting.order <= browse.last && browse.seen < Some(waiting.rank()));
+            let unseen = waiting.filter(|found| found.order <= browse.last && browse.seen < Some(found.rank()));
+            let mut unseen = unseen.filter(|found| self.consumers[&id].wants(found));
             let next = unseen.next().cloned();
             if next.is_some() && !self.has_credit(id) {
                 return;

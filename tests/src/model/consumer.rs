@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use flockmq_core::selector::Candidate;
 use flockmq_core::{ConsumerId, Delivery, Instant, Refusal, Subscription, Tag, What};
 
 use super::browse::Browse;
@@ -249,6 +250,13 @@ impl Consumer {
     /// What it is handed is a queue's, and goes back there if it is not acknowledged.
     pub(super) fn takes(&self) -> bool {
         is_queue(&self.asked.destination) && !self.asked.browses
+    }
+
+    /// Its selector is true of a message, if it has one.
+    pub(super) fn wants(&self, waiting: &Waiting) -> bool {
+        let Waiting { redeliveries, ref message, .. } = *waiting;
+        let candidate = Candidate { message, redeliveries, expires_at: None };
+        self.asked.selector.as_ref().is_none_or(|selector| selector.matches(&candidate))
     }
 
     /// Adds a message where it belongs.

@@ -30,11 +30,12 @@ impl Model {
     }
 
     /// What was kept for the subscription that is asked for, and how many messages it was; none if it begins anew, as it
-    /// does when it is asked for with another destination or no-local.
+    /// does when it is asked for with another destination, no-local or selector.
     pub(super) fn claim(&mut self, asked: &Subscription) -> Option<(Vec<Waiting>, u64)> {
         let id = asked.durable.as_ref().and_then(|durable| self.durable(durable))?;
         let found = self.consumer(id);
-        let is_same = (&found.asked.destination, found.asked.no_local) == (&asked.destination, asked.no_local);
+        let same = |asked: &Subscription| (asked.destination.clone(), asked.no_local, asked.selector.clone());
+        let is_same = same(&found.asked) == same(asked);
         let kept = (std::mem::take(&mut found.pending), found.born);
         self.forget_durable(id);
         is_same.then_some(kept)

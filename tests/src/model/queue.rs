@@ -88,6 +88,7 @@ impl Model {
             && !is_held_up
             && self.is_open_to(place, id)
             && self.group_owner(place, waiting).is_none_or(|owner| owner == id)
+            && self.consumers[&id].wants(waiting)
             && self.has_credit(id)
     }
 }

@@ -16,9 +16,11 @@ impl Model {
 
     /// Hands a message to a subscriber that wants it. To those of a topic no message comes again.
     pub(super) fn publish_to(&mut self, id: Id, connection: u64, place: usize, waiting: &Waiting) {
-        if !self.consumers[&id].declines(connection, waiting) {
+        let waiting = Waiting { redeliveries: 0, ..waiting.clone() };
+        let consumer = &self.consumers[&id];
+        if consumer.wants(&waiting) && !consumer.declines(connection, &waiting) {
             self.places[place].counts.dispatched += 1;
-            self.keep_pending(id, &Waiting { redeliveries: 0, ..waiting.clone() });
+            self.keep_pending(id, &waiting);
             self.drain(id);
         }
     }

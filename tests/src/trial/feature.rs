@@ -19,13 +19,14 @@ pub(super) enum Feature {
     NoLocal,
     Priority,
     Redelivery,
+    Selectors,
     Temporaries,
     Transactions,
     VirtualTopics,
 }
 
 impl Feature {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Administration,
         Self::Browsing,
         Self::ConsumerPriority,
@@ -38,6 +39,7 @@ impl Feature {
         Self::NoLocal,
         Self::Priority,
         Self::Redelivery,
+        Self::Selectors,
         Self::Temporaries,
         Self::Transactions,
         Self::VirtualTopics,

@@ -138,7 +138,7 @@ impl Workload {
         let mut wishes = |feature, is_of_its_kind| is_of_its_kind && self.setting.has(feature) && choice.chance(1, 2);
         let (browses, exclusive) = (wishes(Feature::Browsing, queue), wishes(Feature::Exclusive, queue));
         let (no_local, is_durable) = (wishes(Feature::NoLocal, topic), wishes(Feature::Durables, topic));
-        let retroactive = wishes(Feature::History, topic);
+        let (retroactive, is_choosy) = (wishes(Feature::History, topic), wishes(Feature::Selectors, true));
         let level = if wishes(Feature::ConsumerPriority, true) { choice.pick(&[1, 7, 127]) } else { 0 };
         Subscription {
             prefetch,
@@ -147,6 +147,7 @@ impl Workload {
             browses,
             no_local,
             retroactive,
+            selector: is_choosy.then(|| choice.pick(&SELECTORS).parse().expect("a selector")),
             durable: is_durable.then(|| durable(choice)),
             ..Subscription::new(destination)
         }
@@ -171,6 +172,9 @@ impl Workload {
         if self.setting.has(Feature::Groups) && choice.chance(3, 4) {
             body.headers.properties.set("JMSXGroupID", choice.pick(&["a", "b", "c", ""])).expect("room");
             body.headers.properties.set("JMSXGroupSeq", choice.pick(&[0_i64, 1, -1, 7])).expect("room");
+        }
+        if self.setting.has(Feature::Selectors) {
+            body.headers.properties.set("n", choice.pick(&[1_i64, 2, 3])).expect("room");
         }
         if self.setting.has(Feature::History) && choice.chance(1, 4) {
             body.headers.properties.set("ActiveMQ.Retain", choice.pick(&[true, true, false])).expect("room");
@@ -235,6 +239,8 @@ const VIRTUAL: [&str; 4] = [
     "queue://Consumer.b.VirtualTopic.t",
     "queue://Consumer.*.VirtualTopic.t",
 ];
+/// What consumers may want; of some messages nobody does.
+const SELECTORS: [&str; 5] = ["n = 1", "n > 1", "n = 2", "JMSRedelivered", "n = 3 AND JMSXDeliveryCount < 3"];
 /// What has operations of its own, as often as they are drawn beside the sixteen of all.
 const SPECIAL: [Feature; 8] = [
     Feature::Administration,
