@@ -27,7 +27,7 @@ pub use flockmq_core::sim::HostId;
 pub use fuzz::fuzz_world;
 pub use ledger::Ledger;
 pub use limit::Limit;
-pub use mutant::Mutant;
+pub use mutant::{Finder, Mutant};
 pub use oracle::{Oracle, Outcome};
 pub use puppet::Puppet;
 pub use remains::{Remains, entries, remains};

@@ -1,8 +1,17 @@
-//! Faults to plant in the core, to see whether the swarm notices: a list in `tests/mutants/list.txt`, each fitting the
-//! sources at exactly one place.
+//! Faults to plant in the core, to see whether the swarm notices, or the broker's model: lists in `tests/mutants`, each
+//! fitting the sources at exactly one place.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
+
+/// Who is to notice a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finder {
+    /// Workloads of one broker, which is compared with its model.
+    Model,
+    /// Scenarios of whole worlds.
+    Swarm,
+}
 
 /// One planted fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +25,17 @@ pub struct Mutant {
 }
 
 impl Mutant {
-    /// All of them, as the list has them.
+    /// All that somebody is to notice, as the list has them.
     ///
     /// # Panics
     ///
     /// If the list is malformed.
-    pub fn all() -> Vec<Self> {
-        include_str!("../mutants/list.txt").split("\n= ").skip(1).map(Self::parse).collect()
+    pub fn all(finder: Finder) -> Vec<Self> {
+        let list = match finder {
+            Finder::Model => include_str!("../mutants/model.txt"),
+            Finder::Swarm => include_str!("../mutants/list.txt"),
+        };
+        list.split("\n= ").skip(1).map(Self::parse).collect()
     }
 
     /// The file's text with the fault planted.
