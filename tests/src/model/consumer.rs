@@ -115,6 +115,12 @@ impl Model {
         self.of(connection).map(|found| found.number).collect()
     }
 
+    /// Connections whose consumers were handed something and have not answered.
+    pub(crate) fn holders(&self) -> Vec<u64> {
+        let holding = self.consumers.values().filter(|found| !found.held.is_empty());
+        holding.map(|found| found.connection).collect()
+    }
+
     /// What a consumer was handed and has not answered.
     pub(crate) fn held(&self, number: ConsumerId) -> Vec<Tag> {
         let found = self.consumers.values().find(|found| found.number == number && !found.has_ended);

@@ -54,6 +54,7 @@ impl Workload {
                 Operation::Subscribe { connection, consumer, subscription: self.subscription(choice) }
             }
             6..10 => {
+                let connection = known(&model.holders(), choice).unwrap_or(connection);
                 let (consumer, tag) = delivery(connection, model, choice);
                 let extent = choice.pick(&[AckExtent::UpTo, AckExtent::Individual]);
                 let usual = if self.setting.has(Feature::Redelivery) { AckKind::Released } else { AckKind::Accepted };
@@ -97,6 +98,8 @@ impl Workload {
 
     /// Something in one of two transactions.
     fn transact(&mut self, connection: u64, model: &Model, choice: &mut Choice<'_>) -> Operation {
+        let holders: Vec<u64> = model.holders().into_iter().filter(|holder| *holder != REMOTE).collect();
+        let connection = known(&holders, choice).unwrap_or(connection);
         let transaction = 1 + choice.below(2);
         match choice.below(8) {
             _ if !model.is_in_transaction(connection, transaction) && !choice.chance(1, 16) => {
