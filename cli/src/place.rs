@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flockmq::core::uri::{Location, UriError};
-use flockmq::{Builder, Connection, Destination, Error, Selector};
+use flockmq::{Builder, Connection, Destination, Destinations, Error, Selector};
 
 use crate::failure::{Failure, warn};
 use crate::record::Record;
@@ -46,6 +46,11 @@ pub(crate) fn bad_uri(uri: &str, error: UriError) -> Failure {
 
 /// The destination of this text.
 pub(crate) fn destination(text: &str) -> Result<Destination, Failure> {
+    text.parse().map_err(|error: flockmq::DestinationError| Failure::Usage(error.to_string()))
+}
+
+/// The destination of this text, or several with commas between.
+pub(crate) fn destinations(text: &str) -> Result<Destinations, Failure> {
     text.parse().map_err(|error: flockmq::DestinationError| Failure::Usage(error.to_string()))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use flockmq::core::{Target, TargetState};
-use flockmq::{Connection, Destination, DestinationKind, Message, Producer, Receipt, Refusal};
+use flockmq::{Connection, DestinationKind, Destinations, Message, Producer, Receipt, Refusal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -35,6 +35,7 @@ Examples:
   flockmq publish peer://groupA/b1 topic://news 'it rains' 'it stopped' --wait-peers 1
   seq 1000 | flockmq publish peer://groupA/b1 topic://log.seq --wait-peers 1 --timeout 10s
   flockmq publish peer://groupA orders --count 100000 --size 1024 --linger 1m
+  flockmq publish peer://groupA orders,topic://log 42 --linger 5s
   flockmq publish peer://groupA orders 42 --property urgent=true --property price=9.5 --linger 5s
   flockmq publish 'fanout:(multicast://default)?minAckCount=3' topic://news 'it rains' --verbose
   seq 1000 | flockmq publish 'fanout:(static:(tcp://a:61616,tcp://b:61616))' topic://log.seq
@@ -45,7 +46,7 @@ said to be accepted was accepted: a message whose answer is missing is counted n
 pub(crate) struct Publish {
     #[arg(value_name = "URI", help = place::URI_HELP)]
     uri: String,
-    #[arg(value_name = "DEST", help = "queue://NAME or topic://NAME; a bare NAME is a queue")]
+    #[arg(value_name = "DEST", help = "queue://NAME or topic://NAME, or several: DEST,DEST; a bare NAME is a queue")]
     destination: String,
     /// A message each; standard input is not read then
     #[arg(value_name = "TEXT")]
@@ -78,9 +79,9 @@ pub(crate) struct Publish {
 impl Publish {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let Place { builder, needed } = Place::read(&self.uri, &self.record)?;
-        let destination = place::destination(&self.destination)?;
-        if destination.is_pattern() {
-            return Err(Failure::Usage(Refusal::IsPattern(destination).to_string()));
+        let destination = place::destinations(&self.destination)?;
+        if let Some(pattern) = destination.iter().find(|part| part.is_pattern()) {
+            return Err(Failure::Usage(Refusal::IsPattern(pattern.clone()).to_string()));
         }
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let mut stop = Stop::listen(None)?;
@@ -135,7 +136,7 @@ impl Publish {
     async fn send_all(
         &self,
         connection: &Connection,
-        destination: &Destination,
+        destination: &Destinations,
         deadline: Option<Instant>,
         given: &Cell<u64>,
         tally: &mut Tally,
@@ -209,7 +210,7 @@ impl Publish {
     async fn conclude(
         &self,
         connection: &Connection,
-        destination: &Destination,
+        destination: &Destinations,
         sent: Result<(), Failure>,
         tally: &Tally,
         watch: Option<&mut Watch>,
@@ -268,21 +269,20 @@ fn summarize(tally: &Tally, watch: &Watch, targets: &[Target]) -> Result<(), Fai
 }
 
 /// A topic keeps nothing, but what was accepted for a queue is owed to somebody.
-async fn check_taken(connection: &Connection, destination: &Destination) -> Result<(), Failure> {
+async fn check_taken(connection: &Connection, destination: &Destinations) -> Result<(), Failure> {
     let broker = connection.stats().await?.broker;
     let left = broker.queued + broker.outstanding_queued;
-    match destination.kind() {
-        DestinationKind::Queue if left > 0 => Err(Failure::Failed(format!(
+    if destination.has(DestinationKind::Queue) && left > 0 {
+        return Err(Failure::Failed(format!(
             "{left} of {} messages were taken by nobody, as far as is known, and end with this process; --linger gives \
              consumers time to come",
             broker.accepted
-        ))),
-        DestinationKind::Topic if broker.delivered == 0 && broker.accepted > 0 => {
-            warn("nobody was subscribed; --wait-peers waits for those who are");
-            Ok(())
-        }
-        DestinationKind::Queue | DestinationKind::Topic => Ok(()),
+        )));
     }
+    if !destination.has(DestinationKind::Queue) && broker.delivered == 0 && broker.accepted > 0 {
+        warn("nobody was subscribed; --wait-peers waits for those who are");
+    }
+    Ok(())
 }
 
 /// Waits no longer than the deadline, if there is one.

@@ -41,7 +41,7 @@ pub(crate) struct Subscribe {
     uri: String,
     #[arg(
         value_name = "DEST",
-        help = "queue://NAME or topic://NAME, with wildcards '*' and '>'; a bare NAME is a queue"
+        help = "queue://NAME or topic://NAME, with wildcards '*' and '>', or several: DEST,DEST; a bare NAME is a queue"
     )]
     destination: String,
     /// End after this many messages
@@ -106,7 +106,7 @@ enum Ack {
 impl Subscribe {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let Place { builder, needed } = Place::read(&self.uri, &self.record)?;
-        let destination = place::destination(&self.destination)?;
+        let destination = place::destinations(&self.destination)?;
         let mut stop = Stop::listen(self.timeout)?;
         let mut options = SubscribeOptions {
             ack: self.ack.mode(),

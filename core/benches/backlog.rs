@@ -61,7 +61,12 @@ impl Long {
             Subscription { prefetch: Some(BATCH.try_into().expect("small")), ..Subscription::new(destination.clone()) };
         for command in [
             Command::Attach { request: RequestId(1), connection: CONNECTION },
-            Command::Produce { request: RequestId(2), connection: CONNECTION, producer: 1, destination },
+            Command::Produce {
+                request: RequestId(2),
+                connection: CONNECTION,
+                producer: 1,
+                destination: destination.into(),
+            },
             Command::Subscribe { request: RequestId(3), connection: CONNECTION, consumer: CONSUMER, subscription },
         ] {
             node.handle_input(Instant::ZERO, Input::Command(command));

@@ -88,7 +88,7 @@ impl Bench {
         for producer in 1..102 {
             let destination = bench.destination(&format!("own.{producer}.in"));
             let request = RequestId(1);
-            bench.tell(Command::Produce { request, connection: CONNECTION, producer, destination });
+            bench.tell(Command::Produce { request, connection: CONNECTION, producer, destination: destination.into() });
             bench.subscribe(OWN - producer, &format!("own.{producer}.in"));
         }
         bench.subscribe(OWN - 500, "own.here");

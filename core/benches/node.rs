@@ -49,7 +49,12 @@ fn attach(node: &mut Node) {
 }
 
 fn produce(node: &mut Node, destination: Destination) {
-    let produce = Command::Produce { request: RequestId(2), connection: CONNECTION, producer: 1, destination };
+    let produce = Command::Produce {
+        request: RequestId(2),
+        connection: CONNECTION,
+        producer: 1,
+        destination: destination.into(),
+    };
     node.handle_input(Instant::ZERO, Input::Command(produce));
 }
 

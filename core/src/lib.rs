@@ -59,10 +59,10 @@ pub use link::LinkConfig;
 pub use model::{
     Ack, AckExtent, AckKind, Address, AddressError, AdminReply, AdminRequest, Advisory, Answer, Body, BodyKind,
     BrokerId, CloseReason, ConnectionId, ConsumerId, ConsumerPriority, ConsumerPriorityError, Delivery, Demand,
-    Destination, DestinationError, DestinationKind, DestinationStatus, Durable, DurableError, GroupId, HeaderFields,
-    Headers, Host, Inventory, LinkId, ListenerId, Message, MessageError, MessageId, Party, Path, Priority,
-    PriorityError, ProducerId, Properties, PropertiesError, Refusal, RequestId, Role, Selector, SelectorError, Service,
-    Subscription, Tag, Temporary, Value, What, selector,
+    Destination, DestinationError, DestinationKind, DestinationStatus, Destinations, Durable, DurableError, GroupId,
+    HeaderFields, Headers, Host, Inventory, LinkId, ListenerId, Message, MessageError, MessageId, Party, Path,
+    Priority, PriorityError, ProducerId, Properties, PropertiesError, Refusal, RequestId, Role, Selector,
+    SelectorError, Service, Subscription, Tag, Temporary, Value, What, selector,
 };
 pub use node::{
     Command, Config, ConfigError, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats, Target,

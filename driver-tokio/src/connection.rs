@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flockmq_core::{
-    AdminReply, AdminRequest, Advisory, Answer, BrokerId, Command, Config, ConnectionId, Destination, Durable, Peer,
+    AdminReply, AdminRequest, Advisory, Answer, BrokerId, Command, Config, ConnectionId, Destinations, Durable, Peer,
     Refusal, RequestId, Role, Stats, Target,
 };
 use tokio::sync::{OnceCell, broadcast, oneshot, watch};
@@ -20,7 +20,7 @@ use crate::embedded::{self, Broker};
 use crate::error::{Error, within};
 use crate::events::Events;
 use crate::inbox::{Entry, Inbox};
-use crate::message::{Message, ToDestination};
+use crate::message::{Message, ToDestination, ToDestinations};
 use crate::outcome::Outcome;
 use crate::producer::Producer;
 use crate::ready::lock;
@@ -112,7 +112,9 @@ impl Connection {
         self.attachment.broker.view().events()
     }
 
-    /// Takes messages of a destination, or of all that a pattern covers, acknowledging them automatically.
+    /// Takes messages of a destination, or of all that a pattern covers, acknowledging them automatically. Several
+    /// destinations have commas between: `queue://orders,topic://log.>`. What was handed out of all of them together is no
+    /// more than the prefetch.
     ///
     /// Through fanout the consumer is on every target, also on those that come later, and takes what any of them has
     /// for it. A message that several have, as one of a topic that was fanned out to them, is delivered once: it is
@@ -122,7 +124,7 @@ impl Connection {
     /// This returns once as many targets as are needed (`minAckCount`) have the consumer, and fails if one of them
     /// refuses it or if they take longer than `sendTimeout`. One that refuses it later is told of by
     /// `Event::SubscriptionRefused`, and the consumer stays on the others.
-    pub async fn subscribe(&self, destination: impl ToDestination) -> Result<Consumer, Error> {
+    pub async fn subscribe(&self, destination: impl ToDestinations) -> Result<Consumer, Error> {
         self.subscribe_with(destination, SubscribeOptions::default()).await
     }
 
@@ -131,11 +133,11 @@ impl Connection {
     /// [`subscribe`]: Self::subscribe
     pub async fn subscribe_with(
         &self,
-        destination: impl ToDestination,
+        destination: impl ToDestinations,
         options: SubscribeOptions,
     ) -> Result<Consumer, Error> {
         self.attachment.check_open()?;
-        let (ack, subscription) = (options.ack, options.subscription(destination.to_destination()?));
+        let (ack, subscription) = (options.ack, options.subscription(destination.to_destinations()?));
         Consumer::open(&self.attachment, subscription, ack, self.timeout).await
     }
 
@@ -190,17 +192,19 @@ impl Connection {
         }
     }
 
-    /// Makes a producer for one destination, which is the quickest way to send many messages.
-    pub async fn producer(&self, destination: impl ToDestination) -> Result<Producer, Error> {
+    /// Makes a producer for one destination, which is the quickest way to send many messages; or for several, as in
+    /// `queue://orders,topic://log`, which get each message and accept it together: it is refused if one of them can't
+    /// take it. Through fanout each of them has its own way, and one refusal is enough.
+    pub async fn producer(&self, destination: impl ToDestinations) -> Result<Producer, Error> {
         self.attachment.check_open()?;
-        Producer::open(&self.attachment, destination.to_destination()?, self.timeout).await
+        Producer::open(&self.attachment, destination.to_destinations()?, self.timeout).await
     }
 
     /// Sends one message and waits until the broker has accepted it; or, through fanout, as many brokers as were asked
     /// for, which the outcome names. Messages that are sent one after another to one destination keep their order.
-    pub async fn send(&self, destination: impl ToDestination, message: impl Into<Message>) -> Result<Outcome, Error> {
+    pub async fn send(&self, destination: impl ToDestinations, message: impl Into<Message>) -> Result<Outcome, Error> {
         self.attachment.check_open()?;
-        let producer = self.attachment.producer(destination.to_destination()?, self.timeout).await?;
+        let producer = self.attachment.producer(destination.to_destinations()?, self.timeout).await?;
         producer.send_within(self.timeout, message.into()).await
     }
 
@@ -289,7 +293,7 @@ pub(crate) struct Attachment {
     broker: Arc<Broker>,
     closed: watch::Sender<bool>,
     is_released: AtomicBool,
-    producers: Mutex<BTreeMap<Destination, Kept>>, // Those made by sending without one.
+    producers: Mutex<BTreeMap<Destinations, Kept>>, // Those made by sending without one.
     sends: AtomicU64,
     pub(crate) replies: OnceCell<Replies>, // From the first request on.
 }
@@ -340,7 +344,7 @@ impl Attachment {
     /// The producer kept for this destination, or a new one.
     pub(crate) async fn producer(
         &self,
-        destination: Destination,
+        destination: Destinations,
         timeout: Option<Duration>,
     ) -> Result<Arc<Producer>, Error> {
         let used_at = self.sends.fetch_add(1, Ordering::Relaxed);

@@ -7,9 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use flockmq_core::{
-    Ack, AckExtent, AckKind, Command, ConnectionId, ConsumerId, ConsumerPriority, Destination, DestinationKind,
-};
+use flockmq_core::{Ack, AckExtent, AckKind, Command, ConnectionId, ConsumerId, ConsumerPriority, Destinations};
 use flockmq_core::{Durable, DurableError, Refusal, Selector, SelectorError, Subscription, Tag};
 
 use crate::connection::Attachment;
@@ -120,14 +118,14 @@ impl SubscribeOptions {
     }
 
     /// What a consumer of `destination` asks its broker for.
-    pub(crate) fn subscription(self, destination: Destination) -> Subscription {
+    pub(crate) fn subscription(self, destination: Destinations) -> Subscription {
         let Self { ack: _, prefetch, priority, exclusive, no_local, retroactive, durable, selector } = self;
-        let subscription = Subscription::new(destination);
+        let subscription = Subscription::to(destination);
         Subscription { prefetch, priority, exclusive, no_local, retroactive, durable, selector, ..subscription }
     }
 }
 
-/// Takes messages of one destination, or of all that a pattern covers.
+/// Takes messages of one destination, or of all that a pattern covers, or of several of these.
 ///
 /// ```
 /// use flockmq::{AckMode, SubscribeOptions};
@@ -192,12 +190,7 @@ impl Consumer {
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
         let (inbox, broker) = (attachment.inbox(), &attachment.config().broker);
-        let prefetch = subscription.prefetch.unwrap_or(match subscription.destination.kind() {
-            DestinationKind::Queue if subscription.browses => broker.browser_prefetch,
-            DestinationKind::Queue => broker.queue_prefetch,
-            DestinationKind::Topic if subscription.durable.is_some() => broker.durable_prefetch,
-            DestinationKind::Topic => broker.topic_prefetch,
-        });
+        let prefetch = subscription.prefetch.unwrap_or_else(|| broker.usual_prefetch(&subscription));
         let (connection, consumer) = (attachment.id(), ConsumerId(inbox.number()));
         let shared = Arc::new(Shared::new(connection, consumer, ack, Arc::clone(inbox)));
         inbox.push(Entry::Consumer(Arc::clone(&shared)))?;

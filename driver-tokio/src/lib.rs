@@ -92,7 +92,7 @@ pub use delivery::Delivery;
 pub use embedded::{Builder, connect, connect_with};
 pub use error::Error;
 pub use events::Events;
-pub use message::{Message, ToDestination};
+pub use message::{Message, ToDestination, ToDestinations};
 pub use outcome::{Acceptor, Outcome};
 pub use producer::{Producer, Receipt};
 pub use transaction::Transaction;
@@ -100,8 +100,8 @@ pub use transaction::Transaction;
 pub use flockmq_core as core;
 pub use flockmq_core::{
     Address, Answer, BodyKind, BrokerId, CloseReason, Config, ConsumerPriority, ConsumerPriorityError, Destination,
-    DestinationError, DestinationKind, DestinationStatus, Durable, DurableError, Event, FanoutConfig, History,
-    Inventory, Message as Received, MessageError, MessageId, MulticastConfig, Peer, Priority, PriorityError,
+    DestinationError, DestinationKind, DestinationStatus, Destinations, Durable, DurableError, Event, FanoutConfig,
+    History, Inventory, Message as Received, MessageError, MessageId, MulticastConfig, Peer, Priority, PriorityError,
     Properties, PropertiesError, Refusal, Role, Seed, Selector, SelectorError, Service, Stats, Target, TargetState,
     Temporary, Value,
 };

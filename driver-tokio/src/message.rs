@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use flockmq_core::{Body, Destination, DestinationError, Priority, PropertiesError, Value};
+use flockmq_core::{Body, Destination, DestinationError, Destinations, Priority, PropertiesError, Value};
 
 /// A message to be sent: a body and what is said about it.
 ///
@@ -122,6 +122,43 @@ impl From<String> for Message {
 pub trait ToDestination {
     /// The destination, or what is wrong with the text.
     fn to_destination(&self) -> Result<Destination, DestinationError>;
+}
+
+/// Whatever names one destination or several at once: a [`Destination`], [`Destinations`], or texts with commas between
+/// such as `orders,topic://log`.
+pub trait ToDestinations {
+    /// The destinations, or what is wrong with the text.
+    fn to_destinations(&self) -> Result<Destinations, DestinationError>;
+}
+
+impl<T: ToDestinations + ?Sized> ToDestinations for &T {
+    fn to_destinations(&self) -> Result<Destinations, DestinationError> {
+        (**self).to_destinations()
+    }
+}
+
+impl ToDestinations for Destinations {
+    fn to_destinations(&self) -> Result<Destinations, DestinationError> {
+        Ok(self.clone())
+    }
+}
+
+impl ToDestinations for Destination {
+    fn to_destinations(&self) -> Result<Destinations, DestinationError> {
+        Ok(self.clone().into())
+    }
+}
+
+impl ToDestinations for String {
+    fn to_destinations(&self) -> Result<Destinations, DestinationError> {
+        self.parse()
+    }
+}
+
+impl ToDestinations for str {
+    fn to_destinations(&self) -> Result<Destinations, DestinationError> {
+        self.parse()
+    }
 }
 
 impl<T: ToDestination + ?Sized> ToDestination for &T {

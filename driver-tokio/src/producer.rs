@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use flockmq_core::{Body, Command, ConnectionId, Destination, Role};
+use flockmq_core::{Body, Command, ConnectionId, Destinations, Role};
 
 use crate::connection::Attachment;
 use crate::error::{Error, within};
@@ -17,7 +17,7 @@ use crate::message::Message;
 use crate::outcome::{Outcome, Runs};
 use crate::ready::lock;
 
-/// Sends messages to one destination, in order.
+/// Sends messages to one destination, or to several at once, in order.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -44,7 +44,7 @@ impl Producer {
     /// Creates a producer at the broker.
     pub(crate) async fn open(
         attachment: &Arc<Attachment>,
-        destination: Destination,
+        destination: Destinations,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
         let kept = Some(Arc::clone(attachment));
@@ -54,7 +54,7 @@ impl Producer {
     /// Creates a producer that the attachment itself is going to hold.
     pub(crate) async fn open_within(
         attachment: &Attachment,
-        destination: Destination,
+        destination: Destinations,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
         Self::open_for(attachment, None, destination, timeout).await
@@ -68,7 +68,7 @@ impl Producer {
     }
 
     /// Where its messages go.
-    pub fn destination(&self) -> &Destination {
+    pub fn destination(&self) -> &Destinations {
         &self.shared.destination
     }
 
@@ -135,7 +135,7 @@ impl Producer {
     async fn open_for(
         attachment: &Attachment,
         kept: Option<Arc<Attachment>>,
-        destination: Destination,
+        destination: Destinations,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
         let (inbox, config) = (attachment.inbox(), attachment.config());
@@ -155,6 +155,7 @@ impl Producer {
             window: config.broker.producer_window.max(1),
             bytes_max,
             overhead,
+            parts: destination.len(),
             inbox: Arc::clone(inbox),
             state: Mutex::new(State { has_handle: true, ..State::default() }),
         });
@@ -240,12 +241,13 @@ impl Drop for Receipt {
 pub(crate) struct Shared {
     pub(crate) number: u64,
     pub(crate) connection: ConnectionId,
-    destination: Destination,
+    destination: Destinations,
     window: u64,
     /// How many bytes may be sent and not accepted, counting so many for each message beside its body. One message may
     /// always be.
     bytes_max: usize,
     overhead: usize,
+    parts: usize, // How often a message counts: once for each destination.
     inbox: Arc<Inbox>,
     state: Mutex<State>,
 }
@@ -279,7 +281,7 @@ impl Shared {
         if state.has_ended {
             return Poll::Ready(Err(Error::Closed));
         }
-        let size = body.as_ref().map_or(0, Body::size) + self.overhead;
+        let size = self.parts * (body.as_ref().map_or(0, Body::size) + self.overhead);
         let unsettled = state.sent - state.settled;
         if unsettled >= self.window || (unsettled > 0 && state.bytes + size > self.bytes_max) {
             if let Some(context) = context
@@ -404,6 +406,7 @@ mod tests {
             destination: "topic://t".parse().expect("a destination"),
             window,
             bytes_max: BYTES_MAX,
+            parts: 1,
             overhead: 0,
             inbox: Arc::default(),
             state: Mutex::new(State { has_handle: true, ..State::default() }),

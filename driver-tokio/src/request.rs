@@ -101,7 +101,7 @@ impl Connection {
             self.attachment.check_open()?;
             let replies = self.attachment.replies().await?;
             let (body, awaited) = replies.expect(message.into_body(), self.attachment.inbox().number())?;
-            let producer = self.attachment.producer(destination, None).await?;
+            let producer = self.attachment.producer(destination.into(), None).await?;
             producer.send_within(None, body.into()).await?;
             awaited.reply().await
         };

@@ -8,7 +8,7 @@ use flockmq_core::{Command, RequestId};
 use crate::connection::Attachment;
 use crate::delivery::Delivery;
 use crate::error::{Error, within};
-use crate::message::{Message, ToDestination};
+use crate::message::{Message, ToDestinations};
 
 /// Messages and acknowledgements that count all at once, when they are committed, or not at all (a JMS session that is
 /// `SESSION_TRANSACTED`).
@@ -59,9 +59,9 @@ impl Transaction {
 
     /// Sends a message when the transaction is committed. It is refused at once if it is too large, or if the
     /// transaction holds as much as it may.
-    pub async fn send(&self, destination: impl ToDestination, message: impl Into<Message>) -> Result<(), Error> {
+    pub async fn send(&self, destination: impl ToDestinations, message: impl Into<Message>) -> Result<(), Error> {
         let (connection, transaction) = (self.attachment.id(), self.number);
-        let (destination, message) = (destination.to_destination()?, message.into().into_body());
+        let (destination, message) = (destination.to_destinations()?, message.into().into_body());
         self.ask("sending in a transaction", |request| Command::TransactedSend {
             request,
             connection,

@@ -107,7 +107,12 @@ impl World {
             let producer = host.producers.len() as u64 + 1;
             host.producers.insert(destination.clone(), producer);
             let request = host.request();
-            commands.push(Command::Produce { request, connection: CONNECTION, producer, destination });
+            commands.push(Command::Produce {
+                request,
+                connection: CONNECTION,
+                producer,
+                destination: destination.into(),
+            });
             producer
         };
         commands.push(Command::Send { connection: CONNECTION, producer, messages: vec![Body::text(text)] });

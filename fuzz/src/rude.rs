@@ -11,9 +11,9 @@ use flockmq_core::wire::{Advert, AdvertStatus, Farewell, Frame, Hello, VERSION_M
 use flockmq_core::{
     Ack, AckExtent, AckKind, AdminReply, AdminRequest, BackoffConfig, Body, BridgeConfig, BrokerConfig, BrokerId,
     CloseReason, Command, Config, ConnectionId, ConsumerId, ConsumerPriority, Demand, Destination, DestinationPolicy,
-    DialConfig, Durable, Event, FanoutConfig, GroupId, Input, Instant, LinkConfig, LinkId, ListenerId, Message,
-    MessageId, MulticastConfig, Node, Output, Path, Policies, ProducerId, Refusal, RemoteConfig, RequestId, Role, Seed,
-    Selector, Service, SlowConsumers, Subscription, Tag, Timestamp, What, WhenFull,
+    Destinations, DialConfig, Durable, Event, FanoutConfig, GroupId, Input, Instant, LinkConfig, LinkId, ListenerId,
+    Message, MessageId, MulticastConfig, Node, Output, Path, Policies, ProducerId, Refusal, RemoteConfig, RequestId,
+    Role, Seed, Selector, Service, SlowConsumers, Subscription, Tag, Timestamp, What, WhenFull,
 };
 use flockmq_tests::{Choice, End, hello};
 
@@ -93,7 +93,7 @@ impl Bench {
             for number in 0..2 {
                 let connection = ConnectionId(number);
                 bench.command(Command::Attach { request, connection });
-                for (producer, destination) in [(number, destination(choice)), (number + 2, destination(choice))] {
+                for (producer, destination) in [(number, destinations(choice)), (number + 2, destinations(choice))] {
                     bench.command(Command::Produce { request, connection, producer, destination });
                 }
             }
@@ -539,6 +539,7 @@ fn config(choice: &mut Choice<'_>) -> Config {
         dial: DialConfig { backoff, addresses_max: 3, ..DialConfig::default() },
         broker: BrokerConfig {
             destinations_max: 4,
+            composite_max: 2,
             connections_max: choice.pick(&[4, 2]),
             consumers_max: 3,
             producers_max: 3,
@@ -604,7 +605,7 @@ fn command(choice: &mut Choice<'_>) -> Command {
             let body = |choice: &mut Choice<'_>| Body::bytes(vec![b'y'; choice.pick(&[8, 0, 200, 301])]);
             Command::Send { connection, producer, messages: (0..count).map(|_| body(choice)).collect() }
         }
-        4..6 => Command::Produce { request, connection, producer, destination: destination(choice) },
+        4..6 => Command::Produce { request, connection, producer, destination: destinations(choice) },
         6..9 => Command::Subscribe { request, connection, consumer, subscription: subscription(choice) },
         9..12 => Command::Ack { connection, ack: ack(consumer, choice) },
         12 => Command::CloseConsumer { request, connection, consumer, seen: tag(choice) },
@@ -625,7 +626,7 @@ fn transacted(choice: &mut Choice<'_>, connection: ConnectionId, consumer: Consu
         0..2 => Command::Begin { request, connection, transaction },
         2..4 => {
             let message = Body::bytes(vec![b'z'; choice.pick(&[8, 0, 200, 301])]);
-            Command::TransactedSend { request, connection, transaction, destination: destination(choice), message }
+            Command::TransactedSend { request, connection, transaction, destination: destinations(choice), message }
         }
         4..6 => Command::TransactedAck { request, connection, transaction, consumer, tag: tag(choice) },
         6 => Command::Commit { request, connection, transaction },
@@ -654,7 +655,7 @@ fn ack(consumer: ConsumerId, choice: &mut Choice<'_>) -> Ack {
 }
 
 fn subscription(choice: &mut Choice<'_>) -> Subscription {
-    let destination = destination(choice);
+    let destination = destinations(choice);
     Subscription {
         prefetch: choice.pick(&[Some(1), None, Some(4), Some(0), Some(5)]),
         priority: choice.pick(&[ConsumerPriority::MIN, ConsumerPriority::MAX]),
@@ -666,7 +667,7 @@ fn subscription(choice: &mut Choice<'_>) -> Subscription {
         selector: choice
             .pick(&[None, None, Some("JMSPriority = 4"), Some("x IS NULL AND JMSRedelivered")])
             .map(selector),
-        ..Subscription::new(destination)
+        ..Subscription::to(destination)
     }
 }
 
@@ -676,6 +677,11 @@ fn selector(text: &str) -> Selector {
 
 fn durable(choice: &mut Choice<'_>) -> Durable {
     Durable::new("client", choice.pick(&["a", "b"])).expect("valid")
+}
+
+fn destinations(choice: &mut Choice<'_>) -> Destinations {
+    let count = choice.pick(&[1, 1, 1, 2, 3]);
+    (0..count).map(|_| destination(choice)).collect::<Vec<_>>().try_into().expect("some")
 }
 
 fn destination(choice: &mut Choice<'_>) -> Destination {

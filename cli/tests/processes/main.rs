@@ -4,6 +4,7 @@
 mod bodies;
 mod broker;
 mod brokers;
+mod composite;
 mod demo;
 mod durable;
 mod endings;

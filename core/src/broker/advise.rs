@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::subscription::SubscriptionId;
 use super::{Broker, Limits, Output};
 use crate::base::Outbox;
-use crate::model::{Advisory, ConsumerId, Destination, Origin, Party};
+use crate::model::{Advisory, ConsumerId, Destinations, Origin, Party};
 
 impl Broker {
     /// Tells of what happens from now on, or no more.
@@ -27,7 +27,7 @@ impl Broker {
         &self,
         id: SubscriptionId,
         out: &mut Outbox<Output>,
-        tell: impl FnOnce(Destination, ConsumerId, Party) -> Advisory,
+        tell: impl FnOnce(Destinations, ConsumerId, Party) -> Advisory,
     ) {
         if let Some(found) = self.subscriptions.get(id).filter(|_| self.advises) {
             let advisory = tell(found.destination.clone(), found.consumer, self.party(found.origin));
@@ -58,16 +58,16 @@ impl Broker {
 }
 
 /// A consumer that is new.
-pub(super) fn added(destination: Destination, consumer: ConsumerId, by: Party) -> Advisory {
+pub(super) fn added(destination: Destinations, consumer: ConsumerId, by: Party) -> Advisory {
     Advisory::ConsumerAdded { destination, consumer, by }
 }
 
 /// A consumer that has ended.
-pub(super) fn removed(destination: Destination, consumer: ConsumerId, by: Party) -> Advisory {
+pub(super) fn removed(destination: Destinations, consumer: ConsumerId, by: Party) -> Advisory {
     Advisory::ConsumerRemoved { destination, consumer, by }
 }
 
 /// A consumer that is too slow.
-pub(super) fn slow(destination: Destination, consumer: ConsumerId, by: Party) -> Advisory {
+pub(super) fn slow(destination: Destinations, consumer: ConsumerId, by: Party) -> Advisory {
     Advisory::SlowConsumer { destination, consumer, by }
 }

@@ -38,8 +38,9 @@ impl Broker {
         allowance: Allowance,
         out: &mut Outbox<Output>,
     ) -> Result<(), Refusal> {
-        let destination = &subscriber.subscription.destination;
-        if destination.kind() != DestinationKind::Queue || destination.is_pattern() {
+        let asked = &subscriber.subscription.destination;
+        let destination = asked.first();
+        if destination.kind() != DestinationKind::Queue || destination.is_pattern() || asked.is_composite() {
             return Err(Refusal::NotBrowsable(destination.clone()));
         }
         self.catch_up(now, out);

@@ -4,10 +4,11 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::policy::Policies;
+use super::policy::{DestinationPolicy, Policies};
+use super::slow::SlowConsumers;
 use super::subscription::Allowance;
 use super::virtual_topic::VirtualTopics;
-use crate::model::{DestinationKind, Refusal, Subscription};
+use crate::model::{Destination, DestinationKind, Destinations, Refusal, Subscription};
 
 /// Limits of the embedded broker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub struct BrokerConfig {
     pub consumers_max: usize,
     /// How many producers one connection may have.
     pub producers_max: usize,
+    /// How many destinations one consumer or producer may name at once.
+    pub composite_max: usize,
     /// How many messages a producer may have sent and not yet seen accepted.
     pub producer_window: u64,
     /// The default prefetch of a queue's consumer.
@@ -89,8 +92,9 @@ pub struct BrokerConfig {
 
 impl Default for BrokerConfig {
     /// ActiveMQ's prefetch of 1000 for queues, 500 for who looks at one and 32767 for topics, and its virtual topics;
-    /// 10 000 destinations, 1000 connections with 1000 consumers and producers each, 8192 messages unaccepted and 256 MiB of
-    /// a connection's waiting for room; 1 GiB in all, 64 MiB in a queue and 1024 idle groups, 1 MiB for a subscriber, 1 s until one counts as stalled; 1024 advisories; 8 MiB a message; duplicates of
+    /// 10 000 destinations, 1000 connections with 1000 consumers and producers each, 64 destinations at once, 8192 messages
+    /// unaccepted and 256 MiB of a connection's waiting for room; 1 GiB in all, 64 MiB in a queue and 1024 idle groups, 1 MiB
+    /// for a subscriber, 1 s until one counts as stalled; 1024 advisories; 8 MiB a message; duplicates of
     /// 1024 producers. 100 transactions a connection, of 10 000 messages and 16 MiB each. 1000 durable subscriptions with a
     /// prefetch of 100 and 16 MiB each; 64 MiB remembered. Others' temporary destinations for a minute.
     fn default() -> Self {
@@ -99,6 +103,7 @@ impl Default for BrokerConfig {
             connections_max: 1_000,
             consumers_max: 1_000,
             producers_max: 1_000,
+            composite_max: 64,
             producer_window: 8_192,
             queue_prefetch: 1_000,
             browser_prefetch: 500,
@@ -129,27 +134,52 @@ impl Default for BrokerConfig {
 }
 
 impl BrokerConfig {
-    /// How much a consumer may be handed and have waiting for it.
+    /// How much a consumer may be handed and have waiting for it. Of several topics' policies the least that may wait
+    /// counts, and what the first says of slow consumers.
     pub(super) fn allowance(&self, subscription: &Subscription) -> Result<Allowance, Refusal> {
         let prefetch = self.prefetch(subscription)?;
-        let when_slow = self.policies.resolve(&subscription.destination).slow_consumers;
+        let when_slow =
+            self.topics(subscription).next().map_or_else(SlowConsumers::default, |first| first.slow_consumers);
         Ok(Allowance { prefetch, bytes_max: self.bytes_max(subscription), when_slow })
     }
 
     /// How many bytes may wait for a topic's subscriber.
     pub(super) fn bytes_max(&self, subscription: &Subscription) -> u64 {
-        let own = self.policies.resolve(&subscription.destination).bytes_max;
-        own.unwrap_or(if subscription.durable.is_some() { self.durable_bytes_max } else { self.topic_bytes_max })
+        let usual = if subscription.durable.is_some() { self.durable_bytes_max } else { self.topic_bytes_max };
+        self.topics(subscription).map(|policy| policy.bytes_max.unwrap_or(usual)).min().unwrap_or(usual)
     }
 
-    fn prefetch(&self, subscription: &Subscription) -> Result<u32, Refusal> {
-        let default = match subscription.destination.kind() {
+    /// The policies of the topics among a subscription's destinations.
+    fn topics(&self, subscription: &Subscription) -> impl Iterator<Item = &DestinationPolicy> {
+        let topics = subscription.destination.iter().filter(|part| part.kind() == DestinationKind::Topic);
+        topics.map(|topic| self.policies.resolve(topic))
+    }
+
+    /// How many deliveries a subscriber may have outstanding unless it says so itself: of all its destinations together,
+    /// and the least that is usual for any of them.
+    pub fn usual_prefetch(&self, subscription: &Subscription) -> u32 {
+        let usual = |destination: &Destination| match destination.kind() {
             DestinationKind::Queue if subscription.browses => self.browser_prefetch,
             DestinationKind::Queue => self.queue_prefetch,
             DestinationKind::Topic if subscription.durable.is_some() => self.durable_prefetch,
             DestinationKind::Topic => self.topic_prefetch,
         };
-        match subscription.prefetch.unwrap_or(default) {
+        let others = subscription.destination.others().iter().map(usual);
+        others.fold(usual(subscription.destination.first()), u32::min)
+    }
+
+    /// Refuses more destinations at once than are allowed.
+    pub(crate) fn check_composite(&self, destinations: &Destinations) -> Result<(), Refusal> {
+        let (found, max) = (destinations.len() as u64, self.composite_max as u64);
+        if found > max && destinations.is_composite() {
+            return Err(Refusal::TooManyDestinations { found, max });
+        }
+        Ok(())
+    }
+
+    /// How many deliveries a subscriber may have outstanding.
+    pub(super) fn prefetch(&self, subscription: &Subscription) -> Result<u32, Refusal> {
+        match subscription.prefetch.unwrap_or_else(|| self.usual_prefetch(subscription)) {
             found if found == 0 || found > self.prefetch_max => {
                 Err(Refusal::PrefetchOutOfRange { found, max: self.prefetch_max })
             }

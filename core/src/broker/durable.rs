@@ -13,9 +13,7 @@ use super::slow::SlowConsumers;
 use super::subscription::{Pending, Subscription, SubscriptionId};
 use super::{Broker, Gone, Limits, Output};
 use crate::base::{Instant, Outbox};
-use crate::model::{
-    self, Ack, AckExtent, AckKind, Advisory, Demand, Destination, Durable, Message, Origin, Path, Refusal, Tag, What,
-};
+use crate::model::{self, Ack, AckExtent, AckKind, Advisory, Durable, Message, Origin, Refusal, Tag, What};
 
 /// What is kept of a durable subscription beside its consumer: all that it matched and nobody has acknowledged.
 #[derive(Debug)]
@@ -176,7 +174,7 @@ impl Broker {
             Some(archive) if archive.asked.continues(asked) => Some(Claim { archive, is_known: true }),
             archive => {
                 self.memory.free(archive.map_or(0, |archive| archive.waiting_bytes));
-                self.unwant(&old.destination, out);
+                self.unwant(&old, out);
                 Some(Claim { archive: begun, is_known: false })
             }
         }
@@ -190,7 +188,7 @@ impl Broker {
         archive.take_back(seen, &mut self.memory);
         self.stats.dropped += archive.trim(subscription.when_slow, &mut self.memory);
         let bytes = subscription.suspend();
-        Some(Gone { bytes, slots: Vec::new(), pending: Vec::new(), unwanted: None })
+        Some(Gone { bytes, slots: Vec::new(), pending: Vec::new(), unwanted: Vec::new() })
     }
 
     /// Deletes a durable subscription that has no consumer, with all that is kept for it.
@@ -206,11 +204,11 @@ impl Broker {
         }
         let old = self.forget_durable(durable, id);
         self.memory.free(old.waiting().0);
-        for slot in self.registry.covered(&old.destination) {
+        for slot in self.registry.covered_by(&old) {
             self.tend(now, slot);
         }
         self.unpark_all(now, out);
-        self.unwant(&old.destination, out);
+        self.unwant(&old, out);
         Ok(())
     }
 
@@ -276,9 +274,8 @@ impl Broker {
         old
     }
 
-    fn unwant(&mut self, destination: &Destination, out: &mut Outbox<Output>) {
-        let demand = Demand { destination: destination.clone(), path: Path::default() };
-        if self.release_demand(&demand) {
+    fn unwant(&mut self, old: &Subscription, out: &mut Outbox<Output>) {
+        for demand in self.release_demands(old) {
             out.push(Output::Unwanted(demand));
         }
     }

@@ -6,6 +6,7 @@ mod admin;
 mod advise;
 mod backlog;
 mod browse;
+mod composite;
 mod config;
 mod dead_letter;
 mod delayed;
@@ -53,7 +54,7 @@ use outstanding::Held;
 use queue::Entry;
 use registry::{Registry, Room, Slot};
 use selection::Selection;
-use subscription::{Pending, Subscription, SubscriptionId, Subscriptions};
+use subscription::{Pending, Subscription, SubscriptionId, Subscriptions, demands};
 use topic::Audience;
 
 pub use config::BrokerConfig;
@@ -159,10 +160,10 @@ struct Connection {
 /// What a consumer leaves.
 #[derive(Debug)]
 struct Gone {
-    bytes: u64,               // That were outstanding.
-    slots: Vec<Slot>,         // Where it consumed from.
-    pending: Vec<Pending>,    // Of a bridge's: what waited for credit.
-    unwanted: Option<Demand>, // What nobody wants any more.
+    bytes: u64,            // That were outstanding.
+    slots: Vec<Slot>,      // Where it consumed from.
+    pending: Vec<Pending>, // Of a bridge's: what waited for credit.
+    unwanted: Vec<Demand>, // What nobody wants any more.
 }
 
 impl Broker {
@@ -222,7 +223,7 @@ impl Broker {
             self.end_temporaries(connection, out);
             self.unpark_all(now, out); // What has gone took room from others too.
         }
-        for demand in gone.into_iter().filter_map(|gone| gone.unwanted) {
+        for demand in gone.into_iter().flat_map(|gone| gone.unwanted) {
             out.push(Output::Unwanted(demand));
         }
     }
@@ -253,10 +254,8 @@ impl Broker {
         let limits = connection.limits.clone();
         self.check_durable(origin, &limits, &subscriber.subscription)?;
         let destination = subscriber.subscription.destination.clone();
-        let demand = Demand { destination: destination.clone(), path: subscriber.path.clone() };
-        if !destination.is_pattern() {
-            self.resolve(now, &destination, out)?;
-        }
+        self.resolve_all(now, &destination, out)?;
+        let demands: Vec<Demand> = demands(&destination, &subscriber.path).collect();
         let is_retroactive = subscriber.subscription.retroactive;
         let durable = subscriber.subscription.durable.clone();
         let claim = self.claim(now, &subscriber.subscription, out);
@@ -277,14 +276,23 @@ impl Broker {
         if is_retroactive {
             self.recover(now, id, &slots, out);
         }
-        let count = self.wanted.entry(demand.clone()).or_insert(0);
-        *count += 1;
-        let is_first = *count == 1;
+        let mut wanted = Vec::new();
+        for demand in demands {
+            let count = self.wanted.entry(demand.clone()).or_insert(0);
+            *count += 1;
+            if *count == 1 {
+                wanted.push(demand);
+            }
+        }
         for slot in &slots {
             self.tend(now, *slot);
         }
-        if destination.kind() == DestinationKind::Queue {
-            for slot in slots {
+        if destination.has(DestinationKind::Queue) {
+            for slot in slots
+                .into_iter()
+                .filter(|slot| matches!(self.registry.get(*slot).room, Room::Queue(_)))
+                .collect::<Vec<_>>()
+            {
                 self.refill(now, slot, id, out);
                 self.unpark(now, slot, out);
             }
@@ -293,7 +301,7 @@ impl Broker {
             }
         }
         // Said last: it may end a demand by a longer path, which what was just accepted has answered.
-        if is_first {
+        for demand in wanted {
             out.push(Output::Wanted(demand));
         }
         Ok(())
@@ -308,7 +316,7 @@ impl Broker {
         seen: Tag,
         out: &mut Outbox<Output>,
     ) -> Result<(), Refusal> {
-        if let Some(demand) = self.end_consumer(now, origin, consumer, seen, out)? {
+        for demand in self.end_consumer(now, origin, consumer, seen, out)? {
             out.push(Output::Unwanted(demand));
         }
         Ok(())
@@ -323,7 +331,7 @@ impl Broker {
         consumer: ConsumerId,
         seen: Tag,
         out: &mut Outbox<Output>,
-    ) -> Result<Option<Demand>, Refusal> {
+    ) -> Result<Vec<Demand>, Refusal> {
         self.catch_up(now, out);
         let unknown = Refusal::unknown_consumer(consumer);
         let connection = self.connections.get_mut(&origin).ok_or(unknown.clone())?;
@@ -352,7 +360,7 @@ impl Broker {
         self.due.set(Due::Subscriber(id), None);
         if subscription.browse.is_some() {
             let bytes = subscription.outstanding.bytes();
-            return Gone { bytes, slots: Vec::new(), pending: Vec::new(), unwanted: None };
+            return Gone { bytes, slots: Vec::new(), pending: Vec::new(), unwanted: Vec::new() };
         }
         let slots = self.registry.leave(id, &subscription, &self.subscriptions);
         let bytes = subscription.outstanding.bytes();
@@ -378,20 +386,22 @@ impl Broker {
             pending.extend(core::iter::from_fn(|| subscription.pop_pending(&mut self.memory)));
         }
         self.memory.free(subscription.pending.bytes());
-        let demand = Demand { destination: subscription.destination, path: subscription.path };
-        let is_last = self.release_demand(&demand);
-        Gone { bytes, slots, pending, unwanted: is_last.then_some(demand) }
+        let unwanted = self.release_demands(&subscription);
+        Gone { bytes, slots, pending, unwanted }
     }
 
-    /// A subscription has ended; true if nobody wants what it wanted any more.
-    fn release_demand(&mut self, demand: &Demand) -> bool {
-        let count = self.wanted.get_mut(demand).expect("a subscription's demand is counted");
-        *count -= 1;
-        let is_last = *count == 0;
-        if is_last {
-            self.wanted.remove(demand);
+    /// A subscription has ended: what it wanted and nobody wants any more.
+    fn release_demands(&mut self, subscription: &Subscription) -> Vec<Demand> {
+        let mut unwanted = Vec::new();
+        for demand in subscription.demands() {
+            let count = self.wanted.get_mut(&demand).expect("a subscription's demand is counted");
+            *count -= 1;
+            if *count == 0 {
+                self.wanted.remove(&demand);
+                unwanted.push(demand);
+            }
         }
-        is_last
+        unwanted
     }
 
     /// Does what is due, and gives up on topic subscribers that have taken nothing for too long.
@@ -514,14 +524,17 @@ impl Broker {
         let Some(subscription) = self.subscriptions.get(id) else {
             return;
         };
-        match subscription.destination.kind() {
-            DestinationKind::Queue if subscription.browse.is_some() => self.look_on(now, id, out),
-            DestinationKind::Queue => {
-                for slot in self.registry.joined(id, subscription) {
-                    self.refill(now, slot, id, out);
-                }
-            }
-            DestinationKind::Topic => self.drain_pending(now, id, out),
+        if subscription.browse.is_some() {
+            return self.look_on(now, id, out);
+        }
+        let takes_of = |kind| subscription.destination.has(kind);
+        let queues = if takes_of(DestinationKind::Queue) { self.registry.joined(id, subscription) } else { Vec::new() };
+        // First what waits for this consumer alone, and may keep publishers waiting.
+        if takes_of(DestinationKind::Topic) {
+            self.drain_pending(now, id, out);
+        }
+        for slot in queues {
+            self.refill(now, slot, id, out);
         }
     }
 

@@ -23,19 +23,24 @@ pub(super) struct NotOutstanding;
 pub(super) struct Outstanding {
     settled: Tag,                 // All tags up to here are settled.
     sizes: VecDeque<Option<u32>>, // The first belongs to the tag after `settled`; `None` is settled.
-    held: VecDeque<Option<Held>>, // Likewise, of a queue's consumer; a topic's holds nothing back.
+    held: VecDeque<Option<Held>>, // Likewise, if there is any; what comes of a topic holds nothing back.
     count: usize,
+    held_count: usize,
     bytes: u64,
 }
 
 impl Outstanding {
-    /// Notes a delivery of this size and gives it a tag. A consumer is handed a queue's messages or a topic's, so
-    /// all of its deliveries hold something or none does.
+    /// Notes a delivery of this size and gives it a tag. Most consumers are handed queues' messages or topics', so that
+    /// all of their deliveries hold something or none does.
     pub(super) fn push(&mut self, held: Option<Held>, size: u32) -> Tag {
-        self.sizes.push_back(Some(size));
         if held.is_some() {
+            self.held.resize_with(self.sizes.len(), || None);
+            self.held_count += 1;
             self.held.push_back(held);
+        } else if !self.held.is_empty() {
+            self.held.push_back(None);
         }
+        self.sizes.push_back(Some(size));
         self.count += 1;
         self.bytes += u64::from(size);
         self.settled + self.sizes.len() as u64
@@ -53,6 +58,7 @@ impl Outstanding {
         let index = index.ok_or(NotOutstanding)?;
         let size = self.sizes.get_mut(index).and_then(Option::take).ok_or(NotOutstanding)?;
         let held = self.held.get_mut(index).and_then(Option::take);
+        self.held_count -= usize::from(held.is_some());
         self.forget(size);
         self.trim();
         Ok(held)
@@ -86,7 +92,7 @@ impl Outstanding {
 
     /// How many queues' messages are outstanding.
     pub(super) fn held(&self) -> usize {
-        if self.held.is_empty() { 0 } else { self.count }
+        self.held_count
     }
 
     /// How many bytes are outstanding.
@@ -104,6 +110,7 @@ impl Outstanding {
         }
         self.sizes.drain(..covered);
         let held = self.held.drain(..covered.min(self.held.len())).flatten();
+        let held = held.inspect(|_| self.held_count -= 1);
         let taken = held.filter(is_wanted).collect();
         self.settled = tag;
         self.trim();

@@ -23,10 +23,10 @@ pub(crate) enum Taken {
 #[derive(Debug)]
 pub(super) struct Parked {
     pub(super) from: Origin,
-    ticket: Ticket,
-    redeliveries: u32,
+    pub(super) ticket: Ticket,
+    pub(super) redeliveries: u32,
     pub(super) arrived_at: Instant,
-    message: Arc<Message>,
+    pub(super) message: Arc<Message>,
 }
 
 impl Parked {
@@ -62,10 +62,7 @@ impl Broker {
         out: &mut Outbox<Output>,
     ) -> Result<Taken, Refusal> {
         self.catch_up(now, out);
-        let size = message.body.size() as u64;
-        if size > u64::from(self.config.message_max) {
-            return Err(Refusal::TooLarge { size, max: self.config.message_max.into() });
-        }
+        self.check_size(&message.body)?;
         let slot = match self.resolve(now, &message.destination, out) {
             Err(Refusal::Deleted(destination)) if matches!(from, Origin::Bridge(_)) => {
                 self.let_go_late(&destination);
@@ -75,21 +72,29 @@ impl Broker {
         };
         if self.is_congested(slot) {
             self.check_wait(slot, from)?;
-            let parked = Parked { from, ticket, redeliveries, arrived_at: now, message };
-            self.enter_parking(&parked)?;
-            Situation::Parked.met();
-            if self.congested.insert(slot) {
-                self.advise(out, |broker| {
-                    let destination = broker.registry.get(slot).name.clone();
-                    Advisory::DestinationFull { destination, by: broker.party(from) }
-                });
-            }
-            self.registry.get_mut(slot).parked.push_back(parked);
-            self.schedule_parked(slot);
+            self.check_parking(from, 1, message.size() as u64)?;
+            self.park(slot, Parked { from, ticket, redeliveries, arrived_at: now, message }, out);
             return Ok(Taken::Parked);
         }
         self.accept(now, slot, from, redeliveries, message, out);
         Ok(Taken::Accepted)
+    }
+
+    /// Has a message wait for room.
+    pub(super) fn park(&mut self, slot: Slot, parked: Parked, out: &mut Outbox<Output>) {
+        Situation::Parked.met();
+        self.stats.parked += 1;
+        if let Some(connection) = self.connections.get_mut(&parked.from) {
+            connection.parked_bytes += parked.size();
+        }
+        if self.congested.insert(slot) {
+            self.advise(out, |broker| {
+                let destination = broker.registry.get(slot).name.clone();
+                Advisory::DestinationFull { destination, by: broker.party(parked.from) }
+            });
+        }
+        self.registry.get_mut(slot).parked.push_back(parked);
+        self.schedule_parked(slot);
     }
 
     /// Forgets what was sent on a stream and not accepted yet; but what is `taken`, up to that number, is accepted at
@@ -156,17 +161,15 @@ impl Broker {
         }
     }
 
-    /// Counts a message that waits for room, if its connection may have it wait.
-    fn enter_parking(&mut self, parked: &Parked) -> Result<(), Refusal> {
+    /// Refuses so many messages of a size that would wait for room, if their connection may not have them wait; one alone
+    /// it may.
+    pub(super) fn check_parking(&self, from: Origin, count: u64, size: u64) -> Result<(), Refusal> {
         let max = self.config.parked_bytes_max;
-        if let Some(connection) = self.connections.get_mut(&parked.from) {
-            let bytes = connection.parked_bytes;
-            if matches!(parked.from, Origin::Application(_)) && bytes > 0 && bytes + parked.size() > max {
-                return Err(Refusal::ParkedFull { bytes, max });
-            }
-            connection.parked_bytes += parked.size();
+        let bytes = self.connections.get(&from).map_or(0, |connection| connection.parked_bytes);
+        let before_last = bytes + count.saturating_sub(1) * size;
+        if matches!(from, Origin::Application(_)) && before_last > 0 && before_last + size > max {
+            return Err(Refusal::ParkedFull { bytes, max });
         }
-        self.stats.parked += 1;
         Ok(())
     }
 

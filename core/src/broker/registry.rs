@@ -169,8 +169,10 @@ impl Registry {
     /// Adds a subscription to every destination it covers, and tells which.
     pub(super) fn join(&mut self, id: SubscriptionId, subscriptions: &Subscriptions) -> Vec<Slot> {
         let subscription = subscriptions.get(id).expect("whoever joins is subscribed");
-        self.patterns.insert(&subscription.destination, id);
-        let slots = self.covered(&subscription.destination);
+        for part in subscription.destination.iter() {
+            self.patterns.insert(part, id);
+        }
+        let slots = self.covered_by(subscription);
         for slot in &slots {
             let entry = self.get_mut(*slot);
             entry.add(id, subscription, subscriptions);
@@ -185,8 +187,10 @@ impl Registry {
         subscription: &Subscription,
         subscriptions: &Subscriptions,
     ) -> Vec<Slot> {
-        self.patterns.remove(&subscription.destination, id);
-        let slots = self.covered(&subscription.destination);
+        for part in subscription.destination.iter() {
+            self.patterns.remove(part, id);
+        }
+        let slots = self.covered_by(subscription);
         for slot in &slots {
             let entry = self.entries.get_mut(*slot).expect("destinations are never removed");
             match &mut entry.room {
@@ -204,11 +208,40 @@ impl Registry {
         slots
     }
 
-    /// The destinations that a subscription consumes from.
+    /// The queues that a subscription consumes from.
     pub(super) fn joined(&self, id: SubscriptionId, subscription: &Subscription) -> Vec<Slot> {
-        let slots = self.covered(&subscription.destination);
+        let mut slots = self.covered_by(subscription);
         debug_assert!(slots.iter().all(|slot| self.get(*slot).consumers.iter().any(|found| found.id == id)));
+        if subscription.destination.is_composite() {
+            slots.retain(|slot| matches!(self.get(*slot).room, Room::Queue(_)));
+        }
         slots
+    }
+
+    /// The destinations that a subscription stands for.
+    pub(super) fn covered_by(&self, subscription: &Subscription) -> Vec<Slot> {
+        let mut slots = self.covered(subscription.destination.first());
+        for part in subscription.destination.others() {
+            slots.extend(self.covered(part));
+        }
+        if subscription.destination.is_composite() {
+            slots.sort_unstable();
+            slots.dedup(); // One may be covered by several of the parts.
+        }
+        slots
+    }
+
+    /// Refuses destinations that there is no room for, if they are to be there all at once.
+    pub(super) fn check_room<'a>(
+        &self,
+        wanted: impl Iterator<Item = &'a Destination>,
+        config: &BrokerConfig,
+    ) -> Result<(), Refusal> {
+        let missing = wanted.filter(|name| !name.is_pattern() && self.find(name).is_none()).count();
+        if missing > 0 && self.entries.len() + missing > config.destinations_max {
+            return Err(Refusal::LimitReached { what: What::Destination, max: config.destinations_max as u64 });
+        }
+        Ok(())
     }
 
     /// The destinations that a name or pattern stands for.
@@ -255,7 +288,9 @@ impl Entry {
     /// Lists the subscriptions that cover this destination anew.
     fn gather(&mut self, patterns: &Index<SubscriptionId>, subscriptions: &Subscriptions) {
         self.consumers.clear();
-        for id in patterns.covering(&self.name) {
+        let mut ids = patterns.covering(&self.name);
+        ids.dedup(); // Several parts of one subscription may cover it.
+        for id in ids {
             let subscription = subscriptions.get(id).expect("whoever has joined is subscribed");
             self.add(id, subscription, subscriptions);
         }

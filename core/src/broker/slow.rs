@@ -78,7 +78,7 @@ impl Broker {
         let unwanted = self.end_consumer(now, to, consumer, Tag::MAX, out).expect("whoever is slow is attached");
         self.stats.ended_slow += 1;
         out.push(Output::Ended { to, consumer, refusal: Box::new(refusal) });
-        if let Some(demand) = unwanted {
+        for demand in unwanted {
             out.push(Output::Unwanted(demand));
         }
     }

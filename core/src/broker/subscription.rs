@@ -13,7 +13,9 @@ use super::outstanding::Outstanding;
 use super::registry::Slot;
 use super::slow::SlowConsumers;
 use crate::base::{Arena, Instant, Key, Situation};
-use crate::model::{self, BrokerId, ConsumerId, ConsumerPriority, Destination, Message, Origin, Path, Selector};
+use crate::model::{
+    self, BrokerId, ConsumerId, ConsumerPriority, Demand, Destination, Destinations, Message, Origin, Path, Selector,
+};
 
 /// What one consumer asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +80,7 @@ pub(super) struct Pending {
 pub(super) struct Subscription {
     pub(super) origin: Origin,
     pub(super) consumer: ConsumerId,
-    pub(super) destination: Destination,
+    pub(super) destination: Destinations,
     pub(super) path: Path,
     pub(super) outstanding: Outstanding,
     pub(super) is_exclusive: bool,
@@ -143,6 +145,16 @@ impl Subscription {
             None => self.priority.level().into(),
             Some(_) => -5 - i32::try_from(self.path.len()).unwrap_or(i32::MAX - 5),
         }
+    }
+
+    /// True if it covers this destination.
+    pub(super) fn covers(&self, destination: &Destination) -> bool {
+        self.destination.iter().any(|part| part.matches(destination))
+    }
+
+    /// What it wants, each destination by itself.
+    pub(super) fn demands(&self) -> impl Iterator<Item = Demand> {
+        demands(&self.destination, &self.path)
     }
 
     /// True for a bridge's.
@@ -251,6 +263,11 @@ impl Subscription {
     pub(super) fn pop_pending(&mut self, memory: &mut Memory) -> Option<Pending> {
         self.pending.pop(memory)
     }
+}
+
+/// What is wanted by whoever subscribes to these.
+pub(super) fn demands(destinations: &Destinations, path: &Path) -> impl Iterator<Item = Demand> {
+    destinations.iter().map(|destination| Demand { destination: destination.clone(), path: path.clone() })
 }
 
 /// All subscriptions of a broker.

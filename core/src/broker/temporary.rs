@@ -31,14 +31,16 @@ impl Broker {
     /// Refuses whoever is attached as `origin` the temporary destination of another. That peers ask for one of those
     /// behind them is theirs to check, and that a client asks for its own is known where its link is.
     pub(super) fn check_owner(&self, origin: Origin, subscriber: &Subscriber) -> Result<(), Refusal> {
-        let destination = &subscriber.subscription.destination;
-        let is_allowed = match origin {
-            Origin::Application(connection) => destination.is_open_to(self.local, connection),
+        let is_refused = |destination: &&Destination| match origin {
+            Origin::Application(connection) => !destination.is_open_to(self.local, connection),
             Origin::Bridge(_) | Origin::Remote(_) => {
-                destination.as_temporary().is_none_or(|temporary| temporary.broker != self.local)
+                destination.as_temporary().is_some_and(|temporary| temporary.broker == self.local)
             }
         };
-        if is_allowed { Ok(()) } else { Err(Refusal::NotOwner(destination.clone())) }
+        match subscriber.subscription.destination.iter().find(is_refused) {
+            Some(destination) => Err(Refusal::NotOwner(destination.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Takes note that a destination has got or lost consumers, or a message: another broker's temporary one is kept for
@@ -68,16 +70,25 @@ impl Broker {
         }
     }
 
+    /// Refuses a temporary destination whose connection was ours and has ended.
+    pub(super) fn check_alive(&self, name: &Destination) -> Result<(), Refusal> {
+        match name.as_temporary() {
+            Some(Temporary { broker, connection, .. })
+                if broker == self.local && !self.connections.contains_key(&Origin::Application(connection)) =>
+            {
+                Err(Refusal::Deleted(name.clone()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn resolve_temporary(
         &mut self,
         now: Instant,
         name: &Destination,
         out: &mut Outbox<Output>,
     ) -> Result<Slot, Refusal> {
-        let Temporary { broker, connection, .. } = name.as_temporary().expect("just asked");
-        if broker == self.local && !self.connections.contains_key(&Origin::Application(connection)) {
-            return Err(Refusal::Deleted(name.clone()));
-        }
+        self.check_alive(name)?;
         let slot = self.resolve_lasting(now, name, out)?;
         self.tend(now, slot);
         Ok(slot)

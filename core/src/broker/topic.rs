@@ -91,7 +91,7 @@ impl Broker {
             let mut others = others.copied();
             let heir = others.find(|id| {
                 let found = self.subscriptions.get(*id);
-                found.is_some_and(|found| found.destination.matches(&message.destination) && found.admits(message))
+                found.is_some_and(|found| found.covers(&message.destination) && found.admits(message))
             });
             if let Some(heir) = heir
                 && let Some(subscription) = self.subscriptions.get_mut(heir)

@@ -1,20 +1,24 @@
 //! Rank 3: one application's attachment to a broker. Knows its producers and what it is owed; is told commands and what
 //! the broker answers; answers with messages for the broker (inward) and news for the application (outward).
 
+mod composite;
 mod transaction;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use composite::Composite;
 use transaction::Transactions;
 
+pub(crate) use composite::Complete;
 pub(crate) use transaction::{Batch, TransactionLimits};
 
 use crate::base::{Outbox, Situation, Timestamp};
 use crate::model::{
-    Body, BrokerId, ConnectionId, ConsumerId, Delivery, Destination, Message, MessageId, Path, ProducerId, Refusal,
-    Ticket, What,
+    Body, BrokerId, ConnectionId, ConsumerId, Delivery, Destination, Destinations, Message, MessageId, Path,
+    ProducerId, Refusal, Ticket, What,
 };
 
 /// What a client has for the broker.
@@ -24,6 +28,8 @@ pub(crate) struct Inward {
     pub ticket: Ticket,
     /// The message.
     pub message: Arc<Message>,
+    /// The same for further destinations.
+    pub others: Box<[Arc<Message>]>,
 }
 
 /// What a client has for its application.
@@ -74,7 +80,8 @@ pub(crate) struct Client {
 
 #[derive(Debug)]
 struct Producer {
-    destination: Destination,
+    destination: Destinations,
+    composite: Option<Box<Composite>>,
     sent: u64,
     answered: u64, // Accepted or refused.
 }
@@ -106,9 +113,9 @@ impl Client {
     }
 
     /// Creates a producer.
-    pub(crate) fn produce(&mut self, producer: u64, destination: Destination) -> Result<(), Refusal> {
-        if destination.is_pattern() {
-            return Err(Refusal::IsPattern(destination));
+    pub(crate) fn produce(&mut self, producer: u64, destination: Destinations) -> Result<(), Refusal> {
+        if let Some(pattern) = destination.iter().find(|part| part.is_pattern()) {
+            return Err(Refusal::IsPattern(pattern.clone()));
         }
         if self.producers.contains_key(&producer) {
             return Err(Refusal::AlreadyExists { what: What::Producer, number: producer });
@@ -116,7 +123,8 @@ impl Client {
         if self.producers.len() >= self.producers_max {
             return Err(Refusal::LimitReached { what: What::Producer, max: self.producers_max as u64 });
         }
-        self.producers.insert(producer, Producer { destination, sent: 0, answered: 0 });
+        let composite = destination.is_composite().then(|| Box::new(Composite::new(destination.len())));
+        self.producers.insert(producer, Producer { destination, composite, sent: 0, answered: 0 });
         Ok(())
     }
 
@@ -154,12 +162,14 @@ impl Client {
             }
             let message = Message {
                 id: MessageId { producer: ProducerId { broker: self.broker, number }, sequence },
-                destination: producer.destination.clone(),
+                destination: producer.destination.first().clone(),
                 path: Path::default(),
                 timestamp: wall,
                 body,
             };
-            inward.push(Inward { ticket: Ticket { stream: number, number: sequence }, message: Arc::new(message) });
+            let others = producer.copies(&message);
+            let ticket = Ticket { stream: number, number: sequence };
+            inward.push(Inward { ticket, message: Arc::new(message), others });
         }
     }
 
@@ -168,6 +178,9 @@ impl Client {
         let Some(producer) = self.producers.get_mut(&ticket.stream) else {
             return; // Its producer was closed meanwhile.
         };
+        if producer.composite.as_mut().is_some_and(|composite| !composite.accept(ticket.number)) {
+            return;
+        }
         producer.answered += 1;
         match self.accepted.iter_mut().find(|(producer, _)| *producer == ticket.stream) {
             Some((_, up_to)) => *up_to = ticket.number,
@@ -175,17 +188,40 @@ impl Client {
         }
     }
 
-    /// So many messages of a producer are answered; the application was told.
-    pub(crate) fn handle_settled(&mut self, producer: u64, count: u64) {
-        if let Some(producer) = self.producers.get_mut(&producer) {
+    /// Enough brokers have accepted so many messages of a producer at one of its destinations; tells which are accepted by
+    /// that, of which the application is to be told.
+    pub(crate) fn handle_settled(
+        &mut self,
+        producer: u64,
+        part: usize,
+        count: u64,
+        settled: Complete,
+    ) -> Vec<Complete> {
+        let Some(producer) = self.producers.get_mut(&producer) else {
+            return Vec::from([settled]);
+        };
+        let Some(composite) = &mut producer.composite else {
             producer.answered += count;
-        }
+            return Vec::from([settled]);
+        };
+        let complete = composite.accept_up_to(part, settled.up_to, &settled.by);
+        producer.answered += complete.len() as u64;
+        complete
+    }
+
+    /// Too few brokers have accepted a message at one of its destinations; true if the application is to be told.
+    pub(crate) fn handle_unsettled(&mut self, producer: u64, sequence: u64) -> bool {
+        let Some(producer) = self.producers.get_mut(&producer) else {
+            return true;
+        };
+        let is_news = producer.composite.as_mut().is_none_or(|composite| composite.refuse(sequence));
+        producer.answered += u64::from(is_news);
+        is_news
     }
 
     /// The broker has refused a message.
     pub(crate) fn handle_refused(&mut self, ticket: Ticket, refusal: Refusal, outward: &mut Outbox<Outward>) {
-        if let Some(producer) = self.producers.get_mut(&ticket.stream) {
-            producer.answered += 1;
+        if self.producers.contains_key(&ticket.stream) && self.handle_unsettled(ticket.stream, ticket.number) {
             outward.push(Outward::Refused { producer: ticket.stream, sequence: ticket.number, refusal });
         }
     }
@@ -218,12 +254,25 @@ impl Client {
 
     /// Where it sends: a destination for each producer.
     pub(crate) fn producing(&self) -> impl Iterator<Item = &Destination> {
-        self.producers.values().map(|producer| &producer.destination)
+        self.producers.values().flat_map(|producer| producer.destination.iter())
     }
 
     /// The streams under which the broker knows this connection's producers.
     pub(crate) fn is_producing(&self, producer: u64) -> bool {
         self.producers.contains_key(&producer)
+    }
+}
+
+impl Producer {
+    /// The same message for the further destinations, if there are any.
+    #[inline]
+    fn copies(&mut self, message: &Message) -> Box<[Arc<Message>]> {
+        let Some(composite) = &mut self.composite else {
+            return Box::default();
+        };
+        composite.send(message.id.sequence);
+        let copy = |destination: &Destination| Message { destination: destination.clone(), ..message.clone() };
+        self.destination.others().iter().map(|destination| Arc::new(copy(destination))).collect()
     }
 }
 
@@ -236,7 +285,7 @@ mod tests {
 
     fn client() -> Client {
         let mut client = Client::new(BrokerId(7), ConnectionId(1), 2, 2, LIMITS);
-        client.produce(1, Destination::queue("q").expect("valid")).expect("room");
+        client.produce(1, "q".parse().expect("valid")).expect("room");
         client
     }
 
@@ -272,14 +321,50 @@ mod tests {
     }
 
     #[test]
+    fn a_message_to_several_destinations_is_one_and_is_answered_once() {
+        let (mut client, mut inward, mut outward) = (client(), Outbox::new(), Outbox::new());
+        client.produce(2, "a,topic://b".parse().expect("valid")).expect("room");
+        client.handle_send(
+            Timestamp::default(),
+            2,
+            alloc::vec![Body::text("x"), Body::text("y")],
+            &mut inward,
+            &mut outward,
+        );
+        let sent: Vec<Inward> = inward.drain().collect();
+        for Inward { message, others, .. } in &sent {
+            assert_eq!(alloc::format!("{} {}", message.destination, others[0].destination), "queue://a topic://b");
+            assert_eq!((message.id, &message.body, others.len()), (others[0].id, &others[0].body, 1));
+        }
+        client.handle_accepted(sent[0].ticket);
+        client.flush(&mut outward);
+        assert_eq!(outward.drain().count(), 0);
+        client.handle_accepted(sent[0].ticket);
+        client.flush(&mut outward);
+        assert_eq!(outward.drain().collect::<Vec<_>>(), [Outward::Accepted { producer: 2, up_to: 1 }]);
+        client.handle_accepted(sent[1].ticket);
+        for _ in 0..2 {
+            client.handle_refused(sent[1].ticket, Refusal::Stopping, &mut outward);
+        }
+        client.flush(&mut outward);
+        let refused = Outward::Refused { producer: 2, sequence: 2, refusal: Refusal::Stopping };
+        assert_eq!(outward.drain().collect::<Vec<_>>(), [refused], "and its window has room again");
+        client.handle_send(Timestamp::default(), 2, alloc::vec![Body::default(); 3], &mut inward, &mut outward);
+        assert_eq!((inward.drain().count(), outward.drain().count()), (2, 1));
+    }
+
+    #[test]
     fn producers_are_bounded_and_send_to_one_destination() {
         let mut client = client();
         let pattern = Destination::topic("a.*").expect("valid");
-        assert_eq!(client.produce(2, pattern.clone()), Err(Refusal::IsPattern(pattern)));
+        assert_eq!(client.produce(2, pattern.clone().into()), Err(Refusal::IsPattern(pattern)));
         let queue = Destination::queue("q").expect("valid");
-        assert_eq!(client.produce(1, queue.clone()), Err(Refusal::AlreadyExists { what: What::Producer, number: 1 }));
-        assert_eq!(client.produce(2, queue.clone()), Ok(()));
-        assert_eq!(client.produce(3, queue), Err(Refusal::LimitReached { what: What::Producer, max: 2 }));
+        assert_eq!(
+            client.produce(1, queue.clone().into()),
+            Err(Refusal::AlreadyExists { what: What::Producer, number: 1 })
+        );
+        assert_eq!(client.produce(2, queue.clone().into()), Ok(()));
+        assert_eq!(client.produce(3, queue.into()), Err(Refusal::LimitReached { what: What::Producer, max: 2 }));
         assert_eq!(client.close_producer(2), Ok(()));
         assert_eq!(client.close_producer(2), Err(Refusal::Unknown { what: What::Producer, number: 2 }));
     }

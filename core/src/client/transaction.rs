@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 
 use crate::base::{Instant, Timestamp};
 use crate::model::{
-    Body, BrokerId, ConnectionId, ConsumerId, Destination, Message, MessageId, Path, ProducerId, Refusal, Tag, What,
+    Body, BrokerId, ConnectionId, ConsumerId, Destination, Destinations, Message, MessageId, Path, ProducerId, Refusal,
+    Tag, What,
 };
 
 /// What the transactions of one connection may hold.
@@ -39,6 +40,7 @@ pub(crate) struct Transaction {
     sends: Vec<Held>,
     acknowledged: Vec<(ConsumerId, Tag)>,
     lost: Option<(ConsumerId, Tag)>, // The first that can't be acknowledged any more, since its consumer was closed.
+    messages: usize,                 // At each destination of each send.
     bytes: u64,
 }
 
@@ -53,7 +55,7 @@ pub(crate) struct Batch {
 
 #[derive(Debug)]
 struct Held {
-    destination: Destination,
+    destination: Destinations,
     timestamp: Timestamp,
     held_at: Instant,
     body: Body,
@@ -85,23 +87,24 @@ impl Transactions {
         now: Instant,
         wall: Timestamp,
         number: u64,
-        destination: Destination,
+        destination: Destinations,
         body: Body,
     ) -> Result<(), Refusal> {
         let limits = self.limits;
         let (size, max) = (body.size() as u64, u64::from(limits.message_max));
         let transaction = self.find(number)?;
-        if destination.is_pattern() {
-            return Err(Refusal::IsPattern(destination));
+        if let Some(pattern) = destination.iter().find(|part| part.is_pattern()) {
+            return Err(Refusal::IsPattern(pattern.clone()));
         }
         if size > max {
             return Err(Refusal::TooLarge { size, max });
         }
-        let bytes = transaction.bytes + size + size_of::<Message>() as u64;
-        if transaction.count() >= limits.messages_max || bytes > limits.bytes_max {
+        let parts = destination.len();
+        let bytes = transaction.bytes + parts as u64 * (size + size_of::<Message>() as u64);
+        if transaction.count() + parts > limits.messages_max || bytes > limits.bytes_max {
             return Err(limits.full(number));
         }
-        transaction.bytes = bytes;
+        (transaction.bytes, transaction.messages) = (bytes, transaction.messages + parts);
         transaction.sends.push(Held { destination, timestamp: wall, held_at: now, body });
         Ok(())
     }
@@ -137,9 +140,9 @@ impl Transactions {
     /// Ends a transaction that is committed.
     pub(crate) fn commit(&mut self, now: Instant, number: u64) -> Result<Batch, Refusal> {
         let transaction = self.end(number)?;
-        let messages = transaction.sends.into_iter().map(|held| {
+        let messages = transaction.sends.into_iter().flat_map(|held| {
             self.sent += 1;
-            held.into_message(now, MessageId { producer: self.producer, sequence: self.sent })
+            held.into_messages(now, MessageId { producer: self.producer, sequence: self.sent })
         });
         Ok(Batch { messages: messages.collect(), acknowledged: transaction.acknowledged })
     }
@@ -161,7 +164,7 @@ impl Transactions {
 impl Transaction {
     /// Where its messages go.
     pub(crate) fn destinations(&self) -> impl Iterator<Item = &Destination> {
-        self.sends.iter().map(|held| &held.destination)
+        self.sends.iter().flat_map(|held| held.destination.iter())
     }
 
     /// The deliveries that it acknowledges.
@@ -176,18 +179,22 @@ impl Transaction {
     }
 
     fn count(&self) -> usize {
-        self.sends.len() + self.acknowledged.len()
+        self.messages + self.acknowledged.len()
     }
 }
 
 impl Held {
-    fn into_message(self, now: Instant, id: MessageId) -> Arc<Message> {
+    /// The message, for each of its destinations.
+    fn into_messages(self, now: Instant, id: MessageId) -> impl Iterator<Item = Arc<Message>> {
         let Self { destination, timestamp, held_at, mut body } = self;
         // What is sent in a transaction grows old like what is sent without.
         if let Some(left) = body.headers.time_to_live {
             body.headers.time_to_live = Some(left.saturating_sub(now - held_at));
         }
-        Arc::new(Message { id, destination, path: Path::default(), timestamp, body })
+        let parts = Vec::from(destination).into_iter();
+        parts.map(move |destination| {
+            Arc::new(Message { id, destination, path: Path::default(), timestamp, body: body.clone() })
+        })
     }
 }
 
@@ -216,7 +223,7 @@ mod tests {
     fn send(transactions: &mut Transactions, number: u64, size: usize) -> Result<(), Refusal> {
         let queue = Destination::queue("q").expect("valid");
         let body = Body::bytes(alloc::vec![0; size]).expiring(Duration::from_secs(9));
-        transactions.send(Instant::ZERO, Timestamp::from_millis(3), number, queue, body)
+        transactions.send(Instant::ZERO, Timestamp::from_millis(3), number, queue.into(), body)
     }
 
     #[test]
@@ -255,7 +262,7 @@ mod tests {
         assert_eq!((send(&mut transactions, 1, 10), transactions.acknowledge(1, ONE, 1)), (Ok(()), Ok(())));
         assert_eq!(transactions.acknowledge(1, ONE, 2), full);
         let pattern = Destination::queue("a.*").expect("valid");
-        let sent = transactions.send(Instant::ZERO, Timestamp::default(), 2, pattern.clone(), Body::default());
+        let sent = transactions.send(Instant::ZERO, Timestamp::default(), 2, pattern.clone().into(), Body::default());
         assert_eq!(sent, Err(Refusal::IsPattern(pattern)));
     }
 
@@ -271,6 +278,22 @@ mod tests {
         let held = transactions.find(1).expect("open");
         assert_eq!(held.check(), Err(Refusal::NotOutstanding { consumer: ONE, tag: 2 }));
         assert_eq!(transactions.roll_back(1), Ok(alloc::vec![(ConsumerId(2), 1), (ONE, 2)]));
+    }
+
+    #[test]
+    fn a_message_to_several_destinations_counts_at_each_and_is_one() {
+        let mut transactions = transactions();
+        transactions.begin(1).expect("room");
+        let send = |transactions: &mut Transactions, destinations: &str| {
+            let destinations = destinations.parse().expect("valid");
+            transactions.send(Instant::ZERO, Timestamp::default(), 1, destinations, Body::default())
+        };
+        assert_eq!(send(&mut transactions, "a,b,topic://c"), Err(transactions.limits.full(1)));
+        assert_eq!(send(&mut transactions, "a,topic://b"), Ok(()));
+        assert_eq!(send(&mut transactions, "a"), Err(transactions.limits.full(1)));
+        let messages = transactions.commit(Instant::ZERO, 1).expect("open").messages;
+        let copies: Vec<_> = messages.iter().map(|copy| (copy.id.sequence, copy.destination.name())).collect();
+        assert_eq!(copies, [(1, "a"), (1, "b")]);
     }
 
     #[test]

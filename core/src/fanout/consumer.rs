@@ -186,7 +186,7 @@ impl Consumers {
         };
         let copy = Copy { link, number, tag: delivery.tag };
         let name = Name { id: delivery.message.id, destination: delivery.message.destination.clone() };
-        let scope = scope(id, &self.by_id[&id].subscription);
+        let scope = scope(id, self.by_id[&id].subscription.browses, &name.destination);
         if self.checks_duplicates {
             if let Some((holder, tag)) = self.handed_out.get(&(scope, name.clone())) {
                 let holder = self.by_id.get_mut(holder).expect("what is handed out has a consumer");
@@ -220,7 +220,7 @@ impl Consumers {
     /// The application answers deliveries: tells each target concerned.
     pub(super) fn acknowledge(&mut self, ack: Ack) -> Result<Vec<(LinkId, Ack)>, Refusal> {
         let consumer = self.by_id.get_mut(&ack.consumer).ok_or(Refusal::unknown_consumer(ack.consumer))?;
-        let scope = scope(ack.consumer, &consumer.subscription);
+        let browses = consumer.subscription.browses;
         let not_outstanding = Refusal::NotOutstanding { consumer: ack.consumer, tag: ack.tag };
         let answered: Vec<(Tag, Outstanding)> = match ack.extent {
             AckExtent::Individual => {
@@ -241,7 +241,7 @@ impl Consumers {
         let is_bulk = (ack.extent, ack.kind) == (AckExtent::UpTo, AckKind::Accepted) && self.shared.is_empty();
         let (mut acks, mut up_to) = (Vec::new(), BTreeMap::<LinkId, Ack>::new());
         for (_, Outstanding { name, own, others }) in answered {
-            self.forget(scope, name, ack.kind);
+            self.forget(scope(ack.consumer, browses, &name.destination), name, ack.kind);
             for (index, copy) in own.into_iter().chain(others.iter().copied()).enumerate() {
                 // A message that goes back goes back once; its other copies are not wanted.
                 let kind = if index == 0 { ack.kind } else { AckKind::Accepted };
@@ -265,11 +265,11 @@ impl Consumers {
     pub(super) fn remove(&mut self, consumer: ConsumerId, seen: Tag) -> Option<Removed> {
         let gone = self.by_id.remove(&consumer)?;
         self.by_number.remove(&gone.number);
-        let scope = scope(consumer, &gone.subscription);
+        let browses = gone.subscription.browses;
         let mut removed =
             Removed { number: gone.number, opening: gone.opening, seen: BTreeMap::new(), acks: Vec::new() };
         for (tag, Outstanding { name, own, others }) in gone.outstanding {
-            self.handed_out.remove(&(scope, name));
+            self.handed_out.remove(&(scope(consumer, browses, &name.destination), name));
             if let Some(own) = own.filter(|_| tag <= seen) {
                 removed.seen.insert(own.link, own.tag);
             }
@@ -280,9 +280,7 @@ impl Consumers {
                 }
             }
         }
-        if scope.is_some() {
-            self.done.remove(&scope);
-        }
+        self.done.remove(&Some(consumer));
         self.shared.retain(|(_, number), _| *number != gone.number);
         Some(removed)
     }
@@ -354,9 +352,9 @@ impl Copy {
     }
 }
 
-fn scope(consumer: ConsumerId, subscription: &Subscription) -> Scope {
-    match subscription.destination.kind() {
-        DestinationKind::Queue if !subscription.browses => None,
+fn scope(consumer: ConsumerId, browses: bool, destination: &Destination) -> Scope {
+    match destination.kind() {
+        DestinationKind::Queue if !browses => None,
         DestinationKind::Queue | DestinationKind::Topic => Some(consumer),
     }
 }

@@ -48,6 +48,8 @@ pub(crate) enum Output {
         connection: ConnectionId,
         /// The producer's number.
         producer: u64,
+        /// Which of its destinations they were sent to.
+        part: usize,
         /// The last message accepted.
         up_to: u64,
         /// How many this word is about.
@@ -200,8 +202,8 @@ pub(crate) struct Fanout {
     primary: Option<LinkId>, // Where queues' messages go, while it is up.
     prospects: usize,        // Addresses that may yet come up.
     streams: BTreeMap<u32, Stream>,
-    numbers: BTreeMap<u64, u32>, // By producer.
-    slots: BTreeSet<u16>,        // In use.
+    numbers: BTreeMap<(u64, usize), u32>, // By producer and which of its destinations.
+    slots: BTreeSet<u16>,                 // In use.
     born: u32,
     dirty: Vec<u32>, // Streams that were sent on in this pass.
     log: Log,
@@ -244,11 +246,12 @@ impl Fanout {
         self.count(out);
     }
 
-    /// Adds a producer.
+    /// Adds a producer, or another destination of its.
     pub(crate) fn open_stream(
         &mut self,
         connection: ConnectionId,
         producer: u64,
+        part: usize,
         destination: &Destination,
     ) -> Result<(), Refusal> {
         let full = Refusal::LimitReached { what: What::Producer, max: ROUTES_MAX.into() };
@@ -262,16 +265,21 @@ impl Fanout {
         let is_for_all = destination.kind() == DestinationKind::Topic || destination.is_temporary();
         let is_replicated = is_for_all || self.config.replicates_queues;
         let needed = if is_replicated { self.config.acks_min } else { 1 };
-        self.numbers.insert(producer, self.born);
-        self.streams.insert(self.born, Stream::new(connection, producer, route, is_replicated, needed));
+        self.numbers.insert((producer, part), self.born);
+        self.streams.insert(self.born, Stream::new(connection, (producer, part), route, is_replicated, needed));
         Ok(())
     }
 
     /// Ends a producer: what is not settled is refused.
     pub(crate) fn close_stream(&mut self, producer: u64, refusal: &Refusal, out: &mut Outbox<Output>) {
-        let Some(number) = self.numbers.remove(&producer) else {
-            return;
-        };
+        while let Some((part, _)) = self.numbers.range((producer, 0)..=(producer, usize::MAX)).next() {
+            let part = *part;
+            self.close_part(part, refusal, out);
+        }
+    }
+
+    fn close_part(&mut self, part: (u64, usize), refusal: &Refusal, out: &mut Outbox<Output>) {
+        let number = self.numbers.remove(&part).expect("just found");
         let mut stream = self.streams.remove(&number).expect("a number has a stream");
         while let Some(entry) = stream.take_first() {
             self.refuse(&stream, entry, refusal.clone(), out);
@@ -297,13 +305,17 @@ impl Fanout {
     }
 
     /// Takes a message; it goes out with [`Fanout::flush`].
-    pub(crate) fn handle_send(&mut self, now: Instant, producer: u64, message: Arc<Message>) -> Result<(), Refusal> {
+    pub(crate) fn handle_send(
+        &mut self,
+        now: Instant,
+        producer: u64,
+        part: usize,
+        message: Arc<Message>,
+    ) -> Result<(), Refusal> {
         let size = message.size() as u64;
-        if self.unsettled_bytes + size > self.config.memory_max {
-            return Err(Refusal::MemoryFull { max: self.config.memory_max });
-        }
+        self.check_room(size)?;
         let unknown = Refusal::Unknown { what: What::Producer, number: producer };
-        let number = *self.numbers.get(&producer).ok_or(unknown)?;
+        let number = *self.numbers.get(&(producer, part)).ok_or(unknown)?;
         let stream = self.streams.get_mut(&number).expect("a number has a stream");
         self.unsettled_bytes += size;
         let entry = Entry {
@@ -316,6 +328,14 @@ impl Fanout {
         stream.entries.push_back(entry);
         if self.dirty.last() != Some(&number) {
             self.dirty.push(number);
+        }
+        Ok(())
+    }
+
+    /// Refuses what there is no room for until more is settled.
+    pub(crate) fn check_room(&self, size: u64) -> Result<(), Refusal> {
+        if self.unsettled_bytes + size > self.config.memory_max {
+            return Err(Refusal::MemoryFull { max: self.config.memory_max });
         }
         Ok(())
     }

@@ -151,9 +151,9 @@ impl Fanout {
 
 /// Tells of the first messages that enough brokers have accepted.
 pub(super) fn tell_settled(stream: &mut Stream, unsettled_bytes: &mut u64, out: &mut Outbox<Output>) {
-    let (connection, producer) = (stream.connection, stream.producer);
+    let (connection, producer, part) = (stream.connection, stream.producer, stream.part);
     while let Some(Settled { up_to, count, bytes, by }) = stream.settle() {
         *unsettled_bytes -= bytes;
-        out.push(Output::Accepted { connection, producer, up_to, count, by });
+        out.push(Output::Accepted { connection, producer, part, up_to, count, by });
     }
 }

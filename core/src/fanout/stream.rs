@@ -41,6 +41,8 @@ pub(super) struct Mark {
 pub(super) struct Stream {
     pub(super) connection: ConnectionId,
     pub(super) producer: u64,
+    /// Which of its destinations this is.
+    pub(super) part: usize,
     pub(super) route: Arc<Route>,
     /// True if every broker gets its messages.
     pub(super) is_replicated: bool,
@@ -63,10 +65,18 @@ pub(super) struct Settled {
 }
 
 impl Stream {
-    pub(super) fn new(connection: ConnectionId, producer: u64, route: Route, is_replicated: bool, needed: u32) -> Self {
+    /// Nothing sent yet by a producer to one of its destinations.
+    pub(super) fn new(
+        connection: ConnectionId,
+        (producer, part): (u64, usize),
+        route: Route,
+        is_replicated: bool,
+        needed: u32,
+    ) -> Self {
         Self {
             connection,
             producer,
+            part,
             route: Arc::new(route),
             is_replicated,
             needed,

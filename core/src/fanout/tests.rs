@@ -30,7 +30,7 @@ impl Rig {
         let mut fanout = Fanout::new(config, CLIENT, Horizon::Closed, Rng::new(Seed::from(7)));
         fanout.prospects = 100;
         for (producer, to) in [(TOPIC, "topic://t"), (QUEUE, "queue://q")] {
-            fanout.open_stream(CONNECTION, producer, &to.parse().expect("valid")).expect("room");
+            fanout.open_stream(CONNECTION, producer, 0, &to.parse().expect("valid")).expect("room");
         }
         Self {
             fanout,
@@ -88,7 +88,7 @@ impl Rig {
         for _ in 0..count {
             let sent = self.sent.entry(producer).or_insert(0);
             let message = message(producer, *sent + 1, size);
-            self.fanout.handle_send(self.now, producer, message)?;
+            self.fanout.handle_send(self.now, producer, 0, message)?;
             *sent += 1;
         }
         self.fanout.flush(&mut self.out);
@@ -435,7 +435,7 @@ fn a_message_is_encoded_once_for_all_targets() {
     let mut rig = Rig::with_acks(1);
     (1..=16).for_each(|number| rig.up(number));
     for sequence in 1..=100 {
-        rig.fanout.handle_send(rig.now, TOPIC, message(TOPIC, sequence, 256)).expect("room");
+        rig.fanout.handle_send(rig.now, TOPIC, 0, message(TOPIC, sequence, 256)).expect("room");
     }
     rig.fanout.flush(&mut rig.out);
     let bursts: Vec<Arc<Burst>> = rig

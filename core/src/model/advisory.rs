@@ -5,6 +5,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
+use super::destinations::Destinations;
 use super::id::{BrokerId, ConnectionId, ConsumerId, MessageId};
 
 /// Something that happened in a broker, told to whoever asks for it (ActiveMQ's advisory messages). The topics named are
@@ -37,8 +38,8 @@ pub enum Advisory {
     },
     /// There is a new consumer (`Consumer.Queue.X`, `Consumer.Topic.X`).
     ConsumerAdded {
-        /// What it consumes from: a destination or a pattern.
-        destination: Destination,
+        /// What it consumes from.
+        destination: Destinations,
         /// What it is called on its connection.
         consumer: ConsumerId,
         /// Whose it is.
@@ -47,7 +48,7 @@ pub enum Advisory {
     /// A consumer has ended (`Consumer.Queue.X`, `Consumer.Topic.X`).
     ConsumerRemoved {
         /// What it consumed from.
-        destination: Destination,
+        destination: Destinations,
         /// What it was called on its connection.
         consumer: ConsumerId,
         /// Whose it was.
@@ -89,14 +90,14 @@ pub enum Advisory {
     /// Messages were dropped for a topic's subscriber (`MessageDiscarded.Topic.X`).
     MessagesDropped {
         /// What it subscribes to.
-        destination: Destination,
+        destination: Destinations,
         /// How many.
         count: u64,
     },
     /// A topic's consumer is too slow (`SlowConsumer.Topic.X`).
     SlowConsumer {
         /// What it subscribes to.
-        destination: Destination,
+        destination: Destinations,
         /// What it is called on its connection.
         consumer: ConsumerId,
         /// Whose it is.

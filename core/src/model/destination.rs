@@ -35,7 +35,8 @@ impl DestinationKind {
 ///
 /// Written `queue://name` or `topic://name`; a bare name is a queue. Names are case-sensitive, `.` separates
 /// their levels. In what a consumer subscribes to, `*` stands for exactly one level and `>`, as the last level,
-/// for any number of further ones, none included (ActiveMQ's wildcards).
+/// for any number of further ones, none included (ActiveMQ's wildcards). A comma stands between several
+/// ([`Destinations`](crate::Destinations)), so no name has one.
 ///
 /// A *temporary* destination, `temp-queue://…` or `temp-topic://…`, has the life of the connection it belongs to, which
 /// its name tells ([`Temporary`]). It is of a kind as others are, but no wildcard covers it.
@@ -93,6 +94,14 @@ pub enum DestinationError {
     NotTemporary {
         /// The whole name.
         name: String,
+    },
+    /// Several where one is needed.
+    #[error("'{name}' has a comma at byte {at}, as several destinations have; expected one")]
+    Several {
+        /// The whole name.
+        name: String,
+        /// Where the comma stands.
+        at: usize,
     },
     /// Longer than [`Destination::NAME_MAX`].
     #[error("the destination name is {length} bytes long; at most {max} are allowed", max = Destination::NAME_MAX)]
@@ -311,6 +320,9 @@ fn check_name(name: &str) -> Result<(), DestinationError> {
     if let Some((at, found)) = name.char_indices().find(|(_, found)| found.is_control()) {
         return Err(DestinationError::ControlCharacter { name: name.to_owned(), found, at });
     }
+    if let Some(at) = name.find(',') {
+        return Err(DestinationError::Several { name: name.to_owned(), at });
+    }
     if name.split('.').any(str::is_empty) {
         return Err(DestinationError::EmptyLevel { name: name.to_owned() });
     }
@@ -437,7 +449,7 @@ mod tests {
         }
 
         #[test]
-        fn a_destination_prints_what_it_was_parsed_from(kind in 0..2, levels in proptest::collection::vec("[^.\\p{C}]{1,9}", 1..5)) {
+        fn a_destination_prints_what_it_was_parsed_from(kind in 0..2, levels in proptest::collection::vec("[^.,\\p{C}]{1,9}", 1..5)) {
             let name = levels.join(".");
             let made = if kind == 0 { Destination::queue(&name) } else { Destination::topic(&name) }.expect("valid");
             // Texts are trimmed when parsed, as the ends of names are.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::consumer_priority::ConsumerPriority;
 use super::destination::{Destination, DestinationKind};
+use super::destinations::Destinations;
 use super::durable::Durable;
 use super::id::{BrokerId, ConnectionId, ConsumerId, Tag};
 use super::selector::Selector;
@@ -18,8 +19,8 @@ use super::selector::Selector;
     reason = "each is a wish of its own, by the name that JMS or ActiveMQ has for it"
 )]
 pub struct Subscription {
-    /// A destination or a pattern.
-    pub destination: Destination,
+    /// A destination or a pattern, or several of them.
+    pub destination: Destinations,
     /// How many deliveries may be unacknowledged at a time (ActiveMQ's prefetch); `None` takes the default of the
     /// destination's kind.
     pub prefetch: Option<u32>,
@@ -48,6 +49,11 @@ pub struct Subscription {
 impl Subscription {
     /// A consumer of `destination` that takes as much at a time as is usual for it.
     pub const fn new(destination: Destination) -> Self {
+        Self::to(Destinations::one(destination))
+    }
+
+    /// A consumer of all of these that takes as much at a time as is usual for them.
+    pub const fn to(destination: Destinations) -> Self {
         Self {
             destination,
             prefetch: None,
@@ -63,12 +69,13 @@ impl Subscription {
 
     /// Refuses wishes that the destination's kind does not know.
     pub(crate) fn check_kind(&self) -> Result<(), Refusal> {
-        let is_topic = self.destination.kind() == DestinationKind::Topic;
-        let outlasts = self.durable.is_some() && self.destination.is_temporary();
-        if !outlasts && (is_topic || !(self.no_local || self.retroactive || self.durable.is_some())) {
-            Ok(())
-        } else {
-            Err(Refusal::TopicsOnly(self.destination.clone()))
+        let is_for_topics = self.no_local || self.retroactive || self.durable.is_some();
+        let is_wrong = |part: &&Destination| {
+            (is_for_topics && part.kind() != DestinationKind::Topic) || (self.durable.is_some() && part.is_temporary())
+        };
+        match self.destination.iter().find(is_wrong) {
+            Some(part) => Err(Refusal::TopicsOnly(part.clone())),
+            None => Ok(()),
         }
     }
 
@@ -174,8 +181,8 @@ pub enum Refusal {
         /// Its number.
         number: u64,
     },
-    /// A topic or a pattern where one queue is needed.
-    #[error("only a queue can be browsed, one at a time; '{0}' is a topic or a pattern")]
+    /// A topic, a pattern or several queues where one queue is needed.
+    #[error("only a queue can be browsed, one at a time; '{0}' is a topic, a pattern or one of several")]
     NotBrowsable(Destination),
     /// A durable subscription that has a consumer already.
     #[error("the durable subscription '{0}' is in use; it can have one consumer at a time, and be deleted without one")]
@@ -258,6 +265,14 @@ pub enum Refusal {
         max: u64,
         /// How long it took nothing.
         after: Duration,
+    },
+    /// More destinations at once than are allowed.
+    #[error("{found} destinations at once are too many; at most {max} are allowed")]
+    TooManyDestinations {
+        /// How many there are.
+        found: u64,
+        /// How many are allowed.
+        max: u64,
     },
 }
 

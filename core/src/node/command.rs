@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Ack, AdminRequest, Body, BrokerId, ConnectionId, ConsumerId, Destination, RequestId, Subscription, Tag,
+    Ack, AdminRequest, Body, BrokerId, ConnectionId, ConsumerId, Destinations, RequestId, Subscription, Tag,
 };
 
 /// The application's side of its attachment to the embedded broker. Ids are the application's own choice, unique
@@ -92,7 +92,8 @@ pub enum Command {
         /// The connection.
         connection: ConnectionId,
     },
-    /// Creates a producer for one destination.
+    /// Creates a producer for one destination, or for several: then each message goes to all of them, and is accepted once
+    /// all have taken it.
     Produce {
         /// To know the answer by.
         request: RequestId,
@@ -101,7 +102,7 @@ pub enum Command {
         /// The producer's number, which is less than 2⁶³.
         producer: u64,
         /// Where its messages go.
-        destination: Destination,
+        destination: Destinations,
     },
     /// Forgets what a transaction would have sent, and gives back what it would have acknowledged.
     Rollback {
@@ -157,7 +158,7 @@ pub enum Command {
         /// The transaction's number.
         transaction: u64,
         /// Where the message goes.
-        destination: Destination,
+        destination: Destinations,
         /// The message.
         message: Body,
     },

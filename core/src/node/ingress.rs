@@ -12,8 +12,8 @@ use crate::broker::{Limits, Subscriber};
 use crate::client::{Client, TransactionLimits};
 use crate::link::Link;
 use crate::model::{
-    Advisory, Body, CloseReason, ConnectionId, ConsumerId, LinkId, Origin, Party, Path, Refusal, RequestId, Service,
-    Subscription, Tag, What,
+    Advisory, Body, CloseReason, ConnectionId, ConsumerId, Destination, LinkId, Origin, Party, Path, Refusal,
+    RequestId, Service, Subscription, Tag,
 };
 use crate::wire::{Hello, VERSION_MAX, VERSION_MIN};
 
@@ -140,13 +140,7 @@ impl Node {
                 self.reply(request, result);
             }
             Command::CloseProducer { request, connection, producer } => {
-                let result = self.client(connection).and_then(|client| client.close_producer(producer));
-                if let (Ok(()), Some(fanout)) = (&result, &mut self.fanout) {
-                    fanout.close_stream(producer, &Refusal::Closed { what: What::Producer }, &mut self.lanes.fanout);
-                    self.fanout_lane(now); // What is refused by this is told before the answer.
-                } else if result.is_ok() {
-                    self.broker.cancel(now, Origin::Application(connection), producer, 0, &mut self.lanes.broker);
-                }
+                let result = self.close_producer(now, connection, producer);
                 self.reply(request, result);
             }
             Command::Detach { request, connection } => {
@@ -158,15 +152,7 @@ impl Node {
                 self.reply(request, result);
             }
             Command::Produce { request, connection, producer, destination } => {
-                let is_taken = self.clients.values().any(|client| client.is_producing(producer));
-                let result = match self.client(connection) {
-                    Ok(_) if is_taken => Err(Refusal::AlreadyExists { what: What::Producer, number: producer }),
-                    client => client.and_then(|client| client.produce(producer, destination.clone())),
-                };
-                let result = match &mut self.fanout {
-                    Some(fanout) => result.and_then(|()| fanout.open_stream(connection, producer, &destination)),
-                    None => result,
-                };
+                let result = self.produce(connection, producer, &destination);
                 self.reply(request, result);
             }
             Command::Send { connection, producer, messages } => self.send(now, connection, producer, messages),
@@ -177,8 +163,10 @@ impl Node {
                     if !self.clients.contains_key(&connection) {
                         return self.reply(request, Err(Refusal::unknown_connection(connection)));
                     }
-                    if !subscription.destination.is_open_to(self.id, connection) {
-                        return self.reply(request, Err(Refusal::NotOwner(subscription.destination)));
+                    let is_closed = |part: &&Destination| !part.is_open_to(self.id, connection);
+                    if let Some(closed) = subscription.destination.iter().find(is_closed) {
+                        let refusal = Refusal::NotOwner(closed.clone());
+                        return self.reply(request, Err(refusal));
                     }
                     return fanout.subscribe(now, connection, consumer, &subscription, request, out);
                 }

@@ -11,6 +11,7 @@ mod flow;
 mod ingress;
 mod input;
 mod pipe;
+mod producer;
 pub mod recording;
 mod roles;
 mod stats;

@@ -3,7 +3,7 @@
 use super::Node;
 use crate::base::Instant;
 use crate::client::Batch;
-use crate::model::{Body, ConnectionId, ConsumerId, Destination, Origin, Refusal, Tag, What};
+use crate::model::{Body, ConnectionId, ConsumerId, Destinations, Origin, Refusal, Tag, What};
 
 impl Node {
     pub(super) fn begin(&mut self, connection: ConnectionId, transaction: u64) -> Result<(), Refusal> {
@@ -53,10 +53,11 @@ impl Node {
         now: Instant,
         connection: ConnectionId,
         transaction: u64,
-        destination: Destination,
+        destination: Destinations,
         message: Body,
     ) -> Result<(), Refusal> {
         let wall = self.wall_at(now);
+        self.config.broker.check_composite(&destination)?;
         self.client(connection)?.transactions().send(now, wall, transaction, destination, message)
     }
 }

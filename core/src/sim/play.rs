@@ -242,7 +242,10 @@ impl Play {
             let producer = request.0;
             application.producers.insert(destination.clone(), producer);
             let destination = destination.clone();
-            self.world.command(host, Command::Produce { request, connection: CONNECTION, producer, destination });
+            self.world.command(
+                host,
+                Command::Produce { request, connection: CONNECTION, producer, destination: destination.into() },
+            );
             producer
         };
         for _ in 0..times {

@@ -17,10 +17,10 @@ pub(super) struct Browse {
 
 impl Model {
     pub(super) fn browse(&self, asked: &Subscription) -> Result<Browse, Refusal> {
-        if !is_queue(&asked.destination) || asked.destination.is_pattern() {
-            return Err(Refusal::NotBrowsable(asked.destination.clone()));
+        if !is_queue(asked.destination.first()) || asked.destination.first().is_pattern() {
+            return Err(Refusal::NotBrowsable(asked.destination.first().clone()));
         }
-        let place = self.known(&asked.destination);
+        let place = self.known(asked.destination.first());
         let last = place.map_or(0, |place| self.places[place].born);
         Ok(Browse { place, seen: None, last, has_ended: false })
     }

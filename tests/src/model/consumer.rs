@@ -36,7 +36,7 @@ impl Model {
         number: ConsumerId,
         asked: &Subscription,
     ) -> Result<(), Refusal> {
-        let pattern = &asked.destination;
+        let pattern = asked.destination.first();
         self.attached(connection)?;
         if connection == REMOTE {
             self.check_owner(connection, asked)?;
@@ -142,7 +142,7 @@ impl Model {
         if gone.browse.is_some() {
             return Vec::new();
         }
-        let places = self.covered(&gone.asked.destination);
+        let places = self.covered(gone.asked.destination.first());
         for place in &places {
             self.leave(*place, id);
         }
@@ -214,8 +214,8 @@ impl Model {
         let asked = self.consumers[&id].asked.clone();
         if asked.browses {
             self.look_on(id);
-        } else if is_queue(&asked.destination) {
-            for place in self.covered(&asked.destination) {
+        } else if is_queue(asked.destination.first()) {
+            for place in self.covered(asked.destination.first()) {
                 self.refill(place, id);
             }
         } else {
@@ -233,7 +233,7 @@ impl Model {
             return Err(Refusal::LimitReached { what: What::Consumer, max: max as u64 });
         }
         self.check_owner(connection, asked)?;
-        let (config, is_queue) = (&self.config, is_queue(&asked.destination));
+        let (config, is_queue) = (&self.config, is_queue(asked.destination.first()));
         let default = match (is_queue, asked.browses, asked.durable.is_some()) {
             (true, true, _) => config.browser_prefetch,
             (true, false, _) => config.queue_prefetch,
@@ -244,9 +244,9 @@ impl Model {
         if !(1..=max).contains(&prefetch) {
             return Err(Refusal::PrefetchOutOfRange { found: prefetch, max });
         }
-        let is_lasting = asked.durable.is_none() || !asked.destination.is_temporary();
+        let is_lasting = asked.durable.is_none() || !asked.destination.first().is_temporary();
         if !is_lasting || is_queue && (asked.no_local || asked.retroactive || asked.durable.is_some()) {
-            return Err(Refusal::TopicsOnly(asked.destination.clone()));
+            return Err(Refusal::TopicsOnly(asked.destination.first().clone()));
         }
         Ok(prefetch)
     }
@@ -255,7 +255,7 @@ impl Model {
 impl Consumer {
     /// What it is handed is a queue's, and goes back there if it is not acknowledged.
     pub(super) fn takes(&self) -> bool {
-        is_queue(&self.asked.destination) && !self.asked.browses
+        is_queue(self.asked.destination.first()) && !self.asked.browses
     }
 
     /// Its selector is true of a message, if it has one.

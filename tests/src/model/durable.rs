@@ -76,7 +76,7 @@ impl Model {
 
     fn forget_durable(&mut self, id: Id) {
         let gone = self.consumers.remove(&id).expect("a durable subscription");
-        for place in self.covered(&gone.asked.destination) {
+        for place in self.covered(gone.asked.destination.first()) {
             self.leave(place, id);
         }
     }

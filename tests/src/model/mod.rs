@@ -158,7 +158,7 @@ impl Model {
         let policy = policies.entries.iter().find(|entry| entry.destination == *name).map(|entry| &entry.policy);
         self.places.push(Place::new(name.clone(), policy.unwrap_or(&policies.default).clone()));
         let takers = self.consumers.values().filter(|found| !found.asked.browses);
-        let joining = takers.filter(|found| found.asked.destination.matches(name)).map(|found| found.id);
+        let joining = takers.filter(|found| found.asked.destination.first().matches(name)).map(|found| found.id);
         for id in joining.collect::<Vec<_>>() {
             self.join(self.places.len() - 1, id);
         }

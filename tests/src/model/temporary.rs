@@ -10,11 +10,11 @@ impl Model {
     /// Only the connection that a temporary destination belongs to consumes from it; of a client's, any that the client
     /// has.
     pub(super) fn check_owner(&self, connection: u64, asked: &Subscription) -> Result<(), Refusal> {
-        let is_allowed = asked.destination.as_temporary().is_none_or(|name| match connection {
+        let is_allowed = asked.destination.first().as_temporary().is_none_or(|name| match connection {
             REMOTE => name.broker == CLIENT,
             _ => (name.broker, name.connection) == (self.broker, ConnectionId(connection)),
         });
-        if is_allowed { Ok(()) } else { Err(Refusal::NotOwner(asked.destination.clone())) }
+        if is_allowed { Ok(()) } else { Err(Refusal::NotOwner(asked.destination.first().clone())) }
     }
 
     /// A temporary destination of this broker is there while its connection is.

@@ -71,7 +71,7 @@ impl Stage {
 
     /// What a consumer subscribed to.
     pub fn pattern(&self, consumer: ConsumerId) -> &Destination {
-        &self.consumers[&consumer].1.subscription.destination
+        self.consumers[&consumer].1.subscription.destination.first() // The stage asks for one each.
     }
 
     /// How a consumer acknowledges.
@@ -83,7 +83,7 @@ impl Stage {
     pub(crate) fn prefetch(&self, consumer: ConsumerId) -> usize {
         let (host, found) = &self.consumers[&consumer];
         let broker = &self.applications[host].config.broker;
-        let prefetch = found.subscription.prefetch.unwrap_or(match found.subscription.destination.kind() {
+        let prefetch = found.subscription.prefetch.unwrap_or(match found.subscription.destination.first().kind() {
             DestinationKind::Queue => broker.queue_prefetch,
             DestinationKind::Topic => broker.topic_prefetch,
         });
@@ -157,7 +157,7 @@ impl Stage {
         (found.is_open, found.is_confirmed, found.is_ending) = (true, false, false);
         let (host, subscription) = (*host, found.subscription.clone());
         let process = self.process(host);
-        self.oracle.subscribed(self.world.now(), process, consumer, &subscription.destination);
+        self.oracle.subscribed(self.world.now(), process, consumer, subscription.destination.first());
         let request = self.application(host).ask(Asked::Subscribe(consumer));
         self.command(host, Command::Subscribe { request, connection: CONNECTION, consumer, subscription });
     }

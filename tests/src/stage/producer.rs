@@ -65,7 +65,10 @@ impl Stage {
         let request = application.ask(Asked::Produce);
         application.producers.insert(to.clone(), Producer { id, sent: 0, accepted: 0, refused: BTreeSet::new() });
         let destination = to.clone();
-        self.command(host, Command::Produce { request, connection: CONNECTION, producer: id.number, destination });
+        self.command(
+            host,
+            Command::Produce { request, connection: CONNECTION, producer: id.number, destination: destination.into() },
+        );
         id
     }
 

@@ -96,7 +96,7 @@ impl Trial {
     fn produce(&mut self, connection: u64, producer: u64, destination: Destination) {
         let result = self.model.produce(connection, producer, &destination);
         let connection = ConnectionId(connection);
-        self.ask(|request| Command::Produce { request, connection, producer, destination });
+        self.ask(|request| Command::Produce { request, connection, producer, destination: destination.into() });
         self.check_reply(result);
     }
 
@@ -217,7 +217,13 @@ impl Trial {
     fn send_in(&mut self, connection: u64, transaction: u64, destination: Destination, body: Body) {
         let result = self.model.send_in(connection, transaction, &destination, &body);
         let (connection, message) = (ConnectionId(connection), body);
-        self.ask(|request| Command::TransactedSend { request, connection, transaction, destination, message });
+        self.ask(|request| Command::TransactedSend {
+            request,
+            connection,
+            transaction,
+            destination: destination.into(),
+            message,
+        });
         self.check_reply(result);
     }
 

@@ -39,8 +39,8 @@ fn destinations_and_consumers_are_told_as_they_come_and_go() {
     config.policies.default.forgotten_after = Some(Duration::from_millis(100));
     let mut bench = bench(config);
     let (destination, consumer) = (destination("topic://t"), ONE);
-    let is = |by| Advisory::ConsumerAdded { destination: destination.clone(), consumer, by };
-    let was = |by| Advisory::ConsumerRemoved { destination: destination.clone(), consumer, by };
+    let is = |by| Advisory::ConsumerAdded { destination: destination.clone().into(), consumer, by };
+    let was = |by| Advisory::ConsumerRemoved { destination: destination.clone().into(), consumer, by };
     let added = Advisory::DestinationAdded { destination: destination.clone() };
     assert_eq!(told(bench.subscribe(APP, ONE, "topic://t", 1)), [added, is(BY_APP)]);
     assert_eq!(told(bench.subscribe(PEER, ONE, "topic://t", 1)), [is(Party::Peer(FAR))]);
@@ -78,12 +78,12 @@ fn slow_consumers_and_what_is_dropped_for_them_are_told() {
     bench.subscribe_as(OTHER, TWO, Subscription { durable, ..Subscription::new(topic.clone()) });
     bench.unsubscribe(OTHER, TWO, 0);
     bench.subscribe(APP, ONE, "topic://t", 1);
-    let dropped = || Advisory::MessagesDropped { destination: topic.clone(), count: 1 };
+    let dropped = || Advisory::MessagesDropped { destination: topic.clone().into(), count: 1 };
     assert_eq!(told(bench.send(OTHER, "topic://t")), []);
     assert_eq!(told(bench.send(OTHER, "topic://t")), [dropped()], "for the durable one");
     let full = Advisory::DestinationFull { destination: topic.clone(), by: Party::Application(ConnectionId(2)) };
     assert_eq!(told(bench.send(OTHER, "topic://t")), [full]);
     bench.now = bench.broker.poll_timeout().expect("somebody is slow");
-    let slow = Advisory::SlowConsumer { destination: topic.clone(), consumer: ONE, by: BY_APP };
+    let slow = Advisory::SlowConsumer { destination: topic.clone().into(), consumer: ONE, by: BY_APP };
     assert_eq!(told(bench.wake()), [slow, dropped(), dropped()]);
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod advise;
 mod browse;
+mod composite;
 mod dead_letter;
 mod durable;
 mod exclusive;

@@ -8,9 +8,10 @@ use super::super::pipe::{Duty, Pipe};
 use super::super::{Event, Node};
 use super::link::{addresses, farewell};
 use crate::base::{Instant, Situation};
+use crate::client::Complete;
 use crate::dial::Standing;
 use crate::fanout;
-use crate::model::{Address, BrokerId, CloseReason, ConnectionId, LinkId, Origin};
+use crate::model::{Address, BrokerId, CloseReason, LinkId, Origin};
 use crate::node::{Target, TargetState};
 use crate::wire::Hello;
 
@@ -71,9 +72,8 @@ impl Node {
         }
         while let Some(output) = self.lanes.fanout.pop() {
             match output {
-                fanout::Output::Accepted { connection, producer, up_to, count, by } => {
-                    self.settled(connection, producer, count);
-                    self.tell(Event::Accepted { producer, up_to, by });
+                fanout::Output::Accepted { connection, producer, part, up_to, count, by } => {
+                    self.settled(connection, producer, part, count, Complete { up_to, by });
                 }
                 fanout::Output::Answered { request, result } => self.answer(request, result),
                 fanout::Output::Browsed { connection, consumer } => {
@@ -97,8 +97,10 @@ impl Node {
                     }
                 }
                 fanout::Output::Refused { connection, producer, sequence, refusal, answers } => {
-                    self.settled(connection, producer, 1);
-                    self.tell(Event::Refused { producer, sequence, refusal, answers });
+                    let client = self.clients.get_mut(&connection);
+                    if client.is_none_or(|client| client.handle_unsettled(producer, sequence)) {
+                        self.tell(Event::Refused { producer, sequence, refusal, answers });
+                    }
                 }
                 fanout::Output::Replied { request, result } => self.reply(request, result),
                 fanout::Output::Say { link, frame } => self.say(link, frame),
@@ -140,12 +142,6 @@ impl Node {
         match pipe.and_then(|pipe| Some((pipe.hello.as_ref()?, pipe.remote?))) {
             Some((hello, remote)) => TargetState::Up { broker: hello.broker, name: hello.name.clone(), remote },
             None => TargetState::Waiting,
-        }
-    }
-
-    fn settled(&mut self, connection: ConnectionId, producer: u64, count: u64) {
-        if let Some(client) = self.clients.get_mut(&connection) {
-            client.handle_settled(producer, count);
         }
     }
 

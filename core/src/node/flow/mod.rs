@@ -77,21 +77,12 @@ impl Node {
         let Some(connection) = self.lanes.client.take() else {
             return;
         };
-        let (origin, message_max) = (Origin::Application(connection), u64::from(self.config.broker.message_max));
-        while let Some(client::Inward { ticket, message }) = self.lanes.client_in.pop() {
-            let result = match &mut self.fanout {
-                Some(_) if message.body.size() as u64 > message_max => {
-                    Err(Refusal::TooLarge { size: message.body.size() as u64, max: message_max })
-                }
-                Some(fanout) => fanout.handle_send(now, ticket.stream, message),
-                None => match self.broker.send(now, origin, ticket, 0, message, &mut self.lanes.broker) {
-                    Ok(broker::Taken::Accepted) => {
-                        self.accepted(origin, ticket);
-                        Ok(())
-                    }
-                    Ok(broker::Taken::Parked) => Ok(()),
-                    Err(refusal) => Err(refusal),
-                },
+        while let Some(client::Inward { ticket, message, others }) = self.lanes.client_in.pop() {
+            let result = if others.is_empty() {
+                self.send_to_one(now, connection, ticket, message)
+            } else {
+                let messages = core::iter::once(message).chain(others).collect();
+                self.send_to_all(now, connection, ticket, messages)
             };
             if let Err(refusal) = result
                 && let Some(client) = self.clients.get_mut(&connection)

@@ -8,7 +8,7 @@ use super::link::farewell;
 use crate::base::Instant;
 use crate::broker::{self, Limits, Subscriber};
 use crate::link::Link;
-use crate::model::{Advisory, CloseReason, ConsumerId, LinkId, Origin, Party, Path, Refusal};
+use crate::model::{Advisory, CloseReason, ConsumerId, Destination, LinkId, Origin, Party, Path, Refusal};
 use crate::remote::{self, RemoteClient};
 use crate::wire::{Frame, Hello};
 
@@ -100,12 +100,14 @@ impl Node {
                     }
                 }
                 remote::Inward::Subscribe { number, subscription } => {
-                    let may_consume = |client: &RemoteClient| client.may_consume(&subscription.destination);
-                    let result = if self.remotes.get(&link).is_none_or(may_consume) {
+                    let client = self.remotes.get(&link);
+                    let is_closed =
+                        |part: &&Destination| client.is_some_and(|client: &RemoteClient| !client.may_consume(part));
+                    let result = if let Some(closed) = subscription.destination.iter().find(is_closed) {
+                        Err(Refusal::NotOwner(closed.clone()))
+                    } else {
                         let subscriber = Subscriber { subscription, path: Path::default() };
                         self.broker.subscribe(now, origin, ConsumerId(number.into()), subscriber, out)
-                    } else {
-                        Err(Refusal::NotOwner(subscription.destination))
                     };
                     self.lanes.frames.push(Frame::Subscribed { number, result });
                 }

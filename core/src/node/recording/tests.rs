@@ -63,7 +63,7 @@ fn inputs() -> Vec<Input> {
         Input::Listening { listener: ListenerId(1), addresses: vec!["10.0.0.1:40000".parse().unwrap()] },
         Input::Command(Command::Attach { request: request(1), connection }),
         Input::Command(Command::Subscribe { request: request(2), connection, consumer, subscription }),
-        Input::Command(Command::Produce { request: request(3), connection, producer: 1, destination: topic }),
+        Input::Command(Command::Produce { request: request(3), connection, producer: 1, destination: topic.into() }),
         Input::Command(Command::Send { connection, producer: 1, messages: vec![body, Body::bytes(vec![0, 255])] }),
         Input::Command(Command::Ack { connection, ack }),
         Input::Datagram { group: GroupId(1), from: "10.0.0.2:6155".parse().unwrap(), data: "?".into() },

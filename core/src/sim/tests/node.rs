@@ -44,7 +44,10 @@ fn produce(world: &mut World, host: HostId, destination: &Destination, count: u6
     let connection = ConnectionId(2);
     world.command(host, Command::Attach { request: RequestId(3), connection });
     let destination = destination.clone();
-    world.command(host, Command::Produce { request: RequestId(4), connection, producer: 1, destination });
+    world.command(
+        host,
+        Command::Produce { request: RequestId(4), connection, producer: 1, destination: destination.into() },
+    );
     for number in 0..count {
         let messages = vec![Body::text(alloc::format!("{number}"))];
         world.command(host, Command::Send { connection, producer: 1, messages });

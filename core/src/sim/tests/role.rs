@@ -48,7 +48,15 @@ fn a_client_reaches_brokers_of_either_kind() {
     }
     world.run_for(seconds(5));
     world.command(client, Command::Attach { request: RequestId(1), connection: CONNECTION });
-    world.command(client, Command::Produce { request: RequestId(2), connection: CONNECTION, producer: 1, destination });
+    world.command(
+        client,
+        Command::Produce {
+            request: RequestId(2),
+            connection: CONNECTION,
+            producer: 1,
+            destination: destination.into(),
+        },
+    );
     let messages = vec![Body::text("a"), Body::text("b")];
     world.command(client, Command::Send { connection: CONNECTION, producer: 1, messages });
     world.run_for(seconds(5));

@@ -136,7 +136,7 @@ fn a_clients_frames_keep_their_bytes() {
     hold([
         (
             Frame::Subscribe { number: 1, subscription: Subscription::new(orders) },
-            b"\0\0\0\x12\x0d\x01\x00\x06orders\x00\x00\x00\x00\x00\x00\x00\x00",
+            b"\0\0\0\x13\x0d\x01\x01\x00\x06orders\x00\x00\x00\x00\x00\x00\x00\x00",
         ),
         (
             Frame::Subscribe {
@@ -149,7 +149,7 @@ fn a_clients_frames_keep_their_bytes() {
                     ..Subscription::new(prices)
                 },
             },
-            b"\0\0\0\x16\x0d\x02\x01\x08prices.>\x01\xac\x02\x7f\x01\x01\x00\x00\x00\x00",
+            b"\0\0\0\x17\x0d\x02\x01\x01\x08prices.>\x01\xac\x02\x7f\x01\x01\x00\x00\x00\x00",
         ),
         (
             Frame::Subscribe {
@@ -161,7 +161,11 @@ fn a_clients_frames_keep_their_bytes() {
                     ..Subscription::new(Destination::topic("t").expect("valid"))
                 },
             },
-            b"\0\0\0\x1a\x0d\x03\x01\x01t\x00\x00\x00\x00\x01\x00\x01\x02me\x03log\x01\x05a = 1",
+            b"\0\0\0\x1b\x0d\x03\x01\x01\x01t\x00\x00\x00\x00\x01\x00\x01\x02me\x03log\x01\x05a = 1",
+        ),
+        (
+            Frame::Subscribe { number: 4, subscription: Subscription::to("a,topic://b".parse().expect("valid")) },
+            b"\0\0\0\x11\x0d\x04\x02\x00\x01a\x01\x01b\x00\x00\x00\x00\x00\x00\x00\x00",
         ),
         (Frame::Subscribed { number: 1, result: Ok(()) }, b"\0\0\0\x03\x0e\x01\x00"),
         (Frame::Subscribed { number: 300, result: Err(Refusal::Stopping) }, b"\0\0\0\x05\x0e\xac\x02\x01\x07"),
@@ -227,7 +231,7 @@ fn an_administrators_frames_keep_their_bytes() {
 #[test]
 fn refusals_keep_their_bytes() {
     let durable = Durable::new("me", "log").expect("valid");
-    let cases: [(Refusal, &[u8]); 32] = [
+    let cases: [(Refusal, &[u8]); 33] = [
         (Refusal::AlreadyExists { what: What::Connection, number: 2 }, b"\x00\x00\x02"),
         (Refusal::Closed { what: What::Consumer }, b"\x01\x01"),
         (Refusal::IsPattern(Destination::topic(">").expect("valid")), b"\x02\x01\x01>"),
@@ -263,6 +267,7 @@ fn refusals_keep_their_bytes() {
         (Refusal::BrokerFull { bytes: 300, max: 2 }, b"\x19\xac\x02\x02"),
         (Refusal::ParkedFull { bytes: 300, max: 2 }, b"\x1a\xac\x02\x02"),
         (Refusal::TooSlow { bytes: 300, max: 2, after: Duration::new(3, 4) }, b"\x1b\xac\x02\x02\x03\x04"),
+        (Refusal::TooManyDestinations { found: 300, max: 64 }, b"\x1c\xac\x02\x40"),
     ];
     for (refusal, bytes) in cases {
         let length = u8::try_from(bytes.len() + 3).expect("short");
@@ -364,12 +369,12 @@ fn what_is_no_frame_says_why() {
         (b"\0\0\0\x03\x07ab", "2 bytes too many in a frame"),
         (b"\0\0\0\x0a\x0b\x05\x01\x09\x00\x09\xe8\x07\x00\x00", "route 5 was never told"),
         (b"\0\0\0\x0b\x0a\xff\xff\x03\xab\x01\x02\x01\x01t\x00", "route 65535 is beyond the limit of 1024"),
-        (b"\0\0\0\x06\x0d\x01\x02\x01q\x00", "6 bytes are no frame"), // There is no third kind of destination,
-        (b"\0\0\0\x08\x0d\x01\x01\x03a..\x00", "8 bytes are no frame"), // nor such a name,
-        (b"\0\0\0\x04\x0e\x01\x01\x18", "4 bytes are no frame"),      // nor such a refusal,
-        (b"\0\0\0\x05\x14\x01\x00\x01a", "5 bytes are no frame"),     // nor a client without an id,
-        (b"\0\0\0\x05\x10\x01\x01\x02\x00", "5 bytes are no frame"),  // nor such an extent,
-        (b"\0\0\0\x11\x0d\x01\x00\x01q\x00\x00\x00\x00\x00\x00\x00\x01\x03a =", "17 bytes are no frame"), // nor such a selector.
+        (b"\0\0\0\x07\x0d\x01\x01\x02\x01q\x00", "7 bytes are no frame"), // There is no third kind of destination,
+        (b"\0\0\0\x09\x0d\x01\x01\x01\x03a..\x00", "9 bytes are no frame"), // nor such a name,
+        (b"\0\0\0\x04\x0e\x01\x01\x1d", "4 bytes are no frame"),          // nor such a refusal,
+        (b"\0\0\0\x05\x14\x01\x00\x01a", "5 bytes are no frame"),         // nor a client without an id,
+        (b"\0\0\0\x05\x10\x01\x01\x02\x00", "5 bytes are no frame"),      // nor such an extent,
+        (b"\0\0\0\x12\x0d\x01\x01\x00\x01q\x00\x00\x00\x00\x00\x00\x00\x01\x03a =", "18 bytes are no frame"), // nor such a selector.
         (b"\0\0\0\x03\x12\x01\x00", "1 bytes too many in a frame"),
         (b"\0\0\0\x01\x18", "1 bytes are no frame"),
     ];
@@ -440,7 +445,7 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
         What::Advisories,
     ];
     let what = select(Vec::from(whats));
-    (0..28, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
+    (0..29, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
         |(which, what, destination, (a, b), (few, many), nanos)| match which {
             0 => Refusal::AlreadyExists { what, number: a },
             1 => Refusal::Closed { what },
@@ -469,7 +474,8 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
             24 => Refusal::BrokerFull { bytes: a, max: b },
             25 => Refusal::ParkedFull { bytes: a, max: b },
             26 => Refusal::TooSlow { bytes: a, max: b, after: Duration::new(few.into(), nanos) },
-            _ => Refusal::NotAQueue(destination),
+            27 => Refusal::NotAQueue(destination),
+            _ => Refusal::TooManyDestinations { found: a, max: b },
         },
     )
 }
@@ -545,8 +551,10 @@ fn any_word() -> impl Strategy<Value = Frame> {
     let wishes = (any::<Option<u32>>(), 0..=ConsumerPriority::MAX.level(), any::<[bool; 4]>(), any_durable());
     let selector = "x[a-z]{0,9} (=|<>) '[^'\\p{Cc}]{0,20}'".prop_map(|text| Selector::parse(&text).expect("valid"));
     let selector = proptest::option::of(selector);
-    let asked = (any_destination(), wishes, any::<bool>(), selector);
-    let subscription = asked.prop_map(|(destination, wishes, is_durable, selector)| {
+    let destinations = proptest::collection::vec(any_destination(), 1..4);
+    let asked = (destinations, wishes, any::<bool>(), selector);
+    let subscription = asked.prop_map(|(destinations, wishes, is_durable, selector)| {
+        let destination = destinations.try_into().expect("some");
         let (prefetch, priority, [exclusive, browses, no_local, retroactive], durable) = wishes;
         let (priority, durable) =
             (ConsumerPriority::try_from(priority).expect("a priority"), is_durable.then_some(durable));
