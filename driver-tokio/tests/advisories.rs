@@ -34,7 +34,7 @@ async fn whoever_asks_is_told_who_comes_and_goes() {
     let Advisory::ConsumerAdded { destination: found, by, .. } = next(&mut advisories).await else {
         panic!("the consumer comes");
     };
-    assert_eq!((found, by), (destination.clone(), Party::Client(client.id())));
+    assert_eq!((found, by), (destination.into(), Party::Client(client.id())));
     drop(others.next().await);
     drop(others); // Whoever goes leaves the others what they asked for.
     consumer.close().await.expect("closed");

@@ -79,7 +79,7 @@ async fn a_transaction_is_done_as_a_whole_or_not_at_all() {
     transaction.ack(&order).await.expect("held");
     orders.close().await.expect("closed"); // With that the order goes back to its queue.
     let refused = transaction.commit().await.expect_err("refused");
-    assert!(matches!(refused, Error::Refused(Refusal::NotOutstanding { .. })), "{refused}");
+    assert!(matches!(refused, Error::Refused(Refusal::NotOutstanding { tag: 1, .. })), "{refused}");
     assert_eq!(books(&connection).await, (1, 0, 0));
     connection.close().await.expect("closed");
 }

@@ -196,6 +196,7 @@ impl Node {
         match to {
             Origin::Application(connection) => {
                 if let Some(client) = self.clients.get_mut(&connection) {
+                    client.transactions().close_consumer(consumer);
                     client.flush(&mut self.lanes.client_out);
                     self.client_out_lane();
                 }
