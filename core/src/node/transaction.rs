@@ -68,7 +68,7 @@ mod tests {
     use super::*;
     use crate::base::Seed;
     use crate::broker::SlowConsumers;
-    use crate::model::{Body, RequestId, Subscription};
+    use crate::model::{Destination, RequestId, Subscription};
     use alloc::vec::Vec;
 
     /// Tells a node something, and gives what it answers or says of a consumer's end.
@@ -89,14 +89,14 @@ mod tests {
         let after = config.broker.stalled_after;
         let mut node = Node::new(config, Seed::from(1), Instant::ZERO);
         let (connection, consumer, request) = (ConnectionId(1), ConsumerId(1), RequestId(1));
-        let topic: Destination = "topic://t".parse().expect("a name");
+        let topic = Destination::topic("t").expect("valid");
         let subscription = Subscription { prefetch: Some(1), ..Subscription::new(topic.clone()) };
         let subscribe = Command::Subscribe { request, connection, consumer, subscription };
         let send = Command::Send { connection, producer: 1, messages: alloc::vec![Body::text("news"); 3] };
         let done = Event::Replied { request, result: Ok(()) };
         for command in [
             Command::Attach { request, connection },
-            Command::Produce { request, connection, producer: 1, destination: topic },
+            Command::Produce { request, connection, producer: 1, destination: topic.into() },
             Command::Begin { request, connection, transaction: 1 },
             subscribe.clone(),
         ] {
