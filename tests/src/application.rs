@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flockmq_core::{
-    Ack, AckExtent, AckKind, Config, ConsumerId, Delivery, Destination, Event, Instant, MessageId, ProducerId, Refusal,
-    RequestId, Role, Subscription, Tag,
+    Ack, AckExtent, AckKind, AdminReply, Answer, Body, Config, ConnectionId, ConsumerId, Delivery, Destination,
+    Durable, Event, Instant, MessageId, ProducerId, Refusal, RequestId, Role, Subscription, Tag, Temporary,
 };
 
 /// How a consumer answers what it is given.
@@ -17,8 +17,14 @@ pub enum Acking {
     Backwards,
     /// When the test says so; never, if it does not.
     Manual,
+    /// All at once, as it comes; and where a reply is wanted, one is sent.
+    Replying,
+    /// All are rejected.
+    Rejecting,
     /// What comes for the first time is given back; what comes again is acknowledged.
     Reluctant,
+    /// What comes for the first time, and the three times after that, is given back.
+    Returning,
 }
 
 impl Acking {
@@ -31,14 +37,18 @@ impl Acking {
             kind: AckKind::Accepted,
         };
         match self {
-            Self::Automatic => {
+            Self::Automatic | Self::Replying => {
                 deliveries.last().map(|last| Ack { extent: AckExtent::UpTo, ..one(last) }).into_iter().collect()
             }
             Self::Backwards => deliveries.iter().rev().map(one).collect(),
             Self::Manual => Vec::new(),
-            Self::Reluctant => {
+            Self::Rejecting => {
+                deliveries.iter().map(|delivery| Ack { kind: AckKind::Rejected, ..one(delivery) }).collect()
+            }
+            Self::Reluctant | Self::Returning => {
+                let times = if self == Self::Reluctant { 1 } else { 4 };
                 let kind = |delivery: &Delivery| match delivery.redeliveries {
-                    0 => AckKind::Released,
+                    redeliveries if redeliveries < times => AckKind::Released,
                     _ => AckKind::Accepted,
                 };
                 deliveries.iter().map(|delivery| Ack { kind: kind(delivery), ..one(delivery) }).collect()
@@ -75,25 +85,50 @@ pub(crate) struct Application {
     pub(crate) intrusion: Option<Ack>,
     /// Consumers that a client was refused.
     pub(crate) denied: Vec<(Instant, ConsumerId, Refusal)>,
+    pub(crate) transactions: BTreeMap<u64, Transaction>,
+    /// How many messages transactions have sent.
+    pub(crate) committed: u64,
+    /// How many temporary queues the present process has had, once the connection is there that they belong to.
+    pub(crate) temporaries: Option<u64>,
+    /// The last of them, there or not.
+    pub(crate) reply_queue: Option<Temporary>,
+    /// What the last question to brokers came to.
+    pub(crate) answers: Vec<Answer<AdminReply>>,
     requests: u64,
     produced: u64,
     pub(crate) asked: BTreeMap<RequestId, Asked>,
 }
 
 /// What a node was asked for and has not answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Asked {
     Attach,
+    Begin(u64),
     CloseConsumer,
     CloseProducer(Destination),
+    Commit(u64),
     Detach(Vec<Destination>),
     Produce,
+    Question,
+    Rollback(u64),
     Subscribe(ConsumerId),
+    /// A durable subscription that somebody else has.
+    SubscribeTwice(Durable),
+    TransactedAck(u64, ConsumerId, Tag),
+    TransactedSend(u64, Destination, Box<Body>),
+}
+
+/// What a transaction holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Transaction {
+    pub(crate) sends: Vec<(Destination, Body)>,
+    pub(crate) acknowledged: Vec<(ConsumerId, Tag)>,
 }
 
 /// A consumer, open or not.
 #[derive(Debug)]
 pub(crate) struct Consumer {
+    pub(crate) connection: ConnectionId,
     pub(crate) subscription: Subscription,
     pub(crate) acking: Acking,
     pub(crate) is_open: bool,
@@ -137,6 +172,11 @@ impl Application {
             notices: Vec::new(),
             intrusion: None,
             denied: Vec::new(),
+            transactions: BTreeMap::new(),
+            committed: 0,
+            temporaries: None,
+            reply_queue: None,
+            answers: Vec::new(),
             requests: 0,
             produced: 0,
             asked: BTreeMap::new(),
@@ -175,5 +215,8 @@ impl Application {
         self.producers.clear();
         self.produced = 0;
         self.asked.clear();
+        self.transactions.clear();
+        self.committed = 0;
+        self.temporaries = None;
     }
 }

@@ -13,6 +13,7 @@ use crate::oracle::{Outcome, is_of};
 use crate::remains::remains;
 use crate::stage::Stage;
 use crate::step::{DESTINATIONS, Play, at_port};
+use crate::wish::is_prompt;
 
 /// N4: what each node holds is within its limits.
 pub(crate) fn within_limits(stage: &Stage) {
@@ -51,13 +52,21 @@ fn conserve(stage: &Stage, host: HostId) {
     assert_eq!(known, found.accepted_queued, "Q1: {host}'s queues accepted as many messages, and there are: {found:?}");
 }
 
-/// Q7: no queue holds a message while a consumer of its own broker has credit.
+/// Q7: no queue holds a message while a consumer of its own broker has credit. One whose groups, exclusive consumers or
+/// redelivery keep messages from some is not asked.
 fn wake_up(stage: &Stage, host: HostId) {
-    for (queue, waiting) in stage.node(host).waiting() {
-        for consumer in stage.open_consumers(host) {
+    for (queue, waiting) in stage.node(host).waiting().into_iter().filter(|(queue, _)| is_prompt(queue)) {
+        if stage.oracle.paused_queues(host).contains(&queue) {
+            continue;
+        }
+        let takes = |consumer: &ConsumerId| stage.pattern(*consumer).matches(&queue) && !stage.browses(*consumer);
+        let open = stage.open_consumers(host).into_iter().filter(takes);
+        let open: Vec<ConsumerId> = open.collect();
+        let are_equal = !open.iter().any(|consumer| stage.subscription(*consumer).exclusive);
+        for consumer in open.into_iter().filter(|_| are_equal) {
             let (held, credit) = (stage.outstanding(consumer).len(), stage.prefetch(consumer));
             assert!(
-                held >= credit || !stage.pattern(consumer).matches(&queue),
+                held >= credit,
                 "Q7: {waiting} messages wait in {queue} of {host} for consumer {consumer}, who has {held} of {credit}"
             );
         }
@@ -73,6 +82,7 @@ pub(crate) fn answers(stage: &mut Stage) {
     let untold = |stage: &Stage| {
         let alone = |host: &HostId| stage.config(*host).role == Role::Broker && stage.is_running(*host);
         let hosts = stage.hosts().into_iter().filter(alone).filter(|host| stage.oracle.has_kept_clients(*host));
+        let hosts = hosts.filter(|host| !stage.oracle.feeds(*host));
         hosts.into_iter().find_map(|host| untold(stage, host))
     };
     let are_told = stage.run_until(ANSWERED_WITHIN, |stage| untold(stage).is_none());
@@ -107,6 +117,13 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
         }
     }
     intrude(stage, &hosts);
+    for host in hosts.iter().filter(|host| stage.config(**host).role != Role::Client).collect::<Vec<_>>() {
+        stage.end_transactions(*host);
+        stage.hang_up(*host);
+        for queue in stage.oracle.paused_queues(*host) {
+            stage.resume_queue(*host, &queue);
+        }
+    }
     for consumer in hosts.iter().flat_map(|host| stage.open_consumers(*host)).collect::<Vec<_>>() {
         if stage.acking(consumer) == Acking::Manual {
             stage.unsubscribe(consumer);
@@ -126,6 +143,9 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     // A message that has crossed as many bridges as it may waits where it is, so every host takes what is there.
     for host in hosts.iter().filter(|host| stage.config(**host).role != Role::Client).collect::<Vec<_>>() {
         stage.subscribe(*host, "queue://>");
+        for wanted in stage.oracle.idle(*host) {
+            stage.subscribe_as(*host, wanted, Acking::Automatic);
+        }
     }
     stage.run_for(DEMAND_WITHIN);
     stage.run_until_brisk();
@@ -296,8 +316,12 @@ fn subscribers(stage: &Stage, hosts: &[HostId], sender: HostId, destination: &st
         return Vec::new();
     }
     let members = hosts.iter().filter(|host| reaches(stage, sender, **host));
-    let open = members.flat_map(|host| stage.open_consumers(*host));
-    open.filter(|consumer| stage.pattern(*consumer).matches(&destination)).collect()
+    let open = members.flat_map(|host| stage.open_consumers(*host).into_iter().map(|consumer| (*host, consumer)));
+    let is_meant = |(host, consumer): &(HostId, ConsumerId)| {
+        let wanted = stage.subscription(*consumer);
+        wanted.destination.first().matches(&destination) && !(wanted.no_local && *host == sender)
+    };
+    open.filter(is_meant).map(|(_, consumer)| consumer).collect()
 }
 
 /// Q7, Q11, T1, N4, F3, F7: everything sent is accepted or refused, everything accepted arrives, and nothing waits anywhere.
@@ -338,6 +362,8 @@ fn arrive(stage: &mut Stage, hosts: &[HostId]) {
             assert_eq!(found, (0, 0, 0), "messages that wait at {host}");
         }
     }
+    let unfulfilled = stage.oracle.unfulfilled(|host| stage.stats(host).broker.discarded > 0);
+    assert!(unfulfilled.is_empty(), "{}", unfulfilled.join("\n"));
     let missed: Vec<String> =
         stage.oracle.owed().map(|(to, id)| format!("consumer {to}: {}", stage.oracle.describe(id))).collect();
     assert!(missed.is_empty(), "topic messages that did not reach whom they had to:\n{}", missed.join("\n"));

@@ -3,27 +3,32 @@
 
 mod copy;
 mod dial;
+mod durable;
 mod fan;
 mod host;
+mod wish;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use flockmq_core::sim::HostId;
 use flockmq_core::{
-    Ack, AckExtent, AckKind, Address, Answer, BrokerId, Config, ConsumerId, Delivery, Destination, DestinationKind,
-    Host as Place, Instant, MessageId, ProducerId, Refusal, Role, Service, Tag,
+    Ack, AckExtent, AckKind, Address, Answer, Body, BrokerId, Config, ConsumerId, Delivery, Destination,
+    DestinationKind, Durable, Host as Place, Instant, MessageId, ProducerId, Refusal, Role, Service, Subscription, Tag,
 };
 
-use copy::{Copy, Fate};
+use copy::{Copy, Fate, settle};
 use dial::Dials;
+use durable::Durably;
 use fan::Fan;
 use host::is_fair;
+use wish::{Lane, Wishes};
 
 use crate::limit::Limit;
 use crate::stage::text_of;
+use crate::wish::is_same;
 
 /// One run of a host's program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Process {
     pub(crate) host: HostId,
     pub(crate) incarnation: u32,
@@ -46,6 +51,9 @@ pub struct Oracle {
     /// How many messages clients were told that a broker has accepted.
     credits: BTreeMap<BrokerId, u64>,
     deliveries: u64,
+    wishes: Wishes,
+    /// At each host's present process.
+    durables: BTreeMap<(HostId, Durable), Durably>,
 }
 
 /// What is known of a host's present process.
@@ -86,9 +94,9 @@ struct Sent {
     at: Instant,
     host: HostId,
     destination: Destination,
-    text: String,
+    body: Body,
     outcome: Outcome,
-    /// True if a process that may have held it has crashed.
+    /// True if a process that may have held it has crashed, or if it was purged.
     is_forgiven: bool,
     copies: Vec<Copy>,
     /// What there is to know of a client's message.
@@ -130,13 +138,18 @@ pub(crate) struct Refused {
 struct Subscriber {
     at: Instant,
     process: Process,
-    destination: Destination,
+    wanted: Subscription,
+    number: u64, // Among all that ever were.
     is_open: bool,
-    outstanding: BTreeMap<Tag, MessageId>,
+    is_confirmed: bool,
+    outstanding: BTreeMap<Tag, Piece>,
     tag: Tag,
     topics: BTreeSet<MessageId>,
-    last: BTreeMap<ProducerId, (u64, Instant)>,
+    last: BTreeMap<Lane, u64>,
 }
+
+/// A message at a destination: the one that it was sent to, or another that it has come to.
+type Piece = (MessageId, Destination);
 
 /// What applications do.
 impl Oracle {
@@ -168,7 +181,7 @@ impl Oracle {
         self.hosts.insert(host, known);
     }
 
-    pub(crate) fn sent(&mut self, at: Instant, host: HostId, id: MessageId, to: &Destination, text: &str) {
+    pub(crate) fn sent(&mut self, at: Instant, host: HostId, id: MessageId, to: &Destination, body: &Body) {
         self.host(host).brokers.insert(id.producer.broker);
         let fanned = self.fan_sent(host, to);
         let is_client = fanned.is_some();
@@ -176,15 +189,21 @@ impl Oracle {
             at,
             host,
             destination: to.clone(),
-            text: text.to_owned(),
+            body: body.clone(),
             outcome: Outcome::Unanswered,
             is_forgiven: false,
             copies: Vec::new(),
             fanned,
         };
         assert!(self.sent.insert(id, sent).is_none(), "{id} was sent before");
-        if !is_client && to.kind() == DestinationKind::Topic {
-            let owed = self.subscribers.iter().filter(|(_, found)| found.destination.matches(to));
+        self.wish_sent(host, id);
+        self.durable_sent(host, id);
+        if !is_client && to.kind() == DestinationKind::Topic && body.headers.time_to_live.is_none() {
+            let is_meant = |found: &Subscriber| {
+                let is_own = found.wanted.no_local && found.process.host == host;
+                found.wanted.destination.first().matches(to) && !is_own
+            };
+            let owed = self.subscribers.iter().filter(|(_, found)| is_meant(found));
             let owed = owed
                 .filter(|(_, found)| self.must_reach(host, id.producer.broker, found))
                 .map(|(consumer, _)| (*consumer, id));
@@ -193,12 +212,15 @@ impl Oracle {
         }
     }
 
-    pub(crate) fn subscribed(&mut self, at: Instant, process: Process, consumer: ConsumerId, to: &Destination) {
+    pub(crate) fn subscribed(&mut self, at: Instant, process: Process, consumer: ConsumerId, wanted: &Subscription) {
+        self.wishes.subscribers += 1;
         let found = Subscriber {
             at,
             process,
-            destination: to.clone(),
+            wanted: wanted.clone(),
+            number: self.wishes.subscribers,
             is_open: true,
+            is_confirmed: false,
             outstanding: BTreeMap::new(),
             tag: 0,
             topics: BTreeSet::new(),
@@ -207,17 +229,33 @@ impl Oracle {
         self.subscribers.insert(consumer, found);
         let host = self.host(process.host);
         host.brokers.extend(process.broker);
-        host.wanted.push(to.clone());
+        if wanted.browses {
+            return; // It takes nothing.
+        }
+        host.wanted.push(wanted.destination.first().clone());
+        self.durable_subscribed(process, consumer, wanted);
+        self.wish_subscribed(process, consumer, wanted);
+    }
+
+    /// A consumer's node has said that there is such a consumer.
+    pub(crate) fn confirmed(&mut self, consumer: ConsumerId) {
+        self.subscribers.get_mut(&consumer).expect("it was subscribed").is_confirmed = true;
     }
 
     pub(crate) fn unsubscribed(&mut self, _at: Instant, consumer: ConsumerId, seen: Tag) {
         let found = self.subscribers.get_mut(&consumer).expect("it was subscribed");
         found.is_open = false;
         let process = found.process;
-        self.left.insert((process.host, found.destination.clone()));
-        for (tag, id) in std::mem::take(&mut found.outstanding) {
+        if found.wanted.browses {
+            return;
+        }
+        self.left.insert((process.host, found.wanted.destination.first().clone()));
+        let outstanding = std::mem::take(&mut found.outstanding).into_iter();
+        let left: Vec<(Piece, bool)> = outstanding.map(|(tag, piece)| (piece, tag <= seen)).collect();
+        self.durable_left(consumer, &left);
+        for (piece, seen) in left {
             let after = self.deliveries;
-            self.settle(process, consumer, id, Fate::Returned { seen: tag <= seen, after });
+            self.settle(process, consumer, &piece, Fate::Returned { seen, after });
         }
         self.owed.retain(|(other, _)| *other != consumer);
     }
@@ -225,7 +263,7 @@ impl Oracle {
     pub(crate) fn answered(&mut self, _at: Instant, ack: Ack) {
         let found = self.subscribers.get_mut(&ack.consumer).expect("it was subscribed");
         let process = found.process;
-        let settled: Vec<MessageId> = match ack.extent {
+        let settled: Vec<Piece> = match ack.extent {
             AckExtent::Individual => found.outstanding.remove(&ack.tag).into_iter().collect(),
             AckExtent::UpTo => {
                 let rest = found.outstanding.split_off(&(ack.tag + 1));
@@ -235,17 +273,19 @@ impl Oracle {
         let fate = match ack.kind {
             AckKind::Accepted => Fate::Acknowledged,
             AckKind::Released => {
-                self.left.insert((process.host, found.destination.clone()));
-                if self.hosts[&process.host].role == Role::Client {
-                    // Another broker's copy of a topic's message may come yet, and is welcome.
-                    found.topics.retain(|id| !settled.contains(id));
+                self.left.insert((process.host, found.wanted.destination.first().clone()));
+                if self.hosts[&process.host].role == Role::Client || found.wanted.durable.is_some() {
+                    // It comes again, or another broker's copy of a topic's message may come yet, and is welcome.
+                    found.topics.retain(|id| !settled.iter().any(|(other, _)| other == id));
                 }
                 Fate::Returned { seen: true, after: self.deliveries }
             }
-            AckKind::Rejected => unreachable!("no application here rejects anything"),
+            AckKind::Rejected => Fate::Rejected,
         };
-        for id in settled {
-            self.settle(process, ack.consumer, id, fate);
+        for piece in settled {
+            self.wish_answered(process, ack, &piece);
+            self.durable_answered(ack.consumer, ack.kind, piece.0);
+            self.settle(process, ack.consumer, &piece, fate);
         }
     }
 
@@ -254,14 +294,12 @@ impl Oracle {
         let host = process.host;
         for (consumer, found) in self.subscribers.iter_mut().filter(|(_, found)| found.process.host == host) {
             found.is_open = false;
-            for id in std::mem::take(&mut found.outstanding).into_values() {
-                let copies = self.sent.get_mut(&id).into_iter().flat_map(|sent| &mut sent.copies);
-                let last = copies.rev().find(|copy| copy.process == process && copy.consumer == *consumer);
-                if let Some(copy) = last {
-                    copy.fate = Fate::Lost;
-                }
+            for piece in std::mem::take(&mut found.outstanding).into_values() {
+                settle(&mut self.sent, process, *consumer, &piece, Fate::Lost);
             }
         }
+        self.wish_crashed(host);
+        self.durables_ended(host, None);
         let (subscribers, sent) = (&self.subscribers, &self.sent);
         let is_client = self.hosts[&host].role == Role::Client;
         // What a client was told is accepted does not die with it.
@@ -347,6 +385,8 @@ impl Oracle {
         let Refused { refusal, answers } = why;
         sent.outcome = Outcome::Refused { at, refusal, answers };
         self.owed.retain(|(_, owed)| *owed != id);
+        self.wish_refused(id);
+        self.durable_refused(id);
         self.fan_refused(at, process.host, id);
     }
 
@@ -360,8 +400,11 @@ impl Oracle {
         let id = delivery.message.id;
         let what = format!("'{}' ({id}, given to consumer {consumer} of {})", text_of(delivery), process.host);
         let sent = self.sent.get(&id).unwrap_or_else(|| panic!("{what} was invented"));
-        assert_eq!(sent.text, text_of(delivery), "{what} was altered");
-        assert_eq!(sent.destination, delivery.message.destination, "{what} was sent elsewhere");
+        assert!(is_same(&sent.body, &delivery.message.body), "{what} was altered: {:?}", delivery.message.body);
+        let place = &delivery.message.destination;
+        if sent.destination != *place {
+            self.check_place(at, process, sent, delivery, &what);
+        }
         match &sent.fanned {
             None => assert!(!matches!(sent.outcome, Outcome::Refused { .. }), "{what} was refused"),
             Some(fanned) => self.check_fanned(process, sent, fanned, delivery, &what),
@@ -374,29 +417,39 @@ impl Oracle {
         let path = delivery.message.path.brokers();
         assert!(process.broker.is_none_or(|broker| !path.contains(&broker)), "{what} has come in a circle");
 
+        if self.subscribers[&consumer].wanted.browses {
+            return self.check_browsed(process, consumer, delivery, &what);
+        }
+        self.check_wishes(at, process, consumer, delivery, &what);
+        self.check_durable(process, consumer, delivery, &what);
+        let (sent, lane) = (&self.sent[&id], Lane::of(delivery));
         let subscriber = self.subscribers.get_mut(&consumer).expect("it was subscribed");
         assert_eq!(subscriber.process, process, "{what} is for a consumer of another process");
         assert!(subscriber.is_open, "{what} came after the consumer was closed");
-        assert!(subscriber.destination.matches(&sent.destination), "{what} was not subscribed to");
+        assert!(subscriber.wanted.destination.first().matches(place), "{what} was not subscribed to");
         assert_eq!(delivery.tag, subscriber.tag + 1, "{what}: tags count");
         subscriber.tag = delivery.tag;
-        subscriber.outstanding.insert(delivery.tag, id);
+        subscriber.outstanding.insert(delivery.tag, (id, place.clone()));
         // Where messages cross one bridge at most, there is one path only, but for those by fanouts.
         let roles = [sent.host, process.host].map(|host| self.hosts[&host].role);
         let is_one_path = self.hosts[&process.host].hops_max <= 1 && fan::is_one_path(roles, sent);
         let is_again = subscriber.topics.contains(&id);
-        let keeps_order = is_one_path && delivery.redeliveries == 0 && !is_again;
-        if keeps_order && let Some((before, _)) = subscriber.last.get(&id.producer) {
+        // What a topic remembers is handed out before what comes, and what is retained before that.
+        let is_past = subscriber.wanted.retroactive && sent.at <= subscriber.at;
+        let keeps_order = is_one_path && delivery.redeliveries == 0 && !is_again && !is_past && lane.keeps_order();
+        if keeps_order && let Some(before) = subscriber.last.get(&lane) {
             // What was sent before the last failure may have gone back, and so may what a leaving consumer had.
-            let has_returned = self.left.iter().any(|(_, pattern)| pattern.matches(&sent.destination));
+            let has_returned = self.left.iter().any(|(_, pattern)| pattern.matches(place));
             let is_steady = !has_returned && self.failed_at.is_none_or(|failed_at| failed_at < sent.at);
-            let is_topic = sent.destination.kind() == DestinationKind::Topic;
+            let is_topic = place.kind() == DestinationKind::Topic;
             let is_ordered = id.sequence > *before || !(is_steady || is_topic);
             assert!(is_ordered, "{what} came after number {before} of its producer");
         }
-        let last = subscriber.last.entry(id.producer).or_insert((0, at));
-        *last = (last.0.max(id.sequence), at);
-        match sent.destination.kind() {
+        if !is_past {
+            let last = subscriber.last.entry(lane).or_insert(0);
+            *last = id.sequence.max(*last);
+        }
+        match place.kind() {
             DestinationKind::Queue => self.check_copies(at, process, consumer, delivery, &what),
             DestinationKind::Topic => {
                 let is_new = subscriber.topics.insert(id);
@@ -423,7 +476,9 @@ impl Oracle {
     pub fn undelivered(&self) -> Vec<MessageId> {
         let queued = self.sent.iter().filter(|(_, sent)| sent.destination.kind() == DestinationKind::Queue);
         let is_accepted = |sent: &Sent| matches!(sent.outcome, Outcome::Accepted { .. });
-        let owed = queued.filter(|(_, sent)| is_accepted(sent) && !sent.is_forgiven);
+        let is_mortal = |sent: &Sent| sent.body.headers.time_to_live.is_some();
+        let owed = queued.filter(|(_, sent)| is_accepted(sent) && !sent.is_forgiven && !is_mortal(sent));
+        let owed = owed.filter(|(_, sent)| !self.may_have_ended(sent));
         owed.filter(|(_, sent)| sent.copies.is_empty()).map(|(id, _)| *id).collect()
     }
 
@@ -434,6 +489,7 @@ impl Oracle {
 
     /// Forgets what is owed by a host's subscribers and to them: it has dropped messages, and counted them.
     pub(crate) fn forgive_dropped(&mut self, host: HostId) {
+        self.durables_forgiven(host);
         let (subscribers, sent) = (&self.subscribers, &self.sent);
         self.owed.retain(|(consumer, id)| {
             subscribers[consumer].process.host != host
@@ -445,7 +501,14 @@ impl Oracle {
     /// A message in words.
     pub fn describe(&self, id: MessageId) -> String {
         let sent = &self.sent[&id];
-        format!("'{}' from {} to {} at {} ({id}, {:?})", sent.text, sent.host, sent.destination, sent.at, sent.outcome)
+        format!(
+            "'{}' from {} to {} at {} ({id}, {:?})",
+            sent.body.as_text().unwrap_or_default(),
+            sent.host,
+            sent.destination,
+            sent.at,
+            sent.outcome
+        )
     }
 }
 

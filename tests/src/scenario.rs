@@ -7,6 +7,7 @@ use flockmq_core::sim::Counts;
 
 use crate::checks;
 use crate::choice::{Choice, widen};
+use crate::flavour::Flavour;
 use crate::limit::Limit;
 use crate::stage::Stage;
 use crate::step::{Client, Habits, Play, Step};
@@ -50,7 +51,7 @@ pub struct Report {
 }
 
 impl Scenario {
-    /// Draws a scenario of up to `steps_max` steps.
+    /// Draws a scenario of up to `steps_max` steps, and in every second one of some more that have a flavour.
     pub fn draw(choice: &mut Choice<'_>, steps_max: usize) -> Self {
         let seed = choice.below(1 << 32);
         let (hosts, brokers, clients) = match choice.below(6) {
@@ -70,6 +71,14 @@ impl Scenario {
         let mut steps = Vec::new();
         while steps.len() < count && !choice.is_exhausted() {
             steps.push(Step::draw(choice, &habits, all));
+        }
+        // What was there first is drawn first, so that it stays what it was.
+        if choice.chance(1, 2) {
+            let flavour = Flavour::draw(choice, usize::from(hosts + brokers));
+            let count = steps.len() + steps_max / 4 + usize::from(choice.place(steps_max / 2));
+            while steps.len() < count && !choice.is_exhausted() {
+                steps.push(flavour.step(choice, &habits, all));
+            }
         }
         Self { seed, hosts, brokers, clients, hops_max, walls, limits, steps }
     }
@@ -160,7 +169,7 @@ fn draw_walls(choice: &mut Choice<'_>, hosts: u8) -> Vec<(u8, u8)> {
     pairs.filter(|(a, b)| !joins.contains(&(b - a))).collect()
 }
 
-/// The scenario as a test to paste, which `use flockmq_tests::{Client, Limit, Scenario, Step}` makes complete.
+/// The scenario as a test to paste, which `use flockmq_tests::{Client, Deed, Limit, Mischief, Scenario, Step}` makes complete.
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "#[test]\nfn found_by_seed_{}() {{\n    Scenario {{", self.seed)?;
@@ -175,7 +184,13 @@ impl fmt::Display for Scenario {
         writeln!(f, "        limits: vec![{}],", limits.join(", "))?;
         writeln!(f, "        steps: vec![")?;
         for step in &self.steps {
-            writeln!(f, "            Step::{step:?},")?;
+            match step {
+                Step::Do(deed) => writeln!(f, "            Step::Do(Deed::{deed:?}),")?,
+                Step::Stranger(mischief, host, seed) => {
+                    writeln!(f, "            Step::Stranger(Mischief::{mischief:?}, {host}, {seed}),")?;
+                }
+                other => writeln!(f, "            Step::{other:?},")?,
+            }
         }
         write!(f, "        ],\n    }}\n    .run();\n}}")
     }
@@ -184,6 +199,8 @@ impl fmt::Display for Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flavour::Deed;
+    use crate::stranger::Mischief;
 
     #[test]
     fn steps_that_do_not_matter_are_left_out() {
@@ -201,7 +218,8 @@ mod tests {
 
     #[test]
     fn a_scenario_is_printed_as_a_test() {
-        let steps = vec![Step::Send(0, 1, 2), Step::Quiet];
+        let forge = Step::Stranger(Mischief::Forge, 0, 5);
+        let steps = vec![Step::Send(0, 1, 2), Step::Do(Deed::HangUp(1)), forge, Step::Quiet];
         let clients = vec![Client {
             acks_min: 2,
             replicates_queues: true,
@@ -225,6 +243,8 @@ mod tests {
         assert!(printed.contains("    clients: vec![Client { acks_min: 2, replicates_queues: true, "), "{printed}");
         assert!(printed.contains("hops_max: 1,\n        walls: vec![(0, 1)],\n"), "{printed}");
         assert!(printed.contains("limits: vec![Limit::Slots(1)],\n"), "{printed}");
-        assert!(printed.contains("    Step::Send(0, 1, 2),\n            Step::Quiet,\n"), "{printed}");
+        let steps = ["Send(0, 1, 2)", "Do(Deed::HangUp(1))", "Stranger(Mischief::Forge, 0, 5)", "Quiet"];
+        let steps = steps.map(|step| format!("            Step::{step},\n")).concat();
+        assert!(printed.contains(&format!("steps: vec![\n{steps}        ],\n")), "{printed}");
     }
 }

@@ -1,10 +1,13 @@
 //! A world with an application on each of its hosts, and an oracle that watches what they are told.
 
+mod admin;
 mod client;
 mod consumer;
 mod hearing;
 mod mishap;
 mod producer;
+mod temporary;
+mod transaction;
 
 pub use client::client;
 
@@ -14,8 +17,8 @@ use std::time::Duration;
 
 use flockmq_core::sim::{HostId, World};
 use flockmq_core::{
-    Ack, BrokerId, Command, Config, ConnectionId, ConsumerId, Delivery, Destination, Event, Instant, Node, Peer, Seed,
-    Stats,
+    Ack, Body, BrokerId, Command, Config, ConnectionId, ConsumerId, Delivery, Destination, Event, Instant, Node, Peer,
+    Seed, Stats,
 };
 
 use crate::application::{Application, Asked, Consumer};
@@ -31,6 +34,7 @@ pub struct Stage {
     pub(crate) oracle: Oracle,
     seed: Seed,
     reactions: VecDeque<Ack>, // Of the application that is being told something.
+    replies: VecDeque<(HostId, Destination, Body)>,
     walls: BTreeSet<(HostId, HostId)>,
     slow: BTreeSet<HostId>,
     sluggish_until: Instant,
@@ -56,6 +60,7 @@ impl Stage {
             oracle: Oracle::default(),
             seed,
             reactions: VecDeque::new(),
+            replies: VecDeque::new(),
             walls: BTreeSet::new(),
             slow: BTreeSet::new(),
             sluggish_until: Instant::ZERO,

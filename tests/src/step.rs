@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use flockmq_core::sim::{Faults, HostId, World};
-use flockmq_core::{Ack, AckExtent, AckKind, Address, Config, ConsumerId, FanoutConfig, Host, Rng, Role};
+use flockmq_core::{Ack, AckExtent, AckKind, Address, Config, ConsumerId, FanoutConfig, Host, Rng, Role, Tag};
 
 use crate::application::Acking;
 use crate::choice::{Choice, widen};
+use crate::flavour::Deed;
 use crate::limit::Limit;
 use crate::stage::{Stage, client};
 use crate::stranger::{Mischief, Stranger};
+use crate::wish::configure;
 
 /// Something that happens. Hosts, consumers and destinations are named by their place, counted round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub enum Step {
     Detach(u8),
     /// A disk has room for so many bytes.
     DiskRoom(u8, u32),
+    /// Something that only scenarios with a flavour have.
+    Do(Deed),
     /// Chance works as `Faults::draw` says for this seed.
     Faults(u64),
     /// Everything passes between two hosts again.
@@ -161,11 +165,11 @@ impl Habits {
         Self { kinds, destinations, patterns }
     }
 
-    fn destination(&self, choice: &mut Choice<'_>) -> u8 {
+    pub(crate) fn destination(&self, choice: &mut Choice<'_>) -> u8 {
         choice.pick(self.destinations)
     }
 
-    fn pattern(&self, choice: &mut Choice<'_>) -> u8 {
+    pub(crate) fn pattern(&self, choice: &mut Choice<'_>) -> u8 {
         choice.pick(self.patterns)
     }
 }
@@ -283,6 +287,7 @@ impl Step {
                 }
             }
             Self::DiskRoom(host, bytes) => stage.world().set_disk_room(play.host(host), Some(bytes.into())),
+            Self::Do(deed) => deed.perform(stage, play),
             Self::Faults(seed) => stage.world().set_faults(Faults::draw(&mut Rng::new(widen(seed)))),
             Self::Heal(a, b) => play.between(stage, a, b, World::heal),
             Self::Pause(host) => stage.pause(play.host(host)),
@@ -409,6 +414,7 @@ impl Play {
         let redelivery = &mut config.broker.policies.default.redelivery;
         (redelivery.redeliveries_max, redelivery.first_delay, redelivery.delay) =
             (None, Duration::ZERO, Duration::ZERO);
+        configure(&mut config.broker);
         for limit in &self.limits {
             limit.apply(&mut config, self.hosts.len());
         }
@@ -458,16 +464,14 @@ impl Play {
     fn answer(&self, stage: &mut Stage, places: [u8; 3], extent: AckExtent, kind: AckKind) {
         let [host, consumer, delivery] = places;
         let host = self.host(host);
-        if !stage.is_running(host) {
-            return;
-        }
-        let by_hand = |consumer: &ConsumerId| stage.acking(*consumer) == Acking::Manual;
-        let open: Vec<ConsumerId> = stage.open_consumers(host).into_iter().filter(by_hand).collect();
-        if let Some(consumer) = around(&open, consumer)
-            && let Some(tag) = around(&stage.outstanding(consumer), delivery)
-        {
+        if let Some((consumer, tag)) = by_hand(stage, host, consumer, delivery) {
             stage.answer(Ack { consumer, tag, extent, kind });
         }
+    }
+
+    /// The clients among the hosts.
+    pub(crate) fn clients(&self) -> &[HostId] {
+        &self.clients
     }
 
     fn send(&self, stage: &mut Stage, host: u8, to: u8, texts: Vec<String>) {
@@ -477,18 +481,40 @@ impl Play {
         }
     }
 
+    /// A host that runs and has a broker of its own.
+    pub(crate) fn server(&self, stage: &Stage, place: u8) -> Option<HostId> {
+        let host = self.host(place);
+        (stage.is_running(host) && !self.clients.contains(&host)).then_some(host)
+    }
+
     /// A prefetch of 0 is the default.
     fn subscribe(&self, stage: &mut Stage, host: u8, pattern: u8, acking: Acking, prefetch: u8) {
         let host = self.host(host);
-        if stage.is_running(host) && stage.open_consumers(host).len() < CONSUMERS_MAX {
+        if stage.is_running(host) && has_room(stage, host) {
             let prefetch = Some(u32::from(prefetch)).filter(|prefetch| *prefetch > 0);
             stage.subscribe_with(host, PATTERNS[usize::from(pattern) % PATTERNS.len()], acking, prefetch);
         }
     }
 }
 
+/// True if a host may have another consumer.
+pub(crate) fn has_room(stage: &Stage, host: HostId) -> bool {
+    stage.open_consumers(host).len() < CONSUMERS_MAX
+}
+
+/// A delivery that is outstanding, of a consumer that acknowledges by hand.
+pub(crate) fn by_hand(stage: &Stage, host: HostId, consumer: u8, delivery: u8) -> Option<(ConsumerId, Tag)> {
+    if !stage.is_running(host) {
+        return None;
+    }
+    let by_hand = |consumer: &ConsumerId| stage.acking(*consumer) == Acking::Manual;
+    let open: Vec<ConsumerId> = stage.open_consumers(host).into_iter().filter(by_hand).collect();
+    let consumer = around(&open, consumer)?;
+    Some((consumer, around(&stage.outstanding(consumer), delivery)?))
+}
+
 /// The item at a place, counted round.
-fn around<T: Copy>(items: &[T], place: u8) -> Option<T> {
+pub(crate) fn around<T: Copy>(items: &[T], place: u8) -> Option<T> {
     items.get(usize::from(place).checked_rem(items.len())?).copied()
 }
 

@@ -108,7 +108,9 @@ impl Oracle {
     /// T1: whom a message must reach that a broker gets now: that broker's subscribers, and those of its peers.
     fn audience(&self, to: &Destination) -> Vec<(BrokerId, ConsumerId)> {
         let mut audience = Vec::new();
-        for (consumer, found) in self.subscribers.iter().filter(|(_, found)| found.destination.matches(to)) {
+        for (consumer, found) in
+            self.subscribers.iter().filter(|(_, found)| found.wanted.destination.first().matches(to))
+        {
             let Process { host, broker: Some(broker), .. } = found.process else { continue };
             if !found.is_open || self.hosts[&host].role == Role::Client {
                 continue;
@@ -134,6 +136,7 @@ impl Oracle {
     }
 
     pub(crate) fn stopping(&mut self, process: Process) {
+        self.durables_ended(process.host, None);
         if let Some(fan) = &mut self.host(process.host).fan {
             fan.is_stopping = true;
         }
@@ -186,7 +189,7 @@ impl Oracle {
                 }
             }
             for (broker, max) in by.iter().filter_map(|broker| Some((broker, *rooms.get(broker)?))) {
-                assert!(sent.text.len() <= max as usize, "F4: {what} is larger than what {broker} accepts");
+                assert!(sent.body.data.len() <= max as usize, "F4: {what} is larger than what {broker} accepts");
             }
             // The broker may be gone by the time its word is heard.
             sent.is_forgiven |= !by.iter().any(|broker| present.contains(broker));
@@ -239,7 +242,7 @@ impl Oracle {
             }
             Refusal::TooLarge { size, max } => {
                 assert_eq!(*max, u64::from(self.hosts[&host].message_max), "{what}");
-                assert!(*size >= sent.text.len() as u64 && size > max && answers.is_empty(), "{what}: {refusal}");
+                assert!(*size >= sent.body.data.len() as u64 && size > max && answers.is_empty(), "{what}: {refusal}");
             }
             Refusal::WindowFull { .. } => assert!(answers.is_empty(), "{what}: {answers:?}"),
             other => panic!("{what} is refused: {other}"),

@@ -2,8 +2,8 @@
 
 use flockmq_core::sim::HostId;
 use flockmq_core::{
-    Ack, AckExtent, AckKind, Command, ConnectionId, ConsumerId, Delivery, Destination, DestinationKind, Instant,
-    Subscription, Tag,
+    Ack, AckExtent, AckKind, AdminReply, AdminRequest, Body, Command, ConnectionId, ConsumerId, Delivery, Destination,
+    DestinationKind, Durable, Instant, Refusal, Subscription, Tag,
 };
 
 use super::{CONNECTION, Stage, destination, text_of};
@@ -19,9 +19,24 @@ impl Stage {
 
     /// Subscribes, saying how deliveries are acknowledged and how many may be unacknowledged.
     pub fn subscribe_with(&mut self, host: HostId, pattern: &str, acking: Acking, prefetch: Option<u32>) -> ConsumerId {
+        self.subscribe_as(host, Subscription { prefetch, ..Subscription::new(destination(pattern)) }, acking)
+    }
+
+    /// Subscribes, saying all that there is to say.
+    pub fn subscribe_as(&mut self, host: HostId, subscription: Subscription, acking: Acking) -> ConsumerId {
+        self.subscribe_by(CONNECTION, host, subscription, acking)
+    }
+
+    pub(super) fn subscribe_by(
+        &mut self,
+        connection: ConnectionId,
+        host: HostId,
+        subscription: Subscription,
+        acking: Acking,
+    ) -> ConsumerId {
         let consumer = ConsumerId(self.consumers.len() as u64 + 1);
-        let subscription = Subscription { prefetch, ..Subscription::new(destination(pattern)) };
         let found = Consumer {
+            connection,
             subscription,
             acking,
             is_open: false,
@@ -34,6 +49,34 @@ impl Stage {
         consumer
     }
 
+    /// Asks for a durable subscription; one that is in use is refused.
+    pub fn subscribe_durably(&mut self, host: HostId, wanted: Subscription, acking: Acking) {
+        let durable = wanted.durable.clone().expect("one that has a name");
+        if !self.oracle.is_in_use(host, &durable) {
+            self.subscribe_as(host, wanted, acking);
+            return;
+        }
+        let consumer = ConsumerId(u64::MAX); // Nobody's, and nobody's it stays.
+        let request = self.application(host).ask(Asked::SubscribeTwice(durable));
+        self.command(host, Command::Subscribe { request, connection: CONNECTION, consumer, subscription: wanted });
+    }
+
+    /// D3: deletes a durable subscription; one that is in use, or not there, is refused.
+    pub fn remove_durable(&mut self, host: HostId, durable: &Durable) {
+        let is_idle = self.oracle.idle(host).iter().any(|idle| idle.durable.as_ref() == Some(durable));
+        let is_in_use = self.oracle.is_in_use(host, durable);
+        let expected = match (is_idle, is_in_use) {
+            (true, _) => Ok(AdminReply::DurableRemoved),
+            (false, true) => Err(Refusal::DurableInUse(durable.clone())),
+            (false, false) => Err(Refusal::DurableUnknown(durable.clone())),
+        };
+        let result = self.administer(host, AdminRequest::RemoveDurable(durable.clone()));
+        assert_eq!(result, expected, "D3: {host} was told to delete {durable}");
+        if result.is_ok() {
+            self.oracle.durables_ended(host, Some(durable));
+        }
+    }
+
     /// Ends a consumer, which has looked at all it was given.
     pub fn unsubscribe(&mut self, consumer: ConsumerId) {
         let seen = self.received(consumer).last().map_or(0, |last| last.tag);
@@ -43,13 +86,13 @@ impl Stage {
     /// Ends a consumer, which has looked at what it was given up to `seen`.
     pub fn unsubscribe_seen(&mut self, consumer: ConsumerId, seen: Tag) {
         let (host, found) = self.consumers.get_mut(&consumer).expect("a consumer of this stage");
-        let host = *host;
+        let (host, connection) = (*host, found.connection);
         if !std::mem::replace(&mut found.is_open, false) {
             return;
         }
         self.oracle.unsubscribed(self.world.now(), consumer, seen);
         let request = self.application(host).ask(Asked::CloseConsumer);
-        self.command(host, Command::CloseConsumer { request, connection: CONNECTION, consumer, seen });
+        self.command(host, Command::CloseConsumer { request, connection, consumer, seen });
     }
 
     /// Opens a consumer that was closed, or whose process was restarted, under its old name.
@@ -74,6 +117,11 @@ impl Stage {
         self.consumers[&consumer].1.subscription.destination.first() // The stage asks for one each.
     }
 
+    /// All that it asked for.
+    pub fn subscription(&self, consumer: ConsumerId) -> &Subscription {
+        &self.consumers[&consumer].1.subscription
+    }
+
     /// How a consumer acknowledges.
     pub fn acking(&self, consumer: ConsumerId) -> Acking {
         self.consumers[&consumer].1.acking
@@ -83,7 +131,10 @@ impl Stage {
     pub(crate) fn prefetch(&self, consumer: ConsumerId) -> usize {
         let (host, found) = &self.consumers[&consumer];
         let broker = &self.applications[host].config.broker;
-        let prefetch = found.subscription.prefetch.unwrap_or(match found.subscription.destination.first().kind() {
+        let wanted = &found.subscription;
+        let prefetch = wanted.prefetch.unwrap_or(match wanted.destination.first().kind() {
+            DestinationKind::Queue if wanted.browses => broker.browser_prefetch,
+            DestinationKind::Topic if wanted.durable.is_some() => broker.durable_prefetch,
             DestinationKind::Queue => broker.queue_prefetch,
             DestinationKind::Topic => broker.topic_prefetch,
         });
@@ -97,10 +148,11 @@ impl Stage {
 
     /// Answers deliveries.
     pub fn answer(&mut self, ack: Ack) {
-        let host = self.consumers[&ack.consumer].0;
+        let (host, found) = &self.consumers[&ack.consumer];
+        let (host, connection) = (*host, found.connection);
         assert!(self.is_running(host), "an application that stands still acknowledges nothing");
         self.oracle.answered(self.world.now(), ack);
-        self.command(host, Command::Ack { connection: CONNECTION, ack });
+        self.command(host, Command::Ack { connection, ack });
     }
 
     /// Q8: another connection of a host answers deliveries that it does not hold: it is refused, and nothing changes.
@@ -149,17 +201,25 @@ impl Stage {
         let outstanding = self.oracle.outstanding(consumer).len();
         assert!(outstanding <= prefetch, "consumer {consumer} has {outstanding} of {prefetch} deliveries");
         let acking = self.consumers[&consumer].1.acking;
+        for message in deliveries.iter().map(|delivery| &delivery.message).filter(|_| acking == Acking::Replying) {
+            if let Some(to) = &message.body.headers.reply_to {
+                let text = message.body.as_text().expect("only texts are sent");
+                let mut reply = Body::text(format!("to {text}"));
+                reply.headers.correlation_id.clone_from(&message.body.headers.correlation_id);
+                self.replies.push_back((process.host, to.clone(), reply));
+            }
+        }
         self.reactions.extend(acking.reactions(consumer, deliveries));
     }
 
     fn open(&mut self, consumer: ConsumerId) {
         let (host, found) = self.consumers.get_mut(&consumer).expect("a consumer of this stage");
         (found.is_open, found.is_confirmed, found.is_ending) = (true, false, false);
-        let (host, subscription) = (*host, found.subscription.clone());
+        let (host, connection, subscription) = (*host, found.connection, found.subscription.clone());
         let process = self.process(host);
-        self.oracle.subscribed(self.world.now(), process, consumer, subscription.destination.first());
+        self.oracle.subscribed(self.world.now(), process, consumer, &subscription);
         let request = self.application(host).ask(Asked::Subscribe(consumer));
-        self.command(host, Command::Subscribe { request, connection: CONNECTION, consumer, subscription });
+        self.command(host, Command::Subscribe { request, connection, consumer, subscription });
     }
 
     /// A client's consumer has ended otherwise than by its application's wish; all it was given may have been seen.

@@ -3,10 +3,10 @@
 use flockmq_core::sim::HostId;
 use flockmq_core::{BrokerId, Command, Event, Instant, Refusal};
 
+use super::Stage;
 use super::client::ANSWERED_WITHIN;
-use super::{CONNECTION, Stage};
 
-use crate::application::Asked;
+use crate::application::{Asked, Transaction};
 use crate::oracle::Refused;
 
 impl Stage {
@@ -43,12 +43,14 @@ impl Stage {
                 }
                 let Some(ack) = self.reactions.pop_front() else { break };
                 let (_, found) = &self.consumers[&ack.consumer];
+                let connection = found.connection;
                 if found.is_open && !found.is_ending && self.is_running(host) {
                     self.oracle.answered(self.world.now(), ack);
-                    self.world.command(host, Command::Ack { connection: CONNECTION, ack });
+                    self.world.command(host, Command::Ack { connection, ack });
                 }
             }
         }
+        self.reply_all();
     }
 
     fn hear(&mut self, at: Instant, host: HostId, event: Event) {
@@ -77,6 +79,10 @@ impl Stage {
             Event::Replied { request, result } => {
                 let asked = self.application(host).asked.remove(&request).expect("a reply answers a request, once");
                 self.replied(at, host, asked, result);
+            }
+            Event::Answered { request, result } => {
+                assert_eq!(self.application(host).asked.remove(&request), Some(Asked::Question));
+                self.answered(host, result);
             }
             Event::AckRefused { ack, refusal } => {
                 let expected = self.application(host).intrusion.take();
@@ -120,7 +126,27 @@ impl Stage {
             }
             (Asked::Subscribe(consumer), Ok(())) => {
                 self.consumers.get_mut(&consumer).expect("it was subscribed").1.is_confirmed = true;
+                self.oracle.confirmed(consumer);
             }
+            (Asked::Begin(number), Ok(())) => {
+                application.transactions.insert(number, Transaction::default());
+            }
+            (Asked::Commit(number), Ok(())) => self.committed(at, host, number),
+            (Asked::Commit(number), Err(refusal)) => self.commit_refused(host, number, &refusal),
+            (Asked::Rollback(number), Ok(())) => self.rolled_back(at, host, number),
+            (Asked::SubscribeTwice(durable), result) => {
+                let refused = Err(Refusal::DurableInUse(durable));
+                assert_eq!(result, refused, "D3: {host} has two consumers of one durable subscription");
+            }
+            (Asked::TransactedAck(number, consumer, tag), Ok(())) => {
+                let transaction = application.transactions.get_mut(&number).expect("it is open");
+                transaction.acknowledged.push((consumer, tag));
+            }
+            (Asked::TransactedSend(number, destination, body), Ok(())) => {
+                let transaction = application.transactions.get_mut(&number).expect("it is open");
+                transaction.sends.push((destination, *body));
+            }
+            (Asked::TransactedSend(..), Err(Refusal::TooLarge { .. })) => (),
             (_, Ok(())) => (),
             (Asked::Subscribe(consumer), Err(refusal)) if application.is_client() => {
                 application.denied.push((at, consumer, refusal));

@@ -32,7 +32,9 @@ impl Stage {
         }
         let process = self.process(host);
         self.oracle.stopping(process);
-        self.application(host).is_stopped = true;
+        let application = self.application(host);
+        application.is_stopped = true;
+        application.transactions.clear();
         self.command(host, Command::Stop);
     }
 

@@ -19,16 +19,19 @@ impl Stage {
 
     /// Sends texts in one command.
     pub fn send_all(&mut self, host: HostId, to: &str, texts: impl IntoIterator<Item = String>) -> Vec<MessageId> {
+        self.send_bodies(host, to, texts.into_iter().map(Body::text).collect())
+    }
+
+    /// Sends messages in one command.
+    pub fn send_bodies(&mut self, host: HostId, to: &str, messages: Vec<Body>) -> Vec<MessageId> {
         let to = destination(to);
         let producer = self.produce(host, &to);
-        let mut messages = Vec::new();
         let mut ids = Vec::new();
-        for text in texts {
+        for body in &messages {
             let found = self.application(host).producers.get_mut(&to).expect("just made");
             found.sent += 1;
             let id = MessageId { producer, sequence: found.sent };
-            self.oracle.sent(self.world.now(), host, id, &to, &text);
-            messages.push(Body::text(text));
+            self.oracle.sent(self.world.now(), host, id, &to, body);
             ids.push(id);
         }
         self.command(host, Command::Send { connection: CONNECTION, producer: producer.number, messages });

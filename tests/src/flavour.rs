@@ -1,0 +1,292 @@
+//! What happens in some scenarios after all else: messages and consumers that wish for more than others, transactions,
+//! durable subscriptions, requests and replies, administrators.
+
+use flockmq_core::sim::HostId;
+use flockmq_core::{Body, BrokerConfig, Config, Destination, Durable, Role, Subscription};
+
+use crate::application::Acking;
+use crate::choice::Choice;
+use crate::stage::Stage;
+use crate::step::{DESTINATIONS, Habits, Play, Step, around, by_hand, has_room};
+use crate::wish::{FAMILIES, GROUPED, PLACES, body, subscription};
+
+/// Something that only scenarios with a flavour have. Hosts are those with brokers of their own; they, consumers and
+/// deliveries are named by their places, counted round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// A delivery is acknowledged in a transaction, by a consumer of a host that acknowledges by hand.
+    AckIn(u8, u8, u8, u8),
+    /// A host begins a transaction.
+    Begin(u8, u8),
+    /// A host looks at what waits in one of `QUEUES`.
+    Browse(u8, u8),
+    /// A host commits a transaction.
+    Commit(u8, u8),
+    /// A host ends the connection that its temporary queues belong to.
+    HangUp(u8),
+    /// An administrator asks how a host's destinations fare.
+    Inspect(u8),
+    /// A client asks how those of all its targets fare.
+    InspectTargets(u8),
+    /// An administrator has one of `QUEUES` hand out nothing at a host.
+    PauseQueue(u8, u8),
+    /// An administrator removes what waits there.
+    Purge(u8, u8),
+    /// A host deletes a durable subscription.
+    RemoveDurable(u8, u8),
+    /// A host sends a request to the service, with a temporary queue for the reply.
+    Request(u8),
+    /// An administrator ends what `PauseQueue` began.
+    ResumeQueue(u8, u8),
+    /// A host rolls a transaction back.
+    RollBack(u8, u8),
+    /// A host sends so many messages that wish for something to one of `wish::PLACES`, in one command.
+    Send(u8, u8, u8, u8),
+    /// A host sends a message in a transaction.
+    SendIn(u8, u8, u8),
+    /// A host sends to the last temporary queue of another, there or not.
+    SendTemporary(u8, u8),
+    /// A host replies to requests from now on.
+    Serve(u8),
+    /// A host subscribes to one of `wish::PLACES`, wishing for something.
+    Subscribe(u8, u8, u8),
+    /// A host subscribes to one of `LASTING` by a name, which tells, with the rest, how it acknowledges.
+    SubscribeDurably(u8, u8, u8),
+}
+
+/// What a scenario tastes of, and the hosts that have brokers of their own.
+#[derive(Clone, Debug)]
+pub(crate) struct Flavour {
+    tastes: Vec<Taste>,
+    hosts: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Taste {
+    Administration,
+    Durables,
+    Requests,
+    Transactions,
+    Wishes(usize),
+}
+
+impl Flavour {
+    /// A flavour; the first `hosts` have brokers of their own.
+    pub(crate) fn draw(choice: &mut Choice<'_>, hosts: usize) -> Self {
+        let count = choice.pick(&[1, 1, 2, 4]);
+        let tastes = (0..count).map(|_| match choice.below(10) {
+            0..6 => Taste::Wishes(usize::from(choice.place(FAMILIES.len()))),
+            6 => Taste::Administration,
+            7 => Taste::Durables,
+            8 => Taste::Requests,
+            _ => Taste::Transactions,
+        });
+        Self { tastes: tastes.collect(), hosts }
+    }
+
+    /// A step; one in four is any of those that the scenario has without a flavour.
+    pub(crate) fn step(&self, choice: &mut Choice<'_>, habits: &Habits, all: usize) -> Step {
+        match choice.below(12) {
+            0 => Step::Unsubscribe(choice.place(self.hosts), choice.place(8)),
+            1 => Step::Wait(1 << choice.below(13)),
+            2..5 => Step::draw(choice, habits, all),
+            _ => {
+                let host = choice.place(self.hosts);
+                match choice.pick(&self.tastes) {
+                    Taste::Administration => Step::Do(administer(choice, host)),
+                    Taste::Durables => draw_durable(choice, host),
+                    Taste::Requests => Step::Do(draw_request(choice, host, self.hosts)),
+                    Taste::Transactions => draw_transaction(choice, habits, host),
+                    Taste::Wishes(family) => Step::Do(wish(choice, FAMILIES[family], host)),
+                }
+            }
+        }
+    }
+}
+
+fn wish(choice: &mut Choice<'_>, (sent_to, consumed): (&[u8], &[u8]), host: u8) -> Deed {
+    match choice.below(7) {
+        0..4 => Deed::Send(host, choice.pick(sent_to), choice.place(60), 1 + choice.place(12)),
+        _ => Deed::Subscribe(host, choice.pick(consumed), choice.place(144)),
+    }
+}
+
+fn administer(choice: &mut Choice<'_>, host: u8) -> Deed {
+    let queue = choice.place(QUEUES.len());
+    match choice.below(12) {
+        0..3 => Deed::Send(host, choice.pick(&[0, 2, 3, 4, 6]), choice.place(60), 1 + choice.place(12)),
+        3..6 => Deed::Subscribe(host, choice.pick(&[0, 2, 3, 4, 6]), choice.place(144)),
+        6 => Deed::Inspect(host),
+        7 => Deed::InspectTargets(choice.place(2)),
+        8 => Deed::Browse(host, queue),
+        9 => Deed::Purge(host, queue),
+        10 => Deed::PauseQueue(host, queue),
+        _ => Deed::ResumeQueue(host, queue),
+    }
+}
+
+fn draw_durable(choice: &mut Choice<'_>, host: u8) -> Step {
+    match choice.below(10) {
+        0..4 => Step::Send(host, choice.pick(&[0, 3, 4]), 1 + choice.place(12)),
+        4..8 => Step::Do(Deed::SubscribeDurably(host, choice.place(LASTING.len()), choice.place(48))),
+        8 => Step::Do(Deed::RemoveDurable(host, choice.place(NAMES.len()))),
+        _ => Step::Unsubscribe(host, choice.place(8)),
+    }
+}
+
+fn draw_request(choice: &mut Choice<'_>, host: u8, hosts: usize) -> Deed {
+    match choice.below(8) {
+        0..3 => Deed::Request(host),
+        3 | 4 => Deed::Serve(host),
+        5 | 6 => Deed::SendTemporary(host, choice.place(hosts)),
+        _ => Deed::HangUp(host),
+    }
+}
+
+fn draw_transaction(choice: &mut Choice<'_>, habits: &Habits, host: u8) -> Step {
+    let number = choice.place(2);
+    let deed = match choice.below(16) {
+        0..2 => return Step::Send(host, habits.destination(choice), 1 + choice.place(6)),
+        2..4 => return Step::SubscribeOnly(host, habits.pattern(choice)),
+        4..6 => Deed::Begin(host, number),
+        6..9 => Deed::SendIn(host, number, habits.destination(choice)),
+        9..12 => Deed::AckIn(host, number, choice.place(8), choice.place(8)),
+        12..15 => Deed::Commit(host, number),
+        _ => Deed::RollBack(host, number),
+    };
+    Step::Do(deed)
+}
+
+impl Deed {
+    /// Where.
+    fn place(self) -> u8 {
+        match self {
+            Self::AckIn(place, ..)
+            | Self::Begin(place, _)
+            | Self::Browse(place, _)
+            | Self::Commit(place, _)
+            | Self::HangUp(place)
+            | Self::Inspect(place)
+            | Self::InspectTargets(place)
+            | Self::PauseQueue(place, _)
+            | Self::Purge(place, _)
+            | Self::RemoveDurable(place, _)
+            | Self::Request(place)
+            | Self::ResumeQueue(place, _)
+            | Self::RollBack(place, _)
+            | Self::Send(place, ..)
+            | Self::SendIn(place, ..)
+            | Self::SendTemporary(place, _)
+            | Self::Serve(place)
+            | Self::Subscribe(place, ..)
+            | Self::SubscribeDurably(place, ..) => place,
+        }
+    }
+
+    /// Lets it happen.
+    pub(crate) fn perform(self, stage: &mut Stage, play: &mut Play) {
+        let queue =
+            |place: u8| -> Destination { QUEUES[usize::from(place) % QUEUES.len()].parse().expect("a destination") };
+        let host = match self {
+            Self::InspectTargets(place) => around(play.clients(), place).filter(|host| stage.is_running(*host)),
+            _ => play.server(stage, self.place()),
+        };
+        let Some(host) = host else { return };
+        match self {
+            Self::AckIn(_, number, consumer, delivery) => {
+                if let Some((consumer, tag)) = by_hand(stage, host, consumer, delivery)
+                    && !stage.is_in_transaction(host, consumer, tag)
+                {
+                    stage.ack_in(host, number.into(), consumer, tag);
+                }
+            }
+            Self::Begin(_, number) => stage.begin_transaction(host, number.into()),
+            Self::Browse(_, place) => stage.browse(host, &queue(place)),
+            Self::Commit(_, number) => stage.commit(host, number.into()),
+            Self::HangUp(_) => stage.hang_up(host),
+            Self::Inspect(_) => drop(stage.inspect(host)),
+            Self::InspectTargets(_) => stage.inspect_targets(host),
+            Self::PauseQueue(_, place) => stage.pause_queue(host, &queue(place)),
+            Self::Purge(_, place) => stage.purge(host, &queue(place)),
+            Self::RemoveDurable(_, name) => stage.remove_durable(host, &durable(name)),
+            Self::Request(_) => {
+                if has_room(stage, host) {
+                    let text = play.texts(1).remove(0);
+                    stage.request(host, SERVICE, text);
+                }
+            }
+            Self::ResumeQueue(_, place) => stage.resume_queue(host, &queue(place)),
+            Self::RollBack(_, number) => stage.roll_back(host, number.into()),
+            Self::Send(_, to, wish, count) => play.send_wishing(stage, host, to, wish, count),
+            Self::SendIn(_, number, to) => {
+                let to = DESTINATIONS[usize::from(to) % DESTINATIONS.len()].parse().expect("a destination");
+                let text = play.texts(1).remove(0);
+                stage.send_in(host, number.into(), &to, Body::text(text));
+            }
+            Self::SendTemporary(_, other) => {
+                if let Some(to) = play.server(stage, other).and_then(|other| stage.temporary(other)) {
+                    let text = play.texts(1).remove(0);
+                    stage.send(host, &to.to_string(), &text);
+                }
+            }
+            Self::Serve(_) if has_room(stage, host) => {
+                let service = Subscription::new(SERVICE.parse().expect("a destination"));
+                stage.subscribe_as(host, service, Acking::Replying);
+            }
+            Self::Subscribe(_, to, how) if has_room(stage, host) => {
+                let (wanted, acking) = subscription(PLACES[usize::from(to) % PLACES.len()], how);
+                stage.subscribe_as(host, wanted, acking);
+            }
+            Self::SubscribeDurably(_, to, how) if has_room(stage, host) => {
+                let mut wanted = Subscription::new(LASTING[usize::from(to) % LASTING.len()].parse().expect("a topic"));
+                wanted.durable = Some(durable(how));
+                wanted.prefetch = [None, Some(2)][usize::from(how) / 3 % 2];
+                wanted.no_local = how / 6 % 8 == 7;
+                let ackings = [Acking::Automatic, Acking::Manual, Acking::Returning, Acking::Rejecting];
+                stage.subscribe_durably(host, wanted, ackings[usize::from(how) / 6 % ackings.len()]);
+            }
+            Self::Serve(_) | Self::Subscribe(..) | Self::SubscribeDurably(..) => (),
+        }
+    }
+}
+
+impl Play {
+    fn send_wishing(&mut self, stage: &mut Stage, host: HostId, to: u8, wish: u8, count: u8) {
+        let to = PLACES[usize::from(to) % PLACES.len()];
+        let is_avoided = to == GROUPED && may_deadlock(stage.config(host));
+        if !to.contains('>') && !is_avoided {
+            let texts = self.texts(usize::from(count)).into_iter().enumerate();
+            stage.send_bodies(host, to, texts.map(|(number, text)| body(to, wish, number, text)).collect());
+        }
+    }
+}
+
+/// True for a peer whose queues have little room: two that each have given the other a group wait for each other when
+/// both are full, a known limit of groups among peers.
+fn may_deadlock(config: &Config) -> bool {
+    config.role == Role::Peer && config.broker.queue_bytes_max < BrokerConfig::default().queue_bytes_max
+}
+
+fn durable(name: u8) -> Durable {
+    Durable::new("somebody", NAMES[usize::from(name) % NAMES.len()]).expect("a name")
+}
+
+/// What administrators look after.
+const QUEUES: [&str; 7] = [
+    "queue://urgent",
+    "queue://grouped",
+    "queue://retried",
+    "queue://retried.strictly",
+    "queue://Consumer.a.VirtualTopic.news",
+    "queue://orders",
+    "queue://jobs",
+];
+
+/// What durable subscriptions are to.
+const LASTING: [&str; 3] = ["topic://prices.gold", "topic://prices.>", "topic://news"];
+
+/// What they are called.
+const NAMES: [&str; 3] = ["one", "two", "three"];
+
+/// Where requests are sent.
+const SERVICE: &str = "queue://service";
