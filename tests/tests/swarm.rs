@@ -254,5 +254,37 @@ fn a_link_that_came_up_while_its_host_stood_still_may_be_replaced_at_once() {
     .run();
 }
 
+/// F1: a broker that was taken for lost and is heard again is up all the while, also where no link is left to dial it.
+#[test]
+fn a_target_that_is_found_again_while_its_link_is_up_is_up() {
+    let client = Client {
+        acks_min: 1,
+        replicates_queues: true,
+        checks_duplicates: true,
+        is_told: false,
+        attempts_max: 1,
+        send_timeout_millis: 30_000,
+    };
+    Scenario {
+        seed: 4_201_173_899,
+        hosts: 0,
+        brokers: 4,
+        clients: vec![Client { replicates_queues: false, ..client }, client],
+        hops_max: 1,
+        walls: Vec::new(),
+        limits: vec![Limit::Links(8)],
+        steps: vec![
+            Step::Wait(64),
+            Step::Send(5, 3, 7),
+            Step::Stranger(Mischief::Alter, 3, 28_770),
+            Step::Wait(2_560),
+            Step::Stranger(Mischief::Flood, 1, 19_646),
+            Step::Stranger(Mischief::Forge, 5, 37_828),
+            Step::Wait(2),
+        ],
+    }
+    .run();
+}
+
 const SEEDS: u64 = 200;
 const STEPS_MAX: usize = 40;

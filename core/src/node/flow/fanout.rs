@@ -118,12 +118,14 @@ impl Node {
             return Vec::new();
         };
         let wanted = self.dialer.iter().map(|(address, standing)| {
-            let state = match standing {
+            // One that was taken for lost and is heard again has kept its link.
+            let kept = fanout.linked_at(address).map(|link| self.target_state(Some(link)));
+            let state = kept.unwrap_or_else(|| match standing {
                 Standing::Connecting => TargetState::Connecting,
                 Standing::GivenUp => TargetState::GivenUp,
                 Standing::Met(broker) => self.target_state(fanout.linked(broker)),
                 Standing::Waiting => TargetState::Waiting,
-            };
+            });
             (address, state)
         });
         // One whose adverts are not heard any more is a target for as long as it is up.
