@@ -10,7 +10,7 @@ use super::{Model, is_queue};
 /// How far one has looked.
 pub(super) struct Browse {
     place: Option<usize>,                   // There was none when it began.
-    seen: Option<(Reverse<Priority>, u64)>, // The rank of the last that it was shown.
+    seen: Option<(Reverse<Priority>, u64)>, // The rank of the last that it was shown, or did not want.
     last: u64,                              // Of what had come when it began.
     has_ended: bool,
 }
@@ -25,23 +25,26 @@ impl Model {
         Ok(Browse { place, seen: None, last, has_ended: false })
     }
 
-    /// Shows what waits, of what had come at the beginning, as far as there is credit; then tells the end.
+    /// Shows what waits, of what had come at the beginning, as far as there is credit; then tells the end. What comes back
+    /// to a place that was looked at already is not shown.
     pub(super) fn look_on(&mut self, id: Id) {
         while let Some(browse) = &self.consumers[&id].browse
             && !browse.has_ended
         {
             let waiting = browse.place.into_iter().flat_map(|place| &self.places[place].waiting);
-            let unseen = waiting.filter(|found| found.order <= browse.last && browse.seen < Some(found.rank()));
-            let mut unseen = unseen.filter(|found| self.consumers[&id].wants(found));
+            let mut unseen = waiting.filter(|found| found.order <= browse.last && browse.seen < Some(found.rank()));
             let next = unseen.next().cloned();
-            if next.is_some() && !self.has_credit(id) {
+            let is_wanted = next.as_ref().is_some_and(|next| self.consumers[&id].wants(next));
+            if is_wanted && !self.has_credit(id) {
                 return;
             }
             let consumer = self.consumer(id);
             let browse = consumer.browse.as_mut().expect("just seen");
             if let (Some(place), Some(waiting)) = (browse.place, next) {
                 browse.seen = Some(waiting.rank());
-                self.hand(id, place, waiting);
+                if is_wanted {
+                    self.hand(id, place, waiting);
+                }
             } else {
                 browse.has_ended = true;
                 let number = consumer.number;
