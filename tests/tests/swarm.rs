@@ -162,19 +162,11 @@ fn what_is_said_again_to_who_looks_for_no_duplicates_begins_anew() {
 /// next wait is a longer one then.
 #[test]
 fn a_slow_clock_makes_a_link_that_lasted_a_little_shorter() {
-    let client = Client {
-        acks_min: 1,
-        replicates_queues: true,
-        checks_duplicates: true,
-        is_told: false,
-        attempts_max: 1,
-        send_timeout_millis: 30_000,
-    };
     Scenario {
         seed: 2_435_492_428,
         hosts: 2,
         brokers: 2,
-        clients: vec![client],
+        clients: vec![ONE_ATTEMPT],
         hops_max: 1,
         walls: Vec::new(),
         limits: vec![Limit::Reconnect(1_000, 30_000, 3, 20)],
@@ -257,19 +249,11 @@ fn a_link_that_came_up_while_its_host_stood_still_may_be_replaced_at_once() {
 /// F1: a broker that was taken for lost and is heard again is up all the while, also where no link is left to dial it.
 #[test]
 fn a_target_that_is_found_again_while_its_link_is_up_is_up() {
-    let client = Client {
-        acks_min: 1,
-        replicates_queues: true,
-        checks_duplicates: true,
-        is_told: false,
-        attempts_max: 1,
-        send_timeout_millis: 30_000,
-    };
     Scenario {
         seed: 4_201_173_899,
         hosts: 0,
         brokers: 4,
-        clients: vec![Client { replicates_queues: false, ..client }, client],
+        clients: vec![Client { replicates_queues: false, ..ONE_ATTEMPT }, ONE_ATTEMPT],
         hops_max: 1,
         walls: Vec::new(),
         limits: vec![Limit::Links(8)],
@@ -286,5 +270,14 @@ fn a_target_that_is_found_again_while_its_link_is_up_is_up() {
     .run();
 }
 
+/// A client that gives a broker up when it was dialled once in vain.
+const ONE_ATTEMPT: Client = Client {
+    acks_min: 1,
+    replicates_queues: true,
+    checks_duplicates: true,
+    is_told: false,
+    attempts_max: 1,
+    send_timeout_millis: 30_000,
+};
 const SEEDS: u64 = 200;
 const STEPS_MAX: usize = 40;
