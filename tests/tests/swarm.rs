@@ -1,6 +1,6 @@
 //! Whatever happens: nothing forbidden ever, and everything owed in the end.
 
-use flockmq_tests::{Campaign, Client, Limit, Mischief, Scenario, Step};
+use flockmq_tests::{Campaign, Client, Deed, Limit, Mischief, Scenario, Step};
 
 /// `FLOCKMQ_SEEDS=N` runs N seeds, `FLOCKMQ_SEEDS=A..B` those from A up to B, which is how a failure is had again.
 #[test]
@@ -265,6 +265,28 @@ fn a_target_that_is_found_again_while_its_link_is_up_is_up() {
             Step::Stranger(Mischief::Flood, 1, 19_646),
             Step::Stranger(Mischief::Forge, 5, 37_828),
             Step::Wait(2),
+        ],
+    }
+    .run();
+}
+
+/// Q8 does not count what was due while a machine slept, and is done when somebody comes.
+#[test]
+fn what_is_due_when_an_intruder_comes_is_not_its_doing() {
+    Scenario {
+        seed: 3_724_051_686,
+        hosts: 2,
+        brokers: 0,
+        clients: Vec::new(),
+        hops_max: 2,
+        walls: Vec::new(),
+        limits: Vec::new(),
+        steps: vec![
+            Step::Do(Deed::Subscribe(1, 12, 55)),
+            Step::Do(Deed::Subscribe(1, 12, 118)),
+            Step::Do(Deed::Send(1, 3, 55, 9)),
+            Step::Sleep(1),
+            Step::Wait(2_048),
         ],
     }
     .run();

@@ -158,15 +158,23 @@ impl Stage {
     /// Q8: another connection of a host answers deliveries that it does not hold: it is refused, and nothing changes.
     pub(crate) fn intrude(&mut self, ack: Ack) {
         let host = self.consumers[&ack.consumer].0;
+        self.visit(host, None); // Whatever a machine that slept has missed is done with that.
         let before = self.stats(host).broker;
-        let application = self.application(host);
-        application.intrusion = Some(ack);
-        let [request, end] = [Asked::Attach, Asked::Detach(Vec::new())].map(|asked| application.ask(asked));
-        self.command(host, Command::Attach { request, connection: INTRUDER });
-        self.command(host, Command::Ack { connection: INTRUDER, ack });
-        self.command(host, Command::Detach { request: end, connection: INTRUDER });
+        self.application(host).intrusion = Some(ack);
+        self.visit(host, Some(ack));
         assert_eq!(self.application(host).intrusion, None, "Q8: {host} takes {ack:?} of who does not hold it");
         assert_eq!(self.stats(host).broker, before, "Q8: {ack:?} changes something at {host}, though it is refused");
+    }
+
+    /// Another connection of a host comes, answers deliveries if it wants to, and goes.
+    fn visit(&mut self, host: HostId, ack: Option<Ack>) {
+        let application = self.application(host);
+        let [request, end] = [Asked::Attach, Asked::Detach(Vec::new())].map(|asked| application.ask(asked));
+        self.command(host, Command::Attach { request, connection: INTRUDER });
+        if let Some(ack) = ack {
+            self.command(host, Command::Ack { connection: INTRUDER, ack });
+        }
+        self.command(host, Command::Detach { request: end, connection: INTRUDER });
     }
 
     /// The deliveries that a consumer has not answered.
