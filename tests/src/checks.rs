@@ -140,9 +140,10 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     }
     link_up(stage, &hosts);
     queues(stage);
-    // A message that has crossed as many bridges as it may waits where it is, so every host takes what is there.
-    for host in hosts.iter().filter(|host| stage.config(**host).role != Role::Client).collect::<Vec<_>>() {
+    for host in hosts.iter().filter(|host| gathers(stage, &hosts, **host)).collect::<Vec<_>>() {
         stage.subscribe(*host, "queue://>");
+    }
+    for host in hosts.iter().filter(|host| stage.config(**host).role != Role::Client).collect::<Vec<_>>() {
         for wanted in stage.oracle.idle(*host) {
             stage.subscribe_as(*host, wanted, Acking::Automatic);
         }
@@ -155,6 +156,23 @@ pub(crate) fn settle(stage: &mut Stage, play: &mut Play, quiet: Duration) {
     forget(stage, &hosts);
     come_back(stage, &hosts);
     leave(stage, &hosts);
+}
+
+/// True if a host has to take what is in its queues: not where another peer takes it, which no other is too far from.
+fn gathers(stage: &Stage, hosts: &[HostId], host: HostId) -> bool {
+    match stage.config(host).role {
+        Role::Client => false,
+        Role::Broker => true,
+        Role::Peer => {
+            let is_member = |other: &&HostId| {
+                let found = stage.config(**other);
+                found.role == Role::Peer && found.group == stage.config(host).group
+            };
+            let members = hosts.iter().filter(is_member).copied();
+            let first = members.clone().min_by_key(|peer| stage.id(*peer)).expect("the host itself is a member");
+            first == host || !members.into_iter().all(|peer| reaches(stage, peer, first))
+        }
+    }
 }
 
 /// Q8: nobody answers for another connection.

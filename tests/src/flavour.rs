@@ -1,14 +1,16 @@
 //! What happens in some scenarios after all else: messages and consumers that wish for more than others, transactions,
-//! durable subscriptions, requests and replies, administrators.
+//! durable subscriptions, requests and replies, administrators, consumers that move.
+
+use std::time::Duration;
 
 use flockmq_core::sim::HostId;
-use flockmq_core::{Body, BrokerConfig, Config, Destination, Durable, Role, Subscription};
+use flockmq_core::{Body, ConsumerId, Destination, DestinationKind, Durable, Subscription};
 
 use crate::application::Acking;
 use crate::choice::Choice;
 use crate::stage::Stage;
 use crate::step::{DESTINATIONS, Habits, Play, Step, around, by_hand, has_room};
-use crate::wish::{FAMILIES, GROUPED, PLACES, body, subscription};
+use crate::wish::{FAMILIES, PLACES, body, subscription};
 
 /// Something that only scenarios with a flavour have. Hosts are those with brokers of their own; they, consumers and
 /// deliveries are named by their places, counted round.
@@ -22,12 +24,18 @@ pub enum Deed {
     Browse(u8, u8),
     /// A host commits a transaction.
     Commit(u8, u8),
+    /// A host takes one of all orders, another sends more of two kinds than there may be room for, and the first gives up.
+    Crowd(u8, u8),
     /// A host ends the connection that its temporary queues belong to.
     HangUp(u8),
+    /// A host subscribes to all orders, has them handed to it a few at a time, and acknowledges by hand.
+    Hold(u8, u8),
     /// An administrator asks how a host's destinations fare.
     Inspect(u8),
     /// A client asks how those of all its targets fare.
     InspectTargets(u8),
+    /// The like of a host's last consumer comes to another, and then that one ends.
+    Move(u8, u8),
     /// An administrator has one of `QUEUES` hand out nothing at a host.
     PauseQueue(u8, u8),
     /// An administrator removes what waits there.
@@ -65,6 +73,7 @@ pub(crate) struct Flavour {
 enum Taste {
     Administration,
     Durables,
+    Moves,
     Requests,
     Transactions,
     Wishes(usize),
@@ -74,12 +83,13 @@ impl Flavour {
     /// A flavour; the first `hosts` have brokers of their own.
     pub(crate) fn draw(choice: &mut Choice<'_>, hosts: usize) -> Self {
         let count = choice.pick(&[1, 1, 2, 4]);
-        let tastes = (0..count).map(|_| match choice.below(10) {
+        let tastes = (0..count).map(|_| match choice.below(11) {
             0..6 => Taste::Wishes(usize::from(choice.place(FAMILIES.len()))),
             6 => Taste::Administration,
             7 => Taste::Durables,
             8 => Taste::Requests,
-            _ => Taste::Transactions,
+            9 => Taste::Transactions,
+            _ => Taste::Moves,
         });
         Self { tastes: tastes.collect(), hosts }
     }
@@ -95,6 +105,7 @@ impl Flavour {
                 match choice.pick(&self.tastes) {
                     Taste::Administration => Step::Do(administer(choice, host)),
                     Taste::Durables => draw_durable(choice, host),
+                    Taste::Moves => draw_move(choice, host, self.hosts),
                     Taste::Requests => Step::Do(draw_request(choice, host, self.hosts)),
                     Taste::Transactions => draw_transaction(choice, habits, host),
                     Taste::Wishes(family) => Step::Do(wish(choice, FAMILIES[family], host)),
@@ -134,6 +145,17 @@ fn draw_durable(choice: &mut Choice<'_>, host: u8) -> Step {
     }
 }
 
+fn draw_move(choice: &mut Choice<'_>, host: u8, hosts: usize) -> Step {
+    match choice.below(9) {
+        0..3 => Step::Send(host, choice.pick(&[1, 2]), 1 + choice.place(20)),
+        3 => Step::SubscribeOnly(host, choice.pick(&[1, 2, 8])),
+        4 => Step::Do(Deed::Hold(host, 1 + choice.place(3))),
+        5 => Step::Unsubscribe(host, choice.place(8)),
+        6 => Step::Do(Deed::Crowd(host, choice.place(hosts))),
+        _ => Step::Do(Deed::Move(host, choice.place(hosts))),
+    }
+}
+
 fn draw_request(choice: &mut Choice<'_>, host: u8, hosts: usize) -> Deed {
     match choice.below(8) {
         0..3 => Deed::Request(host),
@@ -165,9 +187,12 @@ impl Deed {
             | Self::Begin(place, _)
             | Self::Browse(place, _)
             | Self::Commit(place, _)
+            | Self::Crowd(place, _)
             | Self::HangUp(place)
+            | Self::Hold(place, _)
             | Self::Inspect(place)
             | Self::InspectTargets(place)
+            | Self::Move(place, _)
             | Self::PauseQueue(place, _)
             | Self::Purge(place, _)
             | Self::RemoveDurable(place, _)
@@ -203,9 +228,22 @@ impl Deed {
             Self::Begin(_, number) => stage.begin_transaction(host, number.into()),
             Self::Browse(_, place) => stage.browse(host, &queue(place)),
             Self::Commit(_, number) => stage.commit(host, number.into()),
+            Self::Crowd(_, other) if has_room(stage, host) => {
+                if let Some(other) = play.server(stage, other) {
+                    crowd(stage, play, host, other);
+                }
+            }
             Self::HangUp(_) => stage.hang_up(host),
+            Self::Hold(_, prefetch) if has_room(stage, host) => {
+                stage.subscribe_with(host, "queue://orders.>", Acking::Manual, Some(prefetch.into()));
+            }
             Self::Inspect(_) => drop(stage.inspect(host)),
             Self::InspectTargets(_) => stage.inspect_targets(host),
+            Self::Move(_, other) => {
+                if let Some(other) = play.server(stage, other) {
+                    relocate(stage, host, other);
+                }
+            }
             Self::PauseQueue(_, place) => stage.pause_queue(host, &queue(place)),
             Self::Purge(_, place) => stage.purge(host, &queue(place)),
             Self::RemoveDurable(_, name) => stage.remove_durable(host, &durable(name)),
@@ -245,7 +283,7 @@ impl Deed {
                 let ackings = [Acking::Automatic, Acking::Manual, Acking::Returning, Acking::Rejecting];
                 stage.subscribe_durably(host, wanted, ackings[usize::from(how) / 6 % ackings.len()]);
             }
-            Self::Serve(_) | Self::Subscribe(..) | Self::SubscribeDurably(..) => (),
+            Self::Crowd(..) | Self::Hold(..) | Self::Serve(_) | Self::Subscribe(..) | Self::SubscribeDurably(..) => (),
         }
     }
 }
@@ -253,23 +291,49 @@ impl Deed {
 impl Play {
     fn send_wishing(&mut self, stage: &mut Stage, host: HostId, to: u8, wish: u8, count: u8) {
         let to = PLACES[usize::from(to) % PLACES.len()];
-        let is_avoided = to == GROUPED && may_deadlock(stage.config(host));
-        if !to.contains('>') && !is_avoided {
+        if !to.contains('>') {
             let texts = self.texts(usize::from(count)).into_iter().enumerate();
             stage.send_bodies(host, to, texts.map(|(number, text)| body(to, wish, number, text)).collect());
         }
     }
 }
 
-/// True for a peer whose queues have little room: two that each have given the other a group wait for each other when
-/// both are full, a known limit of groups among peers.
-fn may_deadlock(config: &Config) -> bool {
-    config.role == Role::Peer && config.broker.queue_bytes_max < BrokerConfig::default().queue_bytes_max
+fn crowd(stage: &mut Stage, play: &mut Play, taker: HostId, sender: HostId) {
+    let consumer = stage.subscribe_with(taker, "queue://orders.>", Acking::Manual, Some(1));
+    stage.run_for(DEMAND_TOLD);
+    for queue in ["queue://orders", "queue://orders.eu"] {
+        if stage.is_running(sender) {
+            let texts = play.texts(6).into_iter().map(|text| format!("{text:.<300}"));
+            stage.send_all(sender, queue, texts);
+        }
+    }
+    stage.run_for(DEMAND_TOLD);
+    stage.unsubscribe(consumer);
+}
+
+/// Has a host subscribe as the last consumer of another does that it can have too, and then ends that one.
+fn relocate(stage: &mut Stage, from: HostId, to: HostId) {
+    let can_move = |consumer: &ConsumerId| {
+        let wanted = stage.subscription(*consumer);
+        let is_queues = wanted.destination.first().kind() == DestinationKind::Queue;
+        is_queues && !wanted.destination.first().is_temporary() && !stage.browses(*consumer)
+    };
+    if let Some(consumer) = stage.open_consumers(from).into_iter().rev().find(can_move)
+        && has_room(stage, to)
+    {
+        let (wanted, acking) = (stage.subscription(consumer).clone(), stage.acking(consumer));
+        stage.subscribe_as(to, wanted, acking);
+        stage.run_for(DEMAND_TOLD);
+        stage.unsubscribe(consumer);
+    }
 }
 
 fn durable(name: u8) -> Durable {
     Durable::new("somebody", NAMES[usize::from(name) % NAMES.len()]).expect("a name")
 }
+
+/// How long it takes until peers know of a consumer, unless something fails.
+const DEMAND_TOLD: Duration = Duration::from_millis(500);
 
 /// What administrators look after.
 const QUEUES: [&str; 7] = [

@@ -95,12 +95,16 @@ situations! {
     ParkedForgotten,
     /// A message that waited is accepted though there is no room, since its demand has ended.
     ParkedForced,
+    /// A full queue takes a peer's message that somebody here is handed at once.
+    FullQueuePassed,
     /// A consumer lets a delivery go.
     Released,
     /// Deliveries of a connection that has ended go back.
     DeliveriesReturned,
     /// A message goes back, of which another copy has come since it was handed over.
     CopyReturned,
+    /// A message that nobody wants any more where it has come to begins anew from there.
+    StrayMoved,
     /// A message is recognised that came before.
     DuplicateRecognised,
     /// A message that came over a bridge first comes from its client.

@@ -71,7 +71,7 @@ impl Broker {
                 return out.push(Output::Browsed { to: subscription.origin, consumer: subscription.consumer });
             };
             let place = entry.place;
-            if self.selection.takes(subscription, entry) {
+            if subscription.fits(&entry.message) && self.selection.wants_waiting(subscription, entry) {
                 let (redeliveries, arrived_at) = (entry.redeliveries.0, entry.arrived_at);
                 let pending = Pending { message: Arc::clone(&entry.message), arrived_at };
                 if !self.has_credit(id) {

@@ -10,7 +10,7 @@ use super::queue::Entry;
 use super::registry::{self, Slot};
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
-use crate::model::{Advisory, Destination, DestinationKind, Message, Path};
+use crate::model::{Advisory, Destination, DestinationKind, Message, Path, Value};
 
 /// What becomes of messages that can't be delivered (ActiveMQ's `deadLetterStrategy`): because a consumer rejected them,
 /// because they were given back more often than allowed, or because their time was up.
@@ -159,6 +159,14 @@ fn dead_letter(message: &Message, grave: Destination, cause: Cause) -> Message {
         _ = body.headers.properties.set(name, value);
     }
     Message { id: message.id, destination: grave, path: Path::default(), timestamp: message.timestamp, body }
+}
+
+/// Where a dead letter was sent, as text; none if it is none.
+pub(super) fn origin(message: &Message) -> Option<&str> {
+    match message.body.headers.properties.get(ORIGIN) {
+        Some(Value::Text(origin)) => Some(origin),
+        _ => None,
+    }
 }
 
 /// The queue for the dead letters of one destination.

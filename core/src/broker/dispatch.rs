@@ -5,10 +5,12 @@ use alloc::sync::Arc;
 use super::outstanding::Held;
 use super::place::Place;
 use super::queue::{Entry, Queue};
-use super::registry::{self, Room, Slot};
+use super::registry::{self, Consumer, Room, Slot};
+use super::stray::Takers;
 use super::subscription::{Pending, SubscriptionId};
 use super::{Broker, Output};
-use crate::base::{Instant, Outbox};
+use crate::base::{Instant, Outbox, Situation};
+use crate::model::Path;
 
 impl Broker {
     /// Hands a new message to whoever's turn it is, or lets it wait.
@@ -181,24 +183,26 @@ impl Broker {
     /// Takes the first that waits for a consumer of a queue that is open to it.
     fn take_next(&mut self, slot: Slot, index: usize) -> Option<Entry> {
         let destination = self.registry.get_mut(slot);
-        let registry::Consumer { id, cursor, is_selective, .. } = destination.consumers[index];
+        let Consumer { id, cursor, is_selective, .. } = destination.consumers[index];
         let has_rights = destination.exclusive.is_none(); // Where one consumer takes all, groups mean nothing.
         let Room::Queue(queue) = &mut destination.room else {
             unreachable!("queues' subscriptions hold queues' messages");
         };
         let end = queue.end();
         let Queue { waiting, groups, missed, .. } = queue;
+        let (subscriptions, selection) = (&self.subscriptions, &self.selection);
+        let takers = Takers { consumers: &destination.consumers, subscriptions, selection };
         let subscription = self.subscriptions.get(id).expect("whoever has credit is subscribed");
         let missed = is_selective.then(|| missed.range(id, Place::FIRST, end)).into_iter().flatten();
         let missed = missed.filter_map(|place| waiting.get(&place));
         let next = missed.chain(waiting.range(cursor.min(end)..end)).find(|entry| {
-            if !self.selection.takes(subscription, entry) {
+            if !takers.takes(subscription, entry) {
                 return false;
             }
             let Some(group) = entry.group.filter(|_| has_rights) else {
                 return true;
             };
-            let is_its = groups.rightful(group, entry, &self.subscriptions).is_none_or(|owner| owner == id);
+            let is_its = groups.rightful(group, entry, takers).is_none_or(|owner| owner == id);
             if !is_its {
                 groups.pass_over(group, entry.place);
             }
@@ -214,16 +218,17 @@ impl Broker {
     }
 
     /// Whose turn it is to take a message: the first with credit that may.
-    fn turn(&self, slot: Slot, entry: &Entry) -> Option<usize> {
+    pub(super) fn turn(&self, slot: Slot, entry: &Entry) -> Option<usize> {
         let destination = self.registry.get(slot);
-        let may_take = |consumer: &registry::Consumer| {
+        let takers = self.takers(&destination.consumers);
+        let may_take = |consumer: &Consumer| {
             destination.is_open_to(consumer.id)
                 && self.has_credit(consumer.id)
-                && self.subscriptions.get(consumer.id).is_some_and(|found| self.selection.takes(found, entry))
+                && self.subscriptions.get(consumer.id).is_some_and(|found| takers.takes(found, entry))
         };
         match (entry.group, &destination.room) {
             (Some(group), Room::Queue(queue)) if destination.exclusive.is_none() => {
-                match queue.groups.rightful(group, entry, &self.subscriptions) {
+                match queue.groups.rightful(group, entry, takers) {
                     Some(owner) => destination.consumers.iter().position(|found| found.id == owner && may_take(found)),
                     None => queue.groups.least_loaded(&destination.consumers, may_take),
                 }
@@ -248,8 +253,17 @@ impl Broker {
         if entry.expires_at().is_some() {
             self.schedule(slot);
         }
-        let pending = Pending { message: Arc::clone(&entry.message), arrived_at: entry.arrived_at };
+        let mut message = Arc::clone(&entry.message);
+        if !message.path.is_empty() && self.subscriptions.get(id).is_some_and(|taker| !taker.leads_on(&message)) {
+            Situation::StrayMoved.met();
+            Arc::make_mut(&mut message).path = Path::default(); // It begins anew from here.
+        }
+        let pending = Pending { message, arrived_at: entry.arrived_at };
         self.deliver(now, id, pending, entry.redeliveries.0, Some(Held { slot, entry }), out);
+    }
+
+    fn takers<'a>(&'a self, consumers: &'a [Consumer]) -> Takers<'a> {
+        Takers { consumers, subscriptions: &self.subscriptions, selection: &self.selection }
     }
 
     pub(super) fn queue(&mut self, slot: Slot) -> &mut Queue {
@@ -260,7 +274,7 @@ impl Broker {
 impl registry::Entry {
     /// The first place from `from` on that may hold something for a consumer, or one before it.
     #[inline]
-    fn start(&self, consumer: &registry::Consumer, from: Place) -> Place {
+    fn start(&self, consumer: &Consumer, from: Place) -> Place {
         match &self.room {
             Room::Queue(queue) if consumer.is_selective => {
                 queue.missed.first(consumer.id, from).unwrap_or(consumer.cursor)

@@ -11,7 +11,8 @@ use core::num::NonZeroU32;
 use super::place::Place;
 use super::queue::Entry;
 use super::registry::Consumer;
-use super::subscription::{SubscriptionId, Subscriptions};
+use super::stray::Takers;
+use super::subscription::SubscriptionId;
 use crate::model::{Message, Value};
 
 /// A group's number at its queue; another group has it once this one is forgotten.
@@ -46,14 +47,15 @@ impl Groups {
         if message.body.headers.properties.is_empty() {
             return None;
         }
-        match message.body.headers.properties.get(GROUP_ID) {
-            Some(Value::Text(name)) if !name.is_empty() => Some(self.enter_named(name)),
-            _ => None,
-        }
+        name(message).map(|name| self.enter_named(name))
     }
 
-    fn enter_named(&mut self, name: &str) -> GroupSlot {
-        let name = &name.as_bytes()[..name.len().min(NAME_MAX)];
+    /// The group of a message, if there is it.
+    pub(super) fn find(&self, message: &Message) -> Option<GroupSlot> {
+        self.by_name.get(name(message)?).copied()
+    }
+
+    fn enter_named(&mut self, name: &[u8]) -> GroupSlot {
         let id = match self.by_name.get(name) {
             Some(id) => *id,
             None => self.add(name),
@@ -85,9 +87,9 @@ impl Groups {
 
     /// As [`Groups::owner`], of owners that can take the message at all: what its group's owner can't take is no less
     /// than any other message.
-    pub(super) fn rightful(&self, id: GroupSlot, entry: &Entry, all: &Subscriptions) -> Option<SubscriptionId> {
+    pub(super) fn rightful(&self, id: GroupSlot, entry: &Entry, takers: Takers<'_>) -> Option<SubscriptionId> {
         let owner = self.owner(id, entry)?;
-        all.get(owner).is_some_and(|found| found.takes(&entry.message)).then_some(owner)
+        takers.subscriptions.get(owner).is_some_and(|found| takers.can_have(found, entry)).then_some(owner)
     }
 
     /// Of those who may take a message, and who come first, the one with the fewest groups: the place of the first such.
@@ -219,6 +221,14 @@ impl Entry {
     /// True if the message is its group's last.
     fn closes_group(&self) -> bool {
         sequence(&self.message) < 0
+    }
+}
+
+/// What a message's group goes by.
+fn name(message: &Message) -> Option<&[u8]> {
+    match message.body.headers.properties.get(GROUP_ID) {
+        Some(Value::Text(name)) if !name.is_empty() => Some(&name.as_bytes()[..name.len().min(NAME_MAX)]),
+        _ => None,
     }
 }
 

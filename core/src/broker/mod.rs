@@ -8,6 +8,7 @@ mod backlog;
 mod browse;
 mod composite;
 mod config;
+mod copies;
 mod dead_letter;
 mod delayed;
 mod dispatch;
@@ -23,6 +24,7 @@ mod memory;
 mod missed;
 mod outstanding;
 mod parking;
+mod passing;
 mod place;
 mod policy;
 mod queue;
@@ -32,6 +34,7 @@ mod room;
 mod selection;
 mod slow;
 mod stats;
+mod stray;
 mod subscription;
 mod temporary;
 #[cfg(test)]
@@ -46,6 +49,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+use copies::Copies;
 use due::Due;
 use durable::Claim;
 use expiry::{age, is_over};
@@ -72,7 +76,7 @@ pub use virtual_topic::VirtualTopics;
 use crate::base::{Audit, Deadlines, Instant, Outbox, Situation};
 use crate::model::{
     Advisory, BrokerId, ConnectionId, ConsumerId, Delivery, Demand, Destination, DestinationKind, Durable, LinkId,
-    Message, MessageId, Origin, ProducerId, Refusal, Tag, Ticket, What,
+    Message, Origin, ProducerId, Refusal, Tag, Ticket, What,
 };
 
 /// What a broker says.
@@ -138,7 +142,7 @@ pub(crate) struct Broker {
     subscriptions: Subscriptions,
     selection: Selection,
     durables: BTreeMap<Durable, SubscriptionId>,
-    audit: Audit<(ProducerId, Slot)>, // One message may be at several destinations.
+    copies: Copies,
     wanted: BTreeMap<Demand, usize>,
     congested: BTreeSet<Slot>, // Destinations with parked messages.
     memory: Memory,            // What waits.
@@ -171,7 +175,7 @@ impl Broker {
     pub(crate) fn new(config: BrokerConfig, local: BrokerId) -> Self {
         Self {
             local,
-            audit: Audit::new(config.audit_producers_max),
+            copies: Copies::new(config.audit_producers_max),
             due: Deadlines::new(),
             buried: Audit::new(config.audit_producers_max),
             memory: Memory::new(config.memory_max),
@@ -369,9 +373,7 @@ impl Broker {
             let Held { slot, mut entry } = held;
             entry.redeliveries += u32::from(tag <= seen);
             self.registry.get_mut(slot).counts.take_back();
-            let MessageId { producer, sequence } = entry.message.id;
-            if subscription.is_bridge() && self.config.checks_duplicates && self.audit.note((producer, slot), sequence)
-            {
+            if subscription.is_bridge() && self.config.checks_duplicates && self.copies.note(slot, &entry.message) {
                 Situation::CopyReturned.met();
                 self.stats.let_go += 1;
                 self.let_go(slot, &entry);
@@ -490,7 +492,7 @@ impl Broker {
             Origin::Application(_) => false,
             Origin::Bridge(_) | Origin::Remote(_) => self.config.checks_duplicates,
         };
-        is_checked && self.audit.note((message.id.producer, slot), message.id.sequence)
+        is_checked && self.copies.note(slot, message)
     }
 
     /// Hands a subscription what waits for it, now that it has credit again.
@@ -559,9 +561,7 @@ impl Broker {
         if let Some(Held { slot, .. }) = &held
             && subscription.is_bridge()
         {
-            // It is that peer's to have from now on. If two hand each other their copies, neither may take the other's
-            // for one it still has.
-            self.audit.forget(&(message.id.producer, *slot), message.id.sequence);
+            self.copies.forget(*slot, &message);
         }
         if let Some(held) = &held {
             self.registry.get_mut(held.slot).counts.hand_out();

@@ -70,7 +70,7 @@ impl Broker {
             }
             slot => slot?,
         };
-        if self.is_congested(slot) {
+        if self.is_congested(slot) && !self.passes(now, slot, from, redeliveries, &message) {
             self.check_wait(slot, from)?;
             self.check_parking(from, 1, message.size() as u64)?;
             self.park(slot, Parked { from, ticket, redeliveries, arrived_at: now, message }, out);
@@ -135,6 +135,10 @@ impl Broker {
         while !self.registry.get(slot).parked.is_empty() && !self.is_full(slot) {
             let parked = self.registry.get_mut(slot).parked.pop_front().expect("not empty");
             Situation::Unparked.met();
+            self.leave_parking(&parked);
+            self.accept_parked(now, slot, parked, out);
+        }
+        while let Some(parked) = self.take_passing(now, slot) {
             self.leave_parking(&parked);
             self.accept_parked(now, slot, parked, out);
         }

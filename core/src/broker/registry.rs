@@ -199,6 +199,7 @@ impl Registry {
                     queue.missed.release(id);
                     entry.consumers.retain(|consumer| consumer.id != id);
                     entry.succeed(id);
+                    entry.ask_peers_again(subscriptions);
                 }
                 // Another subscription of the same bridge may have stood behind it.
                 Room::Topic if subscription.is_bridge() => entry.gather(&self.patterns, subscriptions),

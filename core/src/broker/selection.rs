@@ -17,11 +17,10 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// True if a queue's message may be handed to this consumer and can be, and it wants it.
+    /// As [`Selection::wants`], of a queue's message.
     #[inline]
-    pub(super) fn takes(&self, subscription: &Subscription, entry: &Entry) -> bool {
-        subscription.takes(&entry.message)
-            && self.wants(subscription, &entry.message, entry.redeliveries.0, entry.arrived_at)
+    pub(super) fn wants_waiting(&self, subscription: &Subscription, entry: &Entry) -> bool {
+        self.wants(subscription, &entry.message, entry.redeliveries.0, entry.arrived_at)
     }
 
     /// True if a subscription has no selector, or one that is true of this message, which came `arrived_at`.

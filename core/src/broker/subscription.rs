@@ -107,7 +107,7 @@ impl Subscription {
         self.outstanding.count() < self.prefetch as usize
     }
 
-    /// True if `message` may be handed to this consumer: never back along its path, never further than allowed.
+    /// True if a topic's message may be handed to this consumer: never back along its path, never further than allowed.
     #[inline]
     pub(super) fn admits(&self, message: &Message) -> bool {
         self.remote
@@ -132,10 +132,20 @@ impl Subscription {
         self.message_max.is_none_or(|max| message.body.size() as u64 <= max)
     }
 
-    /// True if `message` may be handed to this consumer and can be.
+    /// True if a queue's message may be handed to this consumer in the ordinary way: towards brokers that it has not
+    /// crossed, and only if it may go as far.
     #[inline]
-    pub(super) fn takes(&self, message: &Message) -> bool {
-        self.admits(message) && self.fits(message)
+    pub(super) fn leads_on(&self, message: &Message) -> bool {
+        self.remote.as_ref().is_none_or(|remote| {
+            let crossed = message.path.brokers();
+            crossed.len() + self.path.len() <= remote.hops_max as usize
+                && !self.path.brokers().iter().any(|broker| crossed.contains(broker))
+        })
+    }
+
+    /// True if a message that begins here may go as far as the consumer.
+    pub(super) fn is_within_hops(&self) -> bool {
+        self.remote.as_ref().is_none_or(|remote| self.path.len() <= remote.hops_max as usize)
     }
 
     /// Whose turn is first: this broker's own consumers as they ask for it, then peers by their distance (ActiveMQ's

@@ -184,3 +184,19 @@ fn what_a_topics_subscriber_rejects_is_done_with() {
     assert_eq!(bench.ack(APP, reject(ONE, 1)), Ok(alloc::vec![deliver(ONE, 2, 2)]));
     assert_eq!(bench.broker.stats().dead_lettered, 0);
 }
+
+/// Found by seed 2852: a message that had died in two queues was one dead letter where both copies came together.
+#[test]
+fn dead_letters_of_one_message_from_several_queues_are_not_copies_of_one_another() {
+    let mut bench = Bench::new();
+    bench.subscribe(APP, ONE, "ActiveMQ.DLQ", 10);
+    let from = |origin: &str| {
+        let mut body = Body::default();
+        body.headers.properties.set("originalDestination", origin).expect("room");
+        body
+    };
+    let mut hear = |origin| bench.send_body(PEER, "ActiveMQ.DLQ", 7, from(origin));
+    assert_eq!(hear("queue://a"), [Said::Accepted(7), deliver(ONE, 1, 7)]);
+    assert_eq!(hear("queue://b"), [Said::Accepted(7), deliver(ONE, 2, 7)]);
+    assert_eq!(hear("queue://a"), [Said::Accepted(7)], "that one came before");
+}

@@ -17,6 +17,7 @@ mod redelivery;
 mod room;
 mod selector;
 mod slow;
+mod stray;
 mod temporary;
 mod transaction;
 mod virtual_topic;
@@ -39,6 +40,7 @@ use crate::model::{
 
 const LOCAL: BrokerId = BrokerId(1);
 const FAR: BrokerId = BrokerId(2);
+const FARTHER: BrokerId = BrokerId(3);
 const APP: Origin = Origin::Application(ConnectionId(1));
 const OTHER: Origin = Origin::Application(ConnectionId(2));
 const PEER: Origin = Origin::Bridge(LinkId(1));
@@ -76,6 +78,15 @@ fn again(consumer: ConsumerId, tag: Tag, sequence: u64) -> Said {
     Said::Deliver { consumer: consumer.0, tag, sequence, redeliveries: 1 }
 }
 
+/// What brokers there are between the consumers or producers of a connection and this one.
+fn beyond(origin: Origin) -> Path {
+    match origin {
+        Origin::Application(_) | Origin::Remote(_) => Path::default(),
+        PEER => Path::default().then(FAR),
+        Origin::Bridge(_) => Path::default().then(FARTHER),
+    }
+}
+
 /// What is given back is handed out again without delay, however often.
 fn at_once() -> BrokerConfig {
     let mut config = BrokerConfig::default();
@@ -94,7 +105,7 @@ impl Bench {
         for origin in [APP, OTHER, CLIENT] {
             broker.attach(origin, Limits::default()).expect("room");
         }
-        for (origin, remote) in [(PEER, FAR), (PEER2, BrokerId(3))] {
+        for (origin, remote) in [(PEER, FAR), (PEER2, FARTHER)] {
             let remote = Remote { broker: remote, hops_max: 1 };
             broker
                 .attach(origin, Limits { window: Some(1 << 20), remote: Some(remote), ..Limits::default() })
@@ -109,7 +120,7 @@ impl Bench {
     }
 
     fn subscribe_as(&mut self, origin: Origin, consumer: ConsumerId, subscription: Subscription) -> Vec<Said> {
-        let path = if matches!(origin, Origin::Bridge(_)) { Path::default().then(FAR) } else { Path::default() };
+        let path = beyond(origin);
         let subscriber = Subscriber { subscription, path };
         let mut out = Outbox::new();
         self.broker.subscribe(self.now, origin, consumer, subscriber, &mut out).expect("accepted");
@@ -138,11 +149,7 @@ impl Bench {
 
     fn send_body(&mut self, from: Origin, destination: &str, sequence: u64, body: Body) -> Vec<Said> {
         // What a peer passes on is a client's message here, so that it may come straight from that client too.
-        let (broker, path) = match from {
-            Origin::Application(_) => (LOCAL, Path::default()),
-            Origin::Bridge(_) => (CLIENT_ID, Path::default().then(FAR)),
-            Origin::Remote(_) => (CLIENT_ID, Path::default()),
-        };
+        let (broker, path) = (if matches!(from, Origin::Application(_)) { LOCAL } else { CLIENT_ID }, beyond(from));
         let message = Message {
             id: MessageId { producer: ProducerId { broker, number: 1 }, sequence },
             destination: destination.parse().expect("a destination"),
@@ -289,10 +296,12 @@ fn nothing_goes_back_along_its_path_or_too_far() {
     bench.subscribe(PEER, ONE, "topic://t", 10);
     bench.subscribe(PEER2, TWO, "topic://t", 10);
     assert_eq!(bench.send(PEER, "topic://t"), [Said::Accepted(1)], "it came from one peer and has crossed one broker");
+    bench.subscribe(APP, ONE, "q", 1);
+    assert_eq!(bench.send(APP, "q"), [Said::Accepted(2), deliver(ONE, 1, 2)]);
     bench.subscribe(PEER, TWO, "q", 10);
-    assert_eq!(bench.send(PEER2, "q"), [Said::Accepted(2)]);
+    assert_eq!(bench.send(PEER2, "q"), [Said::Accepted(3)], "for whoever is here, as soon as they have credit");
     let sent = bench.send(APP, "q");
-    assert_eq!(sent, [Said::Accepted(3), deliver(TWO, 1, 3)], "what may not cross holds up nothing that may");
+    assert_eq!(sent, [Said::Accepted(4), deliver(TWO, 1, 4)], "what may not cross holds up nothing that may");
 }
 
 #[test]

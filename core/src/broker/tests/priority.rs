@@ -43,13 +43,15 @@ fn what_is_given_back_has_its_old_place_among_its_equals() {
 #[test]
 fn nobody_misses_what_is_more_urgent_than_what_they_do_not_take() {
     let mut bench = Bench::with(at_once());
+    bench.subscribe(APP, TWO, "q", 1);
+    bench.send_one(APP, "q", urgent(4));
     bench.subscribe(PEER, ONE, "q", 1);
     bench.send_one(PEER, "q", urgent(4)); // It came from there.
     bench.send_one(APP, "q", urgent(4));
     assert_eq!(bench.accept(PEER, ONE, 1), [], "what waits is not for that peer");
-    assert_eq!(bench.send_one(APP, "q", urgent(4)), [Said::Accepted(3), deliver(ONE, 2, 3)]);
-    assert_eq!(bench.send_one(APP, "q", urgent(9)), [Said::Accepted(4)]);
-    assert_eq!(bench.accept(PEER, ONE, 2), [deliver(ONE, 3, 4)]);
+    assert_eq!(bench.send_one(APP, "q", urgent(4)), [Said::Accepted(4), deliver(ONE, 2, 4)]);
+    assert_eq!(bench.send_one(APP, "q", urgent(9)), [Said::Accepted(5)]);
+    assert_eq!(bench.accept(PEER, ONE, 2), [deliver(ONE, 3, 5)]);
 }
 
 #[test]
