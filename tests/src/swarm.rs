@@ -152,11 +152,13 @@ fn fail(seed: u64, scenario: &Scenario, why: &str) -> ! {
     panic!("seed {seed} fails: {why}\nmade smaller, it fails with: {why_least}\n{least}");
 }
 
-fn fields(counts: &mut Counts) -> [(&'static str, &mut u64); 24] {
+fn fields(counts: &mut Counts) -> [(&'static str, &mut u64); 26] {
     [
         ("inputs", &mut counts.inputs),
         ("outputs", &mut counts.outputs),
         ("bits rotted", &mut counts.bits_rotted),
+        ("bytes announced", &mut counts.bytes_announced),
+        ("bytes sent", &mut counts.bytes_sent),
         ("crashes", &mut counts.crashes),
         ("cuts", &mut counts.cuts),
         ("datagrams", &mut counts.datagrams),

@@ -37,6 +37,11 @@ impl<T> Outbox<T> {
         self.items.drain(..)
     }
 
+    /// Everything, first said first, as it stands.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.items.iter()
+    }
+
     /// True if nothing was said.
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()

@@ -29,8 +29,8 @@ macro_rules! situations {
 
 situations! {
     // Discovery.
-    /// A newcomer's first advert is answered before the next is due.
-    NewcomerAnswered,
+    /// A newcomer whose turn it would be to dial is dialled, since it knows nothing of us yet.
+    NewcomerDialled,
     /// An advert too many from one address is not listened to.
     AdvertOverRate,
     /// An advert of one service too many is not listened to.

@@ -199,6 +199,11 @@ impl Bridge {
         self.has_heard && self.was_heard
     }
 
+    /// True if the peer may hear that messages are wanted by this path.
+    pub(crate) fn may_be_told(&self, demand: &Demand) -> bool {
+        demand.path.len() < self.config.demand_hops_max as usize && !demand.path.contains(self.remote)
+    }
+
     /// The broker at the other end.
     pub(crate) fn remote(&self) -> BrokerId {
         self.remote
@@ -244,10 +249,6 @@ impl Bridge {
             return self.arrivals.accept(ticket); // It was here before: taken, and let go.
         }
         inward.push(Inward::Send { ticket, redeliveries, message });
-    }
-
-    fn may_be_told(&self, demand: &Demand) -> bool {
-        demand.path.len() < self.config.demand_hops_max as usize && !demand.path.contains(self.remote)
     }
 
     fn tell(

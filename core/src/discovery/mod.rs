@@ -27,6 +27,8 @@ pub(crate) enum Output {
         service: Service,
         /// Where it can be dialled.
         address: Address,
+        /// True if it came after our last advert, so that it knows nothing of us yet.
+        is_newcomer: bool,
     },
     /// A service took its leave or fell silent.
     Lost {

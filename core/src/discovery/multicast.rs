@@ -48,6 +48,7 @@ pub(crate) struct Multicast {
     heard: BTreeMap<Service, Heard>,
     advertise_at: Option<Instant>, // None until there is something to advertise.
     advertised_at: Option<Instant>,
+    silent_at: Option<Instant>, // Before this nobody can have been silent for too long; asked after every input.
     senders: BTreeMap<IpAddr, u32>, // Adverts within the current second.
     second: Instant,
     stats: MulticastStats,
@@ -68,6 +69,7 @@ impl Multicast {
             heard: BTreeMap::new(),
             advertise_at: None,
             advertised_at: None,
+            silent_at: None,
             senders: BTreeMap::new(),
             second: now,
             stats: MulticastStats::default(),
@@ -125,10 +127,13 @@ impl Multicast {
         if self.advertise_at.is_some_and(|at| at <= now) {
             self.advertise(now, out);
         }
-        let silence_max = self.settings.silence_max;
-        for (service, heard) in self.heard.extract_if(.., |_, heard| heard.at + silence_max <= now) {
-            Situation::ServiceSilent.met();
-            out.push(Output::Lost { service, address: heard.address, left: false });
+        if self.silent_at.is_some_and(|at| at <= now) {
+            let silence_max = self.settings.silence_max;
+            for (service, heard) in self.heard.extract_if(.., |_, heard| heard.at + silence_max <= now) {
+                Situation::ServiceSilent.met();
+                out.push(Output::Lost { service, address: heard.address, left: false });
+            }
+            self.silent_at = self.heard.values().map(|heard| heard.at + silence_max).min();
         }
     }
 
@@ -141,8 +146,7 @@ impl Multicast {
 
     /// When there is something to do next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let silent_at = self.heard.values().map(|heard| heard.at).min().map(|at| at + self.settings.silence_max);
-        [self.advertise_at, silent_at].into_iter().flatten().min()
+        [self.advertise_at, self.silent_at].into_iter().flatten().min()
     }
 
     /// The services advertised.
@@ -178,15 +182,10 @@ impl Multicast {
             address.host = Host::Ip(from.ip()); // ActiveMQ advertises its host's name, which only its own network may know.
         }
         self.heard.insert(service.clone(), Heard { at: now, address: address.clone() });
-        out.push(Output::Found { service, address });
-        // Let the newcomer know of us soon, however many come at once.
-        if let (Some(at), Some(last)) = (self.advertise_at, self.advertised_at) {
-            self.advertise_at = Some(at.min((last + ANSWER_GAP).max(now)));
-            Situation::NewcomerAnswered.met();
-            if self.advertise_at <= Some(now) {
-                self.advertise(now, out);
-            }
-        }
+        self.silent_at.get_or_insert(now + self.settings.silence_max);
+        // An answer to everybody, from everybody, would cost a group the square of its size for each newcomer.
+        let is_newcomer = self.advertised_at.is_some_and(|at| now - at >= CROSSING_MAX);
+        out.push(Output::Found { service, address, is_newcomer });
     }
 
     fn admit(&mut self, now: Instant, from: IpAddr) -> bool {
@@ -216,8 +215,9 @@ impl Multicast {
     }
 }
 
-/// The shortest time between two adverts that answer newcomers.
-const ANSWER_GAP: Duration = Duration::from_millis(20);
+/// For how long two first adverts may be on their way to each other: whoever is heard of later than that after our own
+/// advert has not heard it, unless it is our second.
+const CROSSING_MAX: Duration = Duration::from_millis(50);
 /// From how many addresses adverts are counted within a second; further addresses wait for the next.
 const SENDERS_MAX: usize = 1024;
 
@@ -268,7 +268,7 @@ mod tests {
     }
 
     fn found(text: &str) -> Output {
-        Output::Found { service: Service(text.into()), address: text.parse().expect("an address") }
+        Output::Found { service: Service(text.into()), address: text.parse().expect("an address"), is_newcomer: false }
     }
 
     fn lost(text: &str, left: bool) -> Output {
@@ -276,24 +276,17 @@ mod tests {
     }
 
     #[test]
-    fn a_newcomer_is_found_and_answered_at_once() {
-        let mut agent = publishing();
-        assert_eq!(
-            hear(&mut agent, 100, AdvertStatus::Alive, "tcp://10.0.0.2:1"),
-            [found("tcp://10.0.0.2:1"), alive()]
-        );
-        assert_eq!(hear(&mut agent, 200, AdvertStatus::Alive, "tcp://10.0.0.2:1"), []);
-        assert_eq!(agent.poll_timeout(), Some(Instant::from_millis(600)));
-        assert_eq!(wake(&mut agent, 600), [alive()]);
-    }
-
-    #[test]
-    fn newcomers_that_come_together_share_an_answer() {
-        let mut agent = publishing();
-        assert_eq!(hear(&mut agent, 100, AdvertStatus::Alive, "tcp://10.0.0.2:1").len(), 2);
-        assert_eq!(hear(&mut agent, 105, AdvertStatus::Alive, "tcp://10.0.0.3:1"), [found("tcp://10.0.0.3:1")]);
-        assert_eq!(agent.poll_timeout(), Some(Instant::from_millis(120)));
-        assert_eq!(wake(&mut agent, 120), [alive()]);
+    fn who_comes_later_than_an_advert_of_ours_is_a_newcomer_and_makes_nobody_advertise() {
+        for (heard_at, expected) in [(49, false), (50, true)] {
+            let mut agent = publishing();
+            let service = "tcp://10.0.0.2:1";
+            let Output::Found { service: found, address, .. } = found(service) else { unreachable!("it is found") };
+            let found = Output::Found { service: found, address, is_newcomer: expected };
+            assert_eq!(hear(&mut agent, heard_at, AdvertStatus::Alive, service), [found], "after {heard_at} ms");
+            assert_eq!(hear(&mut agent, 200, AdvertStatus::Alive, service), []);
+            assert_eq!(agent.poll_timeout(), Some(Instant::from_millis(500)));
+            assert_eq!(wake(&mut agent, 500), [alive()]);
+        }
     }
 
     #[test]
@@ -333,6 +326,7 @@ mod tests {
         let expected = Output::Found {
             service: Service("tcp://unknown-host:5".into()),
             address: "tcp://10.0.0.9:5".parse().expect("an address"),
+            is_newcomer: false,
         };
         assert_eq!(hear(&mut agent, 0, AdvertStatus::Alive, "tcp://unknown-host:5"), [expected]);
     }

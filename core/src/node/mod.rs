@@ -36,7 +36,7 @@ use crate::base::{Arena, Deadlines, Instant, Outbox, Rng, Seed, Timestamp};
 use crate::bridge::Bridge;
 use crate::broker::Broker;
 use crate::client::Client;
-use crate::dial::Dialer;
+use crate::dial::{Dialer, Urgency};
 use crate::discovery::{Multicast, Settings};
 use crate::fanout::{Fanout, Horizon};
 use crate::model::{Address, BrokerId, ConnectionId, Destination, GroupId, LinkId, ListenerId, Role};
@@ -276,7 +276,7 @@ impl Node {
             fanout.handle_start(&mut self.lanes.fanout);
         }
         for address in self.config.peers.clone() {
-            self.want(now, address);
+            self.want(now, address, Urgency::AtOnce);
         }
         self.flow(now);
     }

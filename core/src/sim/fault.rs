@@ -129,6 +129,10 @@ pub struct Counts {
     pub outputs: u64,
     /// Bits of disks that were flipped.
     pub bits_rotted: u64,
+    /// Bytes of datagrams that processes gave to groups, however many heard them.
+    pub bytes_announced: u64,
+    /// Bytes that processes gave to streams.
+    pub bytes_sent: u64,
     /// Processes that crashed, those of machines that lost power included.
     pub crashes: u64,
     /// Directions in which a verb cut a path between two hosts.

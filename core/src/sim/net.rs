@@ -78,6 +78,7 @@ impl Net {
         match output {
             Output::Accept { listener, link } => self.accept(now, host, listener, link),
             Output::Announce { group, via, data } => {
+                self.medium.counts.bytes_announced += data.len() as u64;
                 self.groups.announce(now, host, group, via, &data, &mut self.medium);
             }
             Output::Close { link } => self.close(now, process, link),
@@ -90,11 +91,14 @@ impl Net {
             }
             Output::Leave { group } => self.groups.leave(host, group),
             Output::Listen { listener, address } => self.listen(now, process, listener, &address),
-            Output::Send { link, data } => match self.stations.get(host).links.get(&link) {
-                Some(Place::End(stream, side)) if self.streams.write(*stream, *side, data) => (),
-                Some(place) => panic!("{host} sends on link {link}, which is {place:?} and not open (at {now})"),
-                None => panic!("{host} sends on link {link}, which does not exist (at {now})"),
-            },
+            Output::Send { link, data } => {
+                self.medium.counts.bytes_sent += data.len() as u64;
+                match self.stations.get(host).links.get(&link) {
+                    Some(Place::End(stream, side)) if self.streams.write(*stream, *side, data) => (),
+                    Some(place) => panic!("{host} sends on link {link}, which is {place:?} and not open (at {now})"),
+                    None => panic!("{host} sends on link {link}, which does not exist (at {now})"),
+                }
+            }
             Output::Unlisten { listener } => self.unlisten(now, host, listener),
         }
     }

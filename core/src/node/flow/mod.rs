@@ -130,10 +130,10 @@ impl Node {
                 broker::Output::Ended { to, consumer, refusal } => self.consumer_ended(to, consumer, *refusal),
                 broker::Output::Refused { to, ticket, refusal } => self.refused(to, ticket, *refusal),
                 broker::Output::Unwanted(demand) => {
-                    self.tell_peers(now, |bridge, inward, outward| bridge.handle_unwanted(&demand, inward, outward));
+                    self.tell_peers(now, &demand, |bridge, inward, out| bridge.handle_unwanted(&demand, inward, out));
                 }
                 broker::Output::Wanted(demand) => {
-                    self.tell_peers(now, |bridge, inward, outward| bridge.handle_wanted(&demand, inward, outward));
+                    self.tell_peers(now, &demand, |bridge, inward, out| bridge.handle_wanted(&demand, inward, out));
                 }
             }
         }
@@ -141,6 +141,9 @@ impl Node {
 
     /// Notes what the broker has accepted, ahead of whatever else it has said.
     pub(super) fn note_accepted(&mut self) {
+        if !self.lanes.broker.iter().any(|output| matches!(output, broker::Output::Accepted { .. })) {
+            return; // Asked for each peer and each demand, and true of nearly all.
+        }
         for output in self.lanes.broker.drain().collect::<Vec<_>>() {
             match output {
                 broker::Output::Accepted { to, ticket } => self.accepted(to, ticket),

@@ -60,12 +60,15 @@ impl Node {
         self.frames_lane(link);
     }
 
+    /// Tells whoever may be told of a demand, which with one hop is nobody if it came from a peer.
     pub(super) fn tell_peers(
         &mut self,
         now: Instant,
+        demand: &Demand,
         say: impl Fn(&mut Bridge, &mut Outbox<bridge::Inward>, &mut Outbox<Frame>),
     ) {
-        for link in self.bridges.keys().copied().collect::<Vec<_>>() {
+        let told = self.bridges.iter().filter(|(_, bridge)| bridge.may_be_told(demand));
+        for link in told.map(|(link, _)| *link).collect::<Vec<_>>() {
             // A demand that ends says how far it was answered, and the broker may have said so after what ends it, or
             // when another's end made room.
             self.note_accepted();

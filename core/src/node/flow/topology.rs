@@ -3,7 +3,7 @@
 use super::super::pipe::Pipe;
 use super::super::{Event, Node, Output, Phase};
 use super::link::farewell;
-use crate::base::Instant;
+use crate::base::{Instant, Situation};
 use crate::dial::{self, Urgency};
 use crate::discovery;
 use crate::model::{Address, CloseReason, Host, Role};
@@ -15,9 +15,15 @@ impl Node {
                 discovery::Output::Announce { via, data } => {
                     self.outbox.push(Output::Announce { group: super::super::GROUP, via, data });
                 }
-                discovery::Output::Found { service, address } => {
+                discovery::Output::Found { service, address, is_newcomer } => {
                     self.tell(Event::ServiceFound { service });
-                    self.want(now, address);
+                    let mut urgency = self.urgency(&address);
+                    if is_newcomer && urgency == Urgency::AfterYou {
+                        // It would not know whom to dial. An advert would tell it too, and everybody else again.
+                        Situation::NewcomerDialled.met();
+                        urgency = Urgency::AtOnce;
+                    }
+                    self.want(now, address, urgency);
                 }
                 discovery::Output::Lost { service, address, .. } => {
                     if !self.config.peers.contains(&address) {
@@ -33,7 +39,7 @@ impl Node {
     }
 
     /// Has a broker dialled whose address has become known, if this node dials others.
-    pub(in super::super) fn want(&mut self, now: Instant, address: Address) {
+    pub(in super::super) fn want(&mut self, now: Instant, address: Address, urgency: Urgency) {
         match self.config.role {
             Role::Broker => return,
             Role::Client if !self.dialer.is_wanted(&address) => {
@@ -43,7 +49,7 @@ impl Node {
         }
         let known = self.peers.linked_at(&address);
         let backoff = self.config.backoff(&address).clone();
-        let is_wanted = self.dialer.want(now, address.clone(), backoff, self.urgency(&address));
+        let is_wanted = self.dialer.want(now, address.clone(), backoff, urgency);
         if let Some(broker) = known {
             self.dialer.met(now, broker, None, &[address]);
         } else if !is_wanted {
