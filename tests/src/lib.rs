@@ -20,6 +20,7 @@ mod stage;
 mod step;
 mod stranger;
 mod swarm;
+mod topology;
 mod trial;
 mod wish;
 
@@ -41,4 +42,5 @@ pub use stage::{Stage, client, text_of};
 pub use step::{Client, Step};
 pub use stranger::{Mischief, Stranger};
 pub use swarm::Campaign;
+pub use topology::Topology;
 pub use trial::{Trial, fuzz_broker};

@@ -11,6 +11,7 @@ use crate::flavour::Flavour;
 use crate::limit::Limit;
 use crate::stage::Stage;
 use crate::step::{Client, Habits, Play, Step};
+use crate::topology::Topology;
 
 /// Who is there and what happens, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl Scenario {
         let clients: Vec<Client> = (0..clients).map(|_| Client::draw(choice)).collect();
         let hops_max = choice.pick(&[1, 1, 1, 2, 3]);
         let are_peers = brokers == 0 && clients.is_empty() && hops_max > 1;
-        let walls = if are_peers { draw_walls(choice, hosts) } else { Vec::new() };
+        let walls = if are_peers { Topology::draw(choice, hosts).walls() } else { Vec::new() };
         let limits = Limit::draw_some(choice);
         let habits = Habits::draw(choice);
         let count = steps_max / 4 + usize::from(choice.place(steps_max - steps_max / 4 + 1));
@@ -156,17 +157,6 @@ impl Scenario {
         }
         least
     }
-}
-
-/// All reach all, or each its neighbours in a line or a ring.
-fn draw_walls(choice: &mut Choice<'_>, hosts: u8) -> Vec<(u8, u8)> {
-    let joins: &[u8] = match choice.below(4) {
-        0 | 1 => return Vec::new(),
-        2 => &[1],
-        _ => &[1, hosts.saturating_sub(1)],
-    };
-    let pairs = (0..hosts).flat_map(|a| (a + 1..hosts).map(move |b| (a, b)));
-    pairs.filter(|(a, b)| !joins.contains(&(b - a))).collect()
 }
 
 /// The scenario as a test to paste, which `use flockmq_tests::{Client, Deed, Limit, Mischief, Scenario, Step}` makes complete.

@@ -168,9 +168,7 @@ fn settled(peers: u64) -> Group {
         add(&mut group, number);
     }
     assert!(group.world.run_until(Duration::from_secs(1), are_ready), "{peers} peers");
-    // The next signs of life on links are as far away as they can be.
-    let rest = Duration::from_millis(3_100) - Duration::from_nanos(group.world.now().as_nanos() % 500_000_000);
-    group.world.run_for(rest);
+    group.world.run_for(REST);
     group
 }
 
@@ -229,6 +227,9 @@ const KEEP_ALIVE: u64 = HEAD;
 
 /// More than a name and a few numbers, and less than anybody minds.
 const SMALL: u64 = 64;
+
+/// Past any adverts of theirs, which all fall into the first moments of each half second, and before any sign of life.
+const REST: Duration = Duration::from_millis(3_100);
 
 /// How long the first dial is left to another, and some more.
 const COURTESY: Duration = Duration::from_millis(250);

@@ -107,7 +107,7 @@ situations! {
     StrayMoved,
     /// A message is recognised that came before.
     DuplicateRecognised,
-    /// A message that came over a bridge first comes from its client.
+    /// A message that came over bridges first comes from its client, or by fewer of them.
     DuplicatePassedOn,
     /// A topic's subscriber has taken nothing for too long.
     SubscriberStalled,

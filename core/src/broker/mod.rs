@@ -42,6 +42,7 @@ mod tests;
 mod topic;
 mod transaction;
 mod virtual_topic;
+mod ways;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -60,6 +61,7 @@ use registry::{Registry, Room, Slot};
 use selection::Selection;
 use subscription::{Pending, Subscription, SubscriptionId, Subscriptions, demands};
 use topic::Audience;
+use ways::Ways;
 
 pub use config::BrokerConfig;
 pub use dead_letter::{DeadLetterPolicy, DeadLetterQueue, NonPersistent};
@@ -143,6 +145,7 @@ pub(crate) struct Broker {
     selection: Selection,
     durables: BTreeMap<Durable, SubscriptionId>,
     copies: Copies,
+    ways: Ways,
     wanted: BTreeMap<Demand, usize>,
     congested: BTreeSet<Slot>, // Destinations with parked messages.
     memory: Memory,            // What waits.
@@ -203,6 +206,9 @@ impl Broker {
             | Origin::Bridge(LinkId(number))
             | Origin::Remote(LinkId(number))) = origin;
             return Err(Refusal::AlreadyExists { what: What::Connection, number });
+        }
+        if let Some(remote) = &limits.remote {
+            self.ways.allow(remote.hops_max);
         }
         self.connections
             .insert(origin, Connection { limits, consumers: BTreeMap::new(), outstanding_bytes: 0, parked_bytes: 0 });
@@ -443,13 +449,21 @@ impl Broker {
         if self.is_duplicate(from, slot, &message) {
             Situation::DuplicateRecognised.met();
             self.stats.duplicates += 1;
-            if let (Origin::Remote(_), Room::Topic) = (from, &self.registry.get(slot).room) {
-                // It came over a bridge first, and may have gone no further for the brokers it had crossed. Straight
-                // from its client it may; who has it already drops it.
+            let goes_further = match from {
+                Origin::Application(_) => false,
+                Origin::Bridge(_) => self.comes_shorter(slot, &message),
+                // Straight from its client it may cross any bridge.
+                Origin::Remote(_) => matches!(self.registry.get(slot).room, Room::Topic),
+            };
+            if goes_further {
+                // The first copy may have gone no further for the brokers it had crossed. Who has it already drops this.
                 Situation::DuplicatePassedOn.met();
                 self.publish(now, slot, Some(from), &message, Audience::Peers, out);
             }
             return;
+        }
+        if let Origin::Bridge(_) = from {
+            self.comes_shorter(slot, &message);
         }
         if is_over(&message) {
             self.registry.get_mut(slot).counts.enqueued += 1;
@@ -493,6 +507,12 @@ impl Broker {
             Origin::Bridge(_) | Origin::Remote(_) => self.config.checks_duplicates,
         };
         is_checked && self.copies.note(slot, message)
+    }
+
+    /// Notes that a message came over a bridge; true if it is a topic's, and goes further from here than any copy before.
+    #[inline]
+    fn comes_shorter(&mut self, slot: Slot, message: &Message) -> bool {
+        matches!(self.registry.get(slot).room, Room::Topic) && self.ways.note(slot, message)
     }
 
     /// Hands a subscription what waits for it, now that it has credit again.

@@ -21,6 +21,7 @@ mod stray;
 mod temporary;
 mod transaction;
 mod virtual_topic;
+mod ways;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
