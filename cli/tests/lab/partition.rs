@@ -94,6 +94,45 @@ fn peers_lost_by_a_partition_are_linked_again_when_it_heals_late() {
     lose_and_find(Duration::from_secs(6));
 }
 
+/// Each host sends to the next one, and each in its turn is cut off for longer than links bear.
+#[test]
+fn of_what_hosts_send_each_other_while_each_is_cut_off_in_turn_all_arrives_once() {
+    let Some(lab) = Lab::open([&[0], &[0], &[0]]) else { return };
+    let [one, two, three] = &lab.hosts;
+    let uri = "peer://lab?wireFormat.maxInactivityDuration=1000";
+    let queues = ["queue://to.one", "queue://to.two", "queue://to.three"];
+    let mut takers: Vec<Process> =
+        lab.hosts.iter().zip(queues).map(|(host, queue)| host.start(&["subscribe", uri, queue])).collect();
+    let next = [queues[1], queues[2], queues[0]];
+    let publish = |queue| ["publish", uri, queue, "--wait-peers", "5", "--timeout", "90s"];
+    let mut givers: Vec<Process> =
+        lab.hosts.iter().zip(next).map(|(host, queue)| host.start(&publish(queue))).collect();
+    let loads: Vec<Load> = givers.iter_mut().map(Load::start).collect();
+    for taker in &mut takers {
+        taker.wait_until(Instant::now() + PATIENCE, "the flow", |lines| lines.len() >= 20);
+    }
+    for (cut_off, others) in [(one, [two, three]), (two, [one, three]), (three, [one, two])] {
+        lab.partition(&[&[cut_off], &others]);
+        loads[0].keep_up(LOST_SOON);
+        lab.heal();
+        for (taker, load) in takers.iter_mut().zip([&loads[2], &loads[0], &loads[1]]) {
+            let cut = load.count();
+            let is_level = |lines: &[Line]| lines.len() >= cut;
+            taker.wait_until(Instant::now() + PATIENCE, "what was sent meanwhile", is_level);
+        }
+    }
+    let fed: Vec<usize> = loads.into_iter().zip(&mut givers).map(|(load, giver)| load.stop(giver)).collect();
+    for giver in givers {
+        giver.end(); // Everything was accepted, and taken.
+    }
+    for (taker, fed) in takers.into_iter().zip([fed[2], fed[0], fed[1]]) {
+        let mut taken: Vec<usize> = taker.stop().iter().map(|line| line.parse().expect("a number")).collect();
+        eprintln!("{} of {fed} arrived", taken.len());
+        taken.sort_unstable();
+        assert_eq!(taken, up_to(fed));
+    }
+}
+
 /// Cuts off a host until everybody has lost it and for this much longer.
 fn lose_and_find(longer: Duration) {
     let Some(lab) = Lab::open([&[0], &[0], &[0]]) else { return };
@@ -169,6 +208,9 @@ fn lose_and_find(longer: Duration) {
 
 /// Two seconds of silence, and what a busy machine adds.
 const LOST_MAX: Duration = Duration::from_millis(3500);
+
+/// More than a second of silence, and than what a busy machine adds.
+const LOST_SOON: Duration = Duration::from_millis(2500);
 
 /// What is promised.
 const FOUND_MAX: Duration = Duration::from_secs(2);
