@@ -114,6 +114,24 @@ fn two_of_one_name_both_work_and_each_is_told() {
     assert_eq!(stage.count(twins[2], |event| matches!(event, Event::NameClash { .. })), 0);
 }
 
+/// Whoever's turn it would be to dial, if both had heard of each other.
+#[test]
+fn a_newcomer_is_linked_at_once() {
+    for ports in [[7000, 8000], [8000, 7000]] {
+        let mut stage = Stage::new(1);
+        let at_port = |name: &str, port: u16| {
+            let listen = Some(format!("tcp://0.0.0.0:{port}").parse().expect("an address"));
+            Config { listen, ..Config::peer("flock", name) }
+        };
+        let here = stage.host(at_port("here", ports[0]));
+        stage.run_for(PERIOD * 3 + PERIOD / 2);
+        let newcomer = stage.host(at_port("newcomer", ports[1]));
+        let is_linked = |stage: &mut Stage| stage.is_linked(&[here, newcomer]);
+        assert!(stage.run_until(Duration::from_millis(10), is_linked), "{ports:?}: {:?}", stage.notices(here));
+        assert_eq!(stage.world().counts().streams, 1, "{ports:?}");
+    }
+}
+
 #[test]
 fn by_fixed_addresses_without_multicast() {
     let mut stage = Stage::new(1);

@@ -27,7 +27,8 @@ pub struct DialConfig {
     /// How many addresses are wanted at most; further ones are not dialled.
     pub addresses_max: usize,
     /// How long to leave the first dial to the other side, where both sides found each other and the other side's
-    /// turn is first. Only saves connections: both sides may dial at any time.
+    /// turn is first, or to another address, where the same machine has one by loopback. Only saves connections: both
+    /// sides may dial at any time, and any address.
     pub courtesy: Duration,
 }
 
@@ -57,7 +58,7 @@ pub(crate) enum Output {
 pub(crate) enum Urgency {
     /// Now.
     AtOnce,
-    /// After the courtesy time, unless the other side's dial has come by then.
+    /// After the courtesy time, unless there is a link by then.
     AfterYou,
 }
 

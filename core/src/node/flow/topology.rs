@@ -1,5 +1,7 @@
 //! Who there is to connect to, and the connecting.
 
+use core::net::SocketAddr;
+
 use super::super::pipe::Pipe;
 use super::super::{Event, Node, Output, Phase};
 use super::link::farewell;
@@ -17,12 +19,17 @@ impl Node {
                 }
                 discovery::Output::Found { service, address, is_newcomer } => {
                     self.tell(Event::ServiceFound { service });
-                    let mut urgency = self.urgency(&address);
-                    if is_newcomer && urgency == Urgency::AfterYou {
+                    let urgency = if self.is_heard_by_loopback(&address) {
+                        Urgency::AfterYou
+                    } else if !self.is_their_turn(&address) {
+                        Urgency::AtOnce
+                    } else if is_newcomer {
                         // It would not know whom to dial. An advert would tell it too, and everybody else again.
                         Situation::NewcomerDialled.met();
-                        urgency = Urgency::AtOnce;
-                    }
+                        Urgency::AtOnce
+                    } else {
+                        Urgency::AfterYou
+                    };
                     self.want(now, address, urgency);
                 }
                 discovery::Output::Lost { service, address, .. } => {
@@ -58,15 +65,27 @@ impl Node {
     }
 
     /// Where both sides hear of each other, the one with the lower address dials first: it saves a link.
-    fn urgency(&self, address: &Address) -> Urgency {
+    fn is_their_turn(&self, address: &Address) -> bool {
         let Host::Ip(other) = address.host else {
-            return Urgency::AtOnce;
+            return false;
         };
-        let mut own = self.listener.iter().filter_map(|listener| listener.addresses.as_ref()).flatten();
-        match own.find(|own| own.ip().is_loopback() == other.is_loopback()) {
-            Some(own) if (own.port(), own.ip()) > (address.port, other) => Urgency::AfterYou,
-            Some(_) | None => Urgency::AtOnce,
-        }
+        let own = self.own_addresses().find(|own| own.ip().is_loopback() == other.is_loopback());
+        own.is_some_and(|own| (own.port(), own.ip()) > (address.port, other))
+    }
+
+    /// Who is at an address of this very machine is heard of by its loopback too, and dialled there: that saves a link
+    /// as well.
+    fn is_heard_by_loopback(&self, address: &Address) -> bool {
+        let Host::Ip(other) = address.host else {
+            return false;
+        };
+        !other.is_loopback()
+            && self.own_addresses().any(|own| own.ip() == other)
+            && self.own_addresses().any(|own| own.ip().is_loopback())
+    }
+
+    fn own_addresses(&self) -> impl Iterator<Item = &SocketAddr> {
+        self.listener.iter().filter_map(|listener| listener.addresses.as_ref()).flatten()
     }
 
     pub(super) fn dial_lane(&mut self, now: Instant) {
@@ -114,7 +133,7 @@ mod tests {
     use super::*;
     use crate::base::Seed;
     use crate::link::LinkConfig;
-    use crate::model::LinkId;
+    use crate::model::{BrokerId, GroupId, LinkId};
     use alloc::format;
     use alloc::string::String;
     use alloc::vec::Vec;
@@ -129,6 +148,38 @@ mod tests {
             _ => None,
         });
         asked.collect()
+    }
+
+    #[test]
+    fn who_is_on_this_machine_is_dialled_by_loopback_and_otherwise_only_if_that_leads_nowhere() {
+        for leads_nowhere in [false, true] {
+            let mut node = Node::new(Config::peer("g", "a"), Seed::from(1), Instant::ZERO);
+            let listener = node.listener.as_ref().expect("it listens").id;
+            let addresses = ["10.0.0.1:5", "127.0.0.1:5"].map(|at| at.parse().expect("an address")).into();
+            node.handle_input(Instant::ZERO, Input::Listening { listener, addresses });
+            asked(&mut node);
+            let mut hear = |at: &str| {
+                let data = format!("g.ActiveMQ-4.alive.%localhost%tcp://{at}").into_bytes().into();
+                let from = at.parse().expect("an address");
+                node.handle_input(Instant::ZERO, Input::Datagram { group: GroupId(1), from, data });
+                asked(&mut node)
+            };
+            assert_eq!(hear("10.0.0.1:9"), [], "it is heard of once more");
+            let [(what, link)] = &hear("127.0.0.1:9")[..] else { panic!("it is dialled") };
+            assert_eq!(what, "connect tcp://127.0.0.1:9");
+            assert_eq!(hear("10.0.0.2:9").len(), 1, "another machine");
+            if leads_nowhere {
+                let reason = CloseReason::ConnectFailed("refused".into());
+                node.handle_input(Instant::ZERO, Input::Closed { link: *link, reason });
+            } else {
+                let addresses = ["tcp://127.0.0.1:9", "tcp://10.0.0.1:9"].map(|at| at.parse().expect("an address"));
+                node.dialer.met(Instant::ZERO, BrokerId(2), Some(*link), &addresses);
+            }
+            node.handle_input(Instant::from_millis(200), Input::Timeout);
+            let asked = asked(&mut node);
+            let is_dialled = asked.iter().any(|(what, _)| what == "connect tcp://10.0.0.1:9");
+            assert_eq!(is_dialled, leads_nowhere, "{asked:?}");
+        }
     }
 
     /// Found by seeds 5000069235 and 5000209197: who dialled while all other places were held out for others had a link
