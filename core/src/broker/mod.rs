@@ -179,6 +179,7 @@ impl Broker {
         Self {
             local,
             copies: Copies::new(config.audit_producers_max),
+            ways: Ways::new(config.audit_producers_max),
             due: Deadlines::new(),
             buried: Audit::new(config.audit_producers_max),
             memory: Memory::new(config.memory_max),
