@@ -65,7 +65,7 @@ pub use model::{
     SelectorError, Service, Subscription, Tag, Temporary, Value, What, selector,
 };
 pub use node::{
-    Command, Config, ConfigError, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer, Stats, Target,
-    TargetState, TransportConfig, recording,
+    Command, Config, ConfigError, ConnectorConfig, Event, Input, MulticastConfig, MulticastSocket, Node, Output, Peer,
+    Stats, Target, TargetState, TransportConfig, recording,
 };
 pub use remote::RemoteConfig;

@@ -65,5 +65,6 @@ pub fn hello(broker: BrokerId, role: Role) -> Hello {
         frame_max: 1 << 20,
         silence_max_millis: u32::MAX,
         role,
+        is_connector: false,
     }
 }

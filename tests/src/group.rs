@@ -21,7 +21,12 @@ pub struct Group {
 impl Group {
     /// So many peers that know of one another.
     pub fn new(peers: usize) -> Self {
-        let world = World::new(Seed::from(1));
+        Self::with_seed(peers, 1)
+    }
+
+    /// So many peers that know of one another, with chances of their own.
+    pub fn with_seed(peers: usize, seed: u64) -> Self {
+        let world = World::new(Seed::from(seed));
         let mut group = Self { world, hosts: Vec::new(), asked: 0, texts: BTreeMap::new(), accepted: BTreeMap::new() };
         for number in 0..peers {
             group.add(Config::peer("g", format!("b{number}")));

@@ -146,6 +146,7 @@ impl Puppet {
             services: Vec::new(),
             frame_max: 1 << 20,
             silence_max_millis: 30_000,
+            is_connector: false,
         };
         self.send(stage, link, PREFACE);
         self.say(stage, link, &[Frame::Hello(hello.into())]);

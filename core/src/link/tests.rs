@@ -21,6 +21,7 @@ fn hello(broker: u128) -> Hello {
         frame_max: 1000,
         silence_max_millis: 9_000,
         role: Role::Peer,
+        is_connector: false,
     }
 }
 

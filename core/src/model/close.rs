@@ -24,6 +24,8 @@ pub enum CloseReason {
         /// The limit in bytes.
         max: u64,
     },
+    /// A network connector led here, and this broker accepts none.
+    ConnectorRefused,
     /// Another link to the same peer was kept.
     Duplicate,
     /// A frame longer than the limit was announced.
@@ -80,6 +82,7 @@ impl fmt::Display for CloseReason {
             Self::Failed(why) => write!(f, "the connection failed: {why}"),
             Self::Requested => f.write_str("closed as asked"),
             Self::Backlog { max } => write!(f, "more than {max} bytes waited for the network"),
+            Self::ConnectorRefused => f.write_str("this broker accepts no network connectors"),
             Self::Duplicate => f.write_str("another link to the same peer was kept"),
             Self::FrameTooLong { length, max } => {
                 write!(f, "a frame of {length} bytes was announced; the limit is {max}")
@@ -116,6 +119,7 @@ mod tests {
             (CloseReason::Failed(words()), "some words"),
             (CloseReason::Requested, "as asked"),
             (CloseReason::Backlog { max: 4711 }, "more than 4711 bytes"),
+            (CloseReason::ConnectorRefused, "no network connectors"),
             (CloseReason::Duplicate, "another link"),
             (CloseReason::FrameTooLong { length: 4712, max: 4711 }, "4712 bytes was announced; the limit is 4711"),
             (CloseReason::GroupMismatch { found: words() }, "'some words'"),

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 /// What a node is to the others it meets. Links carry it: the order of the variants is part of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Role {
-    /// A broker that stands alone: it serves clients and bridges to nobody.
+    /// A broker that stands alone: it serves clients, and bridges to nobody but by network connectors.
     Broker,
     /// A client of other brokers, which fans out what it sends; nobody connects to it.
     Client,
-    /// A broker that bridges to all others of its group, and serves clients too.
+    /// A broker that bridges to all others of its group, to others by network connectors, and serves clients too.
     Peer,
 }
 

@@ -247,7 +247,7 @@ impl Node {
     }
 
     fn link_connected(&mut self, now: Instant, link: LinkId, remote: SocketAddr) {
-        let hello = self.hello();
+        let hello = Hello { is_connector: self.connector_of(link).is_some(), ..self.hello() };
         let Some(pipe) = self.pipes.get_mut(link) else {
             return;
         };
@@ -364,6 +364,7 @@ impl Node {
             frame_max: self.config.link.frame_max,
             silence_max_millis: u32::try_from(self.config.link.silence_max.as_millis()).unwrap_or(u32::MAX),
             role: self.config.role,
+            is_connector: false,
         }
     }
 

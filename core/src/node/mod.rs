@@ -18,7 +18,7 @@ mod stats;
 mod transaction;
 
 pub use command::Command;
-pub use config::{Config, ConfigError, MulticastConfig, TransportConfig};
+pub use config::{Config, ConfigError, ConnectorConfig, MulticastConfig, TransportConfig};
 pub use event::Event;
 pub use input::{Input, MulticastSocket, Output};
 pub use stats::Stats;
@@ -53,6 +53,9 @@ pub struct Peer {
     pub remote: SocketAddr,
     /// True once demand has been exchanged both ways.
     pub is_ready: bool,
+    /// The network connector of ours that leads there, by its name; none to a member of the group, or to one whose own
+    /// connector led here.
+    pub connector: Option<String>,
 }
 
 /// A broker that a client fans out to, or would.
@@ -225,6 +228,7 @@ impl Node {
                 name: pipe.hello.as_ref()?.name.clone(),
                 remote: pipe.remote?,
                 is_ready: bridge.is_ready(),
+                connector: self.peers.connector(bridge.remote()).map(|at| self.config.connectors[at].name.clone()),
             })
         });
         linked.collect()
@@ -275,7 +279,8 @@ impl Node {
         if let Some(fanout) = &mut self.fanout {
             fanout.handle_start(&mut self.lanes.fanout);
         }
-        for address in self.config.peers.clone() {
+        let connected = self.config.connectors.iter().flat_map(|connector| &connector.addresses);
+        for address in self.config.peers.iter().chain(connected).cloned().collect::<Vec<_>>() {
             self.want(now, address, Urgency::AtOnce);
         }
         self.flow(now);

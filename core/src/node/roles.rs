@@ -24,6 +24,7 @@ struct Known {
     ended: u64,
     addresses: Vec<Address>,
     clash_told: bool,
+    connector: Option<usize>, // Of ours, that leads there.
 }
 
 /// What is decided of a link that was asked for.
@@ -66,8 +67,7 @@ impl Peers {
         generation: u64,
         addresses: Vec<Address>,
     ) -> Option<LinkId> {
-        self.forget_some();
-        let known = self.known.entry(broker).or_default();
+        let known = self.remember(broker);
         known.generation = generation;
         known.addresses = addresses;
         known.kept.replace(link)
@@ -98,21 +98,36 @@ impl Peers {
         at.map(|(broker, _)| *broker)
     }
 
-    /// True the first time it is asked of a broker.
-    pub(super) fn is_clash_news(&mut self, broker: BrokerId) -> bool {
-        let known = self.known.entry(broker).or_default();
-        !core::mem::replace(&mut known.clash_told, true)
+    /// The network connector of ours that leads to `broker`.
+    pub(super) fn connector(&self, broker: BrokerId) -> Option<usize> {
+        self.known.get(&broker)?.connector
     }
 
-    /// Bounds what is remembered of brokers that are gone.
-    fn forget_some(&mut self) {
-        if self.known.len() < KNOWN_MAX {
-            return;
+    /// Notes that a network connector of ours leads to `broker`: the first of them holds. Tells the kept link that was
+    /// made before this was known.
+    pub(super) fn lead(&mut self, broker: BrokerId, connector: usize) -> Option<LinkId> {
+        let known = self.remember(broker);
+        if known.connector.is_some_and(|first| first <= connector) {
+            return None;
         }
-        let gone = self.known.iter().find(|(_, known)| known.kept.is_none()).map(|(broker, _)| *broker);
-        if let Some(gone) = gone {
-            self.known.remove(&gone);
+        known.connector = Some(connector);
+        known.kept
+    }
+
+    /// True the first time it is asked of a broker.
+    pub(super) fn is_clash_news(&mut self, broker: BrokerId) -> bool {
+        !core::mem::replace(&mut self.remember(broker).clash_told, true)
+    }
+
+    /// What is known of a broker; for one that was not, another is forgotten that is gone, if as many are known as may.
+    fn remember(&mut self, broker: BrokerId) -> &mut Known {
+        if self.known.len() >= KNOWN_MAX && !self.known.contains_key(&broker) {
+            let gone = self.known.iter().find(|(_, known)| known.kept.is_none()).map(|(broker, _)| *broker);
+            if let Some(gone) = gone {
+                self.known.remove(&gone);
+            }
         }
+        self.known.entry(broker).or_default()
     }
 }
 
@@ -145,6 +160,15 @@ mod tests {
         assert!(low.part(HIGH, LinkId(2)));
         assert_eq!(low.ended(HIGH), 2);
         assert_eq!(low.judge(HIGH, 1), Verdict::Keep(3));
+    }
+
+    #[test]
+    fn the_first_connector_that_leads_to_a_broker_holds() {
+        let mut low = Peers::new(LOW);
+        assert_eq!((low.lead(HIGH, 2), low.connector(HIGH)), (None, Some(2)));
+        low.keep(HIGH, LinkId(1), 1, Vec::new());
+        assert_eq!((low.lead(HIGH, 2), low.lead(HIGH, 3), low.connector(HIGH)), (None, None, Some(2)));
+        assert_eq!((low.lead(HIGH, 0), low.connector(HIGH)), (Some(LinkId(1)), Some(0)));
     }
 
     #[test]

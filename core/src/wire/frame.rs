@@ -33,6 +33,8 @@ pub struct Hello {
     pub silence_max_millis: u32,
     /// What it is to the other end.
     pub role: Role,
+    /// True if it dialled this link as a network connector: the two are to be bridged whatever their groups.
+    pub is_connector: bool,
 }
 
 /// Why a link is closed by whom says so.

@@ -1,11 +1,13 @@
 //! What a node is told once, at its start.
 
+mod connector;
 mod multicast;
 #[cfg(test)]
 mod tests;
 mod transport;
 mod uri;
 
+pub use connector::ConnectorConfig;
 pub use multicast::MulticastConfig;
 pub use transport::TransportConfig;
 pub use uri::ConfigError;
@@ -41,6 +43,11 @@ pub struct Config {
     pub multicast: Option<MulticastConfig>,
     /// Whom to dial whatever is discovered (`static:`).
     pub peers: Vec<Address>,
+    /// Network connectors: brokers to bridge to whatever their group, and how (`network:`). If several lead to one
+    /// broker, the first of them holds.
+    pub connectors: Vec<ConnectorConfig>,
+    /// True if the network connectors of others may lead here.
+    pub accepts_connectors: bool,
     /// What holds for links dialled at single addresses, over `link` and `dial`.
     pub transports: BTreeMap<Address, TransportConfig>,
     /// How links behave.
@@ -49,7 +56,7 @@ pub struct Config {
     pub dial: DialConfig,
     /// The embedded broker.
     pub broker: BrokerConfig,
-    /// Bridges to other brokers.
+    /// Bridges to the members of the group, and to those whose network connectors lead here.
     pub bridge: BridgeConfig,
     /// What it is to others.
     pub role: Role,
@@ -68,6 +75,8 @@ impl Config {
             listen: None,
             multicast: None,
             peers: Vec::new(),
+            connectors: Vec::new(),
+            accepts_connectors: true,
             transports: BTreeMap::new(),
             link: LinkConfig::default(),
             dial: DialConfig::default(),
@@ -80,7 +89,7 @@ impl Config {
     }
 
     /// A broker that stands alone in a group: it listens on any port of any interface and advertises itself, so that
-    /// clients can fan out to it, and bridges to nobody.
+    /// clients can fan out to it, and bridges to nobody but by network connectors.
     pub fn broker(group: impl Into<String>, name: impl Into<String>) -> Self {
         Self { role: Role::Broker, ..Self::peer(group, name) }
     }
@@ -100,6 +109,16 @@ impl Config {
             role: Role::Peer,
             ..Self::alone(name)
         }
+    }
+
+    /// The network connector that leads to `address`, by its place in the list.
+    pub(super) fn connector_to(&self, address: &Address) -> Option<usize> {
+        self.connectors.iter().position(|connector| connector.addresses.contains(address))
+    }
+
+    /// True if `address` is dialled whatever is discovered.
+    pub(super) fn lists(&self, address: &Address) -> bool {
+        self.peers.contains(address) || self.connector_to(address).is_some()
     }
 
     /// How long to wait between dials of `address`.

@@ -149,9 +149,7 @@ impl Node {
             (Role::Client, Role::Client) => Some(CloseReason::NotAPeer { found: hello.role }),
             (Role::Client, _) if self.is_target(hello.broker) => Some(CloseReason::Duplicate),
             (Role::Client, _) | (_, Role::Client) => None,
-            (Role::Peer, Role::Peer) if hello.group == self.config.group => None,
-            (Role::Peer, Role::Peer) => Some(CloseReason::GroupMismatch { found: hello.group.clone() }),
-            (Role::Broker | Role::Peer, found) => Some(CloseReason::NotAPeer { found }),
+            (Role::Broker | Role::Peer, _) => self.check_bridge(link, &hello).err(),
         };
         if let Some(reason) = reason {
             if reason == CloseReason::Duplicate {
@@ -161,6 +159,12 @@ impl Node {
             return self.end(now, link, reason, farewell);
         }
         let (ours, theirs, broker) = (self.config.role, hello.role, hello.broker);
+        if let Some(connector) = self.connector_of(link)
+            && let Some(other) = self.peers.lead(broker, connector)
+        {
+            // The bridge there is has other options than it should: this link is to take its place.
+            self.end(now, other, CloseReason::Replaced, None);
+        }
         if let Some(pipe) = self.pipes.get_mut(link) {
             pipe.hello = Some(hello);
         }
@@ -173,6 +177,25 @@ impl Node {
                 self.say(link, Frame::Propose { ended });
             }
         }
+    }
+
+    /// Whether two brokers are to be bridged over this link: those of one group, and whomever a network connector leads
+    /// to. Both ends come to the same answer, or one ends the link.
+    fn check_bridge(&self, link: LinkId, hello: &Hello) -> Result<(), CloseReason> {
+        match (self.config.role, hello.role) {
+            (Role::Broker | Role::Peer, Role::Broker | Role::Peer) if self.connector_of(link).is_some() => Ok(()),
+            (Role::Peer, Role::Peer) if hello.group == self.config.group => Ok(()),
+            (Role::Broker | Role::Peer, Role::Broker | Role::Peer) if hello.is_connector => {
+                if self.config.accepts_connectors { Ok(()) } else { Err(CloseReason::ConnectorRefused) }
+            }
+            (Role::Peer, Role::Peer) => Err(CloseReason::GroupMismatch { found: hello.group.clone() }),
+            (_, found) => Err(CloseReason::NotAPeer { found }),
+        }
+    }
+
+    /// The network connector that a link was dialled for.
+    pub(in super::super) fn connector_of(&self, link: LinkId) -> Option<usize> {
+        self.config.connector_to(self.pipes.get(link)?.dialled.as_ref()?)
     }
 
     fn proposed(&mut self, now: Instant, link: LinkId, ended: u64) {
@@ -206,8 +229,7 @@ impl Node {
     fn decidable(&mut self, now: Instant, link: LinkId, by_us: bool) -> Option<BrokerId> {
         let hello = self.pipes.get(link)?.hello.as_ref()?;
         let broker = hello.broker;
-        let are_peers = (self.config.role, hello.role) == (Role::Peer, Role::Peer);
-        if !are_peers || self.peers.decides(broker) != by_us {
+        if self.check_bridge(link, hello).is_err() || self.peers.decides(broker) != by_us {
             let what = format!("it is not for broker {broker} to say which link is kept");
             let reason = CloseReason::Malformed(what);
             let farewell = farewell(&reason);
@@ -224,7 +246,8 @@ impl Node {
         };
         let hello = pipe.hello.clone().expect("a kept link has been greeted");
         let remote = pipe.remote.expect("a link that is up has an address");
-        let addresses = addresses(&hello);
+        let mut addresses = addresses(&hello);
+        addresses.retain(|address| self.config.connector_to(address).is_none()); // They are dialled whoever is there.
         if let Some(replaced) = self.peers.keep(hello.broker, link, generation, addresses.clone()) {
             Situation::LinkReplaced.met();
             // The peers' table already names the new link, so the old one's bridge is ended here.
@@ -232,7 +255,8 @@ impl Node {
             self.part(now, replaced, hello.clone(), CloseReason::Replaced);
         }
         self.dialer.met(now, hello.broker, Some(link), &addresses);
-        let config = self.config.bridge.clone();
+        let connector = self.peers.connector(hello.broker).map(|at| &self.config.connectors[at]);
+        let config = connector.map_or(&self.config.bridge, |connector| &connector.bridge).clone();
         let limits = Limits {
             window: Some(config.window),
             message_max: Some(self.config.link.message_max(hello.frame_max)),
@@ -274,6 +298,7 @@ pub(in super::super) fn farewell(reason: &CloseReason) -> Option<Farewell> {
         CloseReason::Duplicate => Some(Farewell::Duplicate),
         CloseReason::Stopping => Some(Farewell::Leaving),
         CloseReason::FrameTooLong { .. }
+        | CloseReason::ConnectorRefused
         | CloseReason::GroupMismatch { .. }
         | CloseReason::HandshakeTimeout
         | CloseReason::Itself

@@ -150,6 +150,7 @@ mod tests {
                 frame_max: 1_000_000,
                 silence_max_millis: 30_000,
                 role: Role::Peer,
+                is_connector: false,
             };
             self.hear(Input::Bytes { link, data: PREFACE[..].into() });
             self.say(link, &[Frame::Hello(Box::new(hello)), Frame::Propose { ended: 0 }]);

@@ -33,7 +33,7 @@ impl Node {
                     self.want(now, address, urgency);
                 }
                 discovery::Output::Lost { service, address, .. } => {
-                    if !self.config.peers.contains(&address) {
+                    if !self.config.lists(&address) {
                         self.dialer.unwant(&address, &mut self.lanes.dial);
                         if let Some(fanout) = &mut self.fanout {
                             fanout.forget_address(&address);
@@ -47,14 +47,16 @@ impl Node {
 
     /// Has a broker dialled whose address has become known, if this node dials others.
     pub(in super::super) fn want(&mut self, now: Instant, address: Address, urgency: Urgency) {
+        let is_connector = self.config.connector_to(&address).is_some();
         match self.config.role {
-            Role::Broker => return,
+            Role::Broker if !is_connector => return,
             Role::Client if !self.dialer.is_wanted(&address) => {
                 self.tell(Event::TargetFound { address: address.clone() });
             }
-            Role::Client | Role::Peer => (),
+            Role::Broker | Role::Client | Role::Peer => (),
         }
-        let known = self.peers.linked_at(&address);
+        // Whoever is where a connector leads may well say that it is elsewhere, and which options hold is seen by dialling.
+        let known = self.peers.linked_at(&address).filter(|_| !is_connector);
         let backoff = self.config.backoff(&address).clone();
         let is_wanted = self.dialer.want(now, address.clone(), backoff, urgency);
         if let Some(broker) = known {

@@ -18,6 +18,7 @@ fn says(broker: BrokerId, role: Role, frame: &Frame) -> Bytes {
         frame_max: 1_000_000,
         silence_max_millis: 30_000,
         role,
+        is_connector: false,
     }));
     let (mut encoder, mut buffer) = (Encoder::new(), FrameBuffer::default());
     buffer.push_bytes(&PREFACE);

@@ -68,6 +68,7 @@ impl Decoder {
                 frame_max,
                 silence_max_millis,
                 role,
+                is_connector,
             } => {
                 if services.len() > SERVICES_MAX {
                     return Err(malformed(format!("{} services in one Hello; at most {SERVICES_MAX}", services.len())));
@@ -82,6 +83,7 @@ impl Decoder {
                     frame_max,
                     silence_max_millis,
                     role,
+                    is_connector,
                 }))
             }
             Head::Propose { ended } => Frame::Propose { ended },

@@ -46,6 +46,7 @@ impl Encoder {
                 frame_max: hello.frame_max,
                 silence_max_millis: hello.silence_max_millis,
                 role: hello.role,
+                is_connector: hello.is_connector,
             },
             Frame::KeepAlive => Head::KeepAlive,
             Frame::Open { generation } => Head::Open { generation: *generation },

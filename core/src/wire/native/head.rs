@@ -27,6 +27,7 @@ pub(super) enum Head<'a> {
         frame_max: u32,
         silence_max_millis: u32,
         role: Role,
+        is_connector: bool,
     },
     Propose {
         ended: u64,

@@ -91,15 +91,16 @@ fn frames_keep_their_bytes() {
             frame_max: 300,
             silence_max_millis: 5,
             role,
+            is_connector: role == Role::Broker,
         }))
     };
     let mut more = Body::text("hi");
     more.headers.correlation_id = Some("c".into());
     more.headers.reply_to = Some(Destination::queue("r").expect("valid"));
     hold([
-        (hello(Role::Broker), b"\0\0\0\x17\x00\x01\x01\x01\x01b\x01g\x01\x09tcp://h:1\xac\x02\x05\x00"),
-        (hello(Role::Client), b"\0\0\0\x17\x00\x01\x01\x01\x01b\x01g\x01\x09tcp://h:1\xac\x02\x05\x01"),
-        (hello(Role::Peer), b"\0\0\0\x17\x00\x01\x01\x01\x01b\x01g\x01\x09tcp://h:1\xac\x02\x05\x02"),
+        (hello(Role::Broker), b"\0\0\0\x18\x00\x01\x01\x01\x01b\x01g\x01\x09tcp://h:1\xac\x02\x05\x00\x01"),
+        (hello(Role::Client), b"\0\0\0\x18\x00\x01\x01\x01\x01b\x01g\x01\x09tcp://h:1\xac\x02\x05\x01\x00"),
+        (hello(Role::Peer), b"\0\0\0\x18\x00\x01\x01\x01\x01b\x01g\x01\x09tcp://h:1\xac\x02\x05\x02\x00"),
         (Frame::Propose { ended: 3 }, b"\0\0\0\x02\x01\x03"),
         (Frame::Open { generation: 4 }, b"\0\0\0\x02\x02\x04"),
         (Frame::Goodbye(Farewell::Duplicate), b"\0\0\0\x02\x03\x00"),
@@ -533,10 +534,22 @@ fn any_reply() -> impl Strategy<Value = AdminReply> {
 fn any_hello() -> impl Strategy<Value = Hello> {
     let words = ("\\PC{0,9}", "\\PC{0,9}", proptest::collection::vec("\\PC{0,9}", 0..4));
     let role = select(&[Role::Broker, Role::Client, Role::Peer][..]);
-    (any::<(u16, u16, u128, u32, u32)>(), words, role).prop_map(|(numbers, (name, group, services), role)| {
+    let parts = (any::<(u16, u16, u128, u32, u32)>(), words, role, any::<bool>());
+    parts.prop_map(|(numbers, (name, group, services), role, is_connector)| {
         let (version_min, version_max, broker, frame_max, silence_max_millis) = numbers;
         let (broker, services) = (BrokerId(broker), services.into_iter().map(Service).collect());
-        Hello { version_min, version_max, broker, name, group, services, frame_max, silence_max_millis, role }
+        Hello {
+            version_min,
+            version_max,
+            broker,
+            name,
+            group,
+            services,
+            frame_max,
+            silence_max_millis,
+            role,
+            is_connector,
+        }
     })
 }
 
@@ -661,6 +674,7 @@ fn a_hello_names_as_many_services_as_the_limit_and_no_more() {
             frame_max: 1,
             silence_max_millis: 1,
             role: Role::Peer,
+            is_connector: false,
         }))
     };
     assert_eq!(decoded(encoded(&[hello(64)])), Ok(alloc::vec![hello(64)]));
