@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Args;
-use flockmq::core::uri::{Connector, Discovery, Peer};
+use flockmq::core::uri::{Connector, Discovery, Network, Peer};
 use flockmq::core::{Address, Role};
 use flockmq::{Builder, Config, Connection, Event, Events};
 use serde_json::json;
@@ -19,8 +19,9 @@ use crate::{network, place};
 
 /// Run a broker for clients that send to many brokers at once (fanout:), until it is interrupted or terminated.
 ///
-/// It advertises itself to its group, so that clients find it, and links up with no other broker; with --network it does
-/// both, as every peer does. What it is told is kept in memory, and ends with it.
+/// It advertises itself to its group, so that clients find it, and links up with no other broker, but for those whose
+/// network connectors lead here. With --network it links up with its group, as every peer does; with --network URI with
+/// those that the URI lists, whatever their group. What it is told is kept in memory, and ends with it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,6 +29,7 @@ Examples:
   flockmq broker --listen tcp://127.0.0.1:61616 --name a --no-discovery
   flockmq broker --group groupA --interface eth0 --options 'memoryLimit=1048576&queuePrefetch=10'
   flockmq broker --network --group groupA --format json
+  flockmq broker --group groupA --network --network 'static:(tcp://hub:61616)?networkTTL=3'
 
 It writes a line when it is up, 'broker up NAME at ADDRESS, ADDRESS…', and one for everyone who comes and goes. When it
 is stopped it takes its leave, and the exit code is 0; it is 1 if it can't listen, and 2 for bad usage.")]
@@ -41,9 +43,10 @@ pub(crate) struct Broker {
     /// The group that it is found in
     #[arg(long, value_name = "GROUP", default_value = "default")]
     group: String,
-    /// Link up with the other brokers of the group
-    #[arg(long)]
-    network: bool,
+    /// Link up with the other brokers of the group, or with those that a URI lists: 'static:(tcp://HOST:PORT)?OPTIONS'; may
+    /// be given several times
+    #[arg(long, value_name = "URI", num_args = 0..=1, default_missing_value = GROUP)]
+    network: Vec<String>,
     /// The one network interface to advertise on, by name or address; every usable one if not given
     #[arg(long, value_name = "INTERFACE")]
     interface: Option<String>,
@@ -95,25 +98,27 @@ impl Broker {
         }
         let name = peer.name.clone().unwrap_or_default();
         let mut config = Config::from_peer(&peer, name).map_err(flockmq::Error::from)?;
-        config.role = if self.network { Role::Peer } else { Role::Broker };
+        config.role = if self.joins_group() { Role::Peer } else { Role::Broker };
+        for uri in self.network.iter().filter(|uri| *uri != GROUP) {
+            let network: Network = uri.parse().map_err(|error| place::bad_uri(uri, error))?;
+            config.add_network(&network).map_err(flockmq::Error::from)?;
+        }
         config.multicast.take_if(|_| self.no_discovery);
         Ok(config)
+    }
+
+    /// True if it links up with its group.
+    fn joins_group(&self) -> bool {
+        self.network.iter().any(|uri| uri == GROUP)
     }
 
     /// An option that would do nothing, in words.
     fn misfit(&self, peer: &Peer) -> Option<String> {
         let is_multicast = |connector: &Connector| matches!(connector, Connector::Multicast(_));
         let has_multicast = peer.network_connectors.iter().any(is_multicast);
-        let of_network = [
-            ("networkConnectorURIs", peer.network_connectors.iter().any(|connector| !is_multicast(connector))),
-            ("networkTTL", peer.network_ttl.is_some()),
-            ("messageTTL", peer.message_ttl.is_some()),
-            ("consumerTTL", peer.consumer_ttl.is_some()),
-            ("prefetchSize", peer.prefetch_size.is_some()),
-        ];
-        let found = of_network.iter().find(|(_, is_given)| *is_given && !self.network);
-        if let Some((option, _)) = found {
-            return Some(format!("'{option}' is about links to other brokers, which there are only with --network"));
+        let mut listed = peer.network_connectors.iter().filter(|connector| matches!(connector, Connector::Static(_)));
+        if let Some(listed) = listed.next().filter(|_| !self.joins_group()) {
+            return Some(format!("'{listed}' lists members of its group, which it links up with only with --network"));
         }
         let has_discovery = has_multicast || peer.discovery != Discovery::default();
         let is_silent = self.no_discovery && has_discovery;
@@ -154,6 +159,9 @@ impl Broker {
         }
     }
 }
+
+/// What `--network` stands for without a URI.
+const GROUP: &str = "group";
 
 /// The broker is up.
 fn up(connection: &Connection, addresses: &[SocketAddr]) -> Change {

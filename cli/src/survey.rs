@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flockmq::core::uri::Location;
+use flockmq::core::uri::{Location, Static};
 use flockmq::core::{Target, TargetState};
 use flockmq::{Answer, Builder, Config, Connection, Error, Events, Role};
 use tokio::time::{Instant, sleep_until};
@@ -103,7 +103,8 @@ fn config(uri: &str) -> Result<Config, Failure> {
         }
         Location::Multicast(_) | Location::Static(_) => wrapped(&format!("fanout:({uri})?minAckCount=1"))?,
         Location::Tcp(_) => wrapped(&format!("fanout:(static:({uri}))?minAckCount=1"))?,
-        Location::Vm(_) => {
+        Location::Network(network) => wrapped(&format!("fanout:({})?minAckCount=1", Static::new(network.peers)))?,
+        Location::Broker(_) | Location::Vm(_) => {
             return Err(Failure::Usage(format!("'{uri}' is a broker within this process; expected {URI_HELP}")));
         }
     };

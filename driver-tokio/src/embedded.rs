@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use flockmq_core::uri::Network;
 use flockmq_core::{BrokerId, Config, Host, Node, Role, Seed};
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -25,7 +26,8 @@ use crate::tape::{Blank, not_recorded};
 ///
 /// `peer://GROUP/NAME` is a broker that links up with the others of its group; connections of one process with the
 /// same URI share one, and without a name it gets one made up. `vm://NAME` is whatever broker of this process has
-/// that name, or else one that is alone. A broker that was told where to listen (`transportConnectorURIs`) and can't is
+/// that name, or else one that is alone. `broker:(tcp://HOST:PORT,network:static:(tcp://HUB:PORT))?name=NAME` is one that
+/// belongs to no group, listens there and is bridged to the hub. A broker that was told where to listen (`transportConnectorURIs`) and can't is
 /// not started: [`Error::NotListening`].
 ///
 /// `fanout:(static:(tcp://HOST1:PORT,tcp://HOST2:PORT))?minAckCount=2` sends to all of these brokers at once, and
@@ -133,6 +135,32 @@ impl Builder {
     pub fn record(mut self, path: impl Into<PathBuf>) -> Self {
         self.record = Some(path.into());
         self
+    }
+
+    /// Gives the broker a network connector: it is bridged to those that this URI lists, whatever their group, in both
+    /// directions. May be said several times.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flockmq::Error> {
+    /// let hub = flockmq::connect("broker:(tcp://127.0.0.1:0)?name=doc-hub").await?;
+    /// let address = hub.listening().await?[0];
+    ///
+    /// let edge = flockmq::Builder::from_uri("vm://doc-edge")?.network(&format!("static:(tcp://{address})"))?;
+    /// let edge = edge.connect().await?;
+    /// let mut orders = hub.subscribe("queue://orders").await?;
+    /// edge.ready(1).await?;
+    /// edge.send("queue://orders", "42").await?;
+    /// let delivery = orders.next().await.expect("the consumer is open");
+    /// assert_eq!(delivery.text()?, "42");
+    /// edge.close().await?;
+    /// hub.close().await
+    /// # }
+    /// ```
+    pub fn network(mut self, uri: &str) -> Result<Self, Error> {
+        let network: Network = uri.parse()?;
+        self.place.config.add_network(&network)?;
+        Ok(self)
     }
 
     /// Where all of the broker's or client's chance comes from, its identity included; the system gives one if none is set. It

@@ -67,8 +67,8 @@ pub enum Error {
     },
     /// The URI is a valid one, but only says where others are. Nothing was started.
     #[error(
-        "'{uri}' can't be connected to: a {scheme}: URI says where others are; expected peer://GROUP/NAME, vm://NAME \
-         or fanout:(static:(tcp://HOST:PORT))?minAckCount=1"
+        "'{uri}' can't be connected to: a {scheme}: URI says where others are; expected peer://GROUP/NAME, vm://NAME, \
+         broker:(tcp://HOST:PORT)?name=NAME or fanout:(static:(tcp://HOST:PORT))?minAckCount=1"
     )]
     NotConnectable {
         /// The URI.

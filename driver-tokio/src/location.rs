@@ -28,9 +28,14 @@ pub(crate) enum Start {
 }
 
 impl Place {
-    /// Reads a `fanout:`, `peer://` or `vm://` URI. A client, or a peer without a name, has an empty one here.
+    /// Reads a `fanout:`, `peer://`, `broker:` or `vm://` URI. A client, or a peer or broker without a name, has an empty
+    /// one here.
     pub(crate) fn parse(uri: &str) -> Result<Self, Error> {
         match uri.parse::<Location>()? {
+            Location::Broker(broker) => {
+                let config = Config::from_broker(&broker, broker.name.clone().unwrap_or_default())?;
+                Ok(Self { config, start: Start::Exactly, wait: Duration::ZERO })
+            }
             Location::Fanout(fanout) => {
                 let config = Config::from_fanout(&fanout, "")?;
                 Ok(Self { config, start: Start::Exactly, wait: Duration::ZERO })
@@ -58,6 +63,9 @@ mod tests {
         let peer = Place { config: Config::peer("g", "n"), start: Start::Exactly, wait: Duration::ZERO };
         assert_eq!(Place::parse("peer://g/n"), Ok(peer));
         assert_eq!(Place::parse("peer://g").map(|place| place.config.name), Ok(String::new()));
+        let text = "broker:(network:static:(tcp://hub:1))?name=n";
+        let place = Place::parse(text).expect(text);
+        assert_eq!((place.config.name.as_str(), place.start, place.config.connectors.len()), ("n", Start::Exactly, 1));
         let vm = Place { config: Config::alone("n"), start: Start::Never, wait: Duration::from_millis(20) };
         assert_eq!(Place::parse("vm://n?create=false&waitForStart=20"), Ok(vm));
         assert_eq!(Place::parse("vm://n").map(|place| place.start), Ok(Start::IfAbsent));
@@ -77,8 +85,8 @@ mod tests {
         let error = Place::parse("tcp://a:1").expect_err("no broker of this process").to_string();
         assert_eq!(
             error,
-            "'tcp://a:1' can't be connected to: a tcp: URI says where others are; expected peer://GROUP/NAME, vm://NAME or \
-             fanout:(static:(tcp://HOST:PORT))?minAckCount=1"
+            "'tcp://a:1' can't be connected to: a tcp: URI says where others are; expected peer://GROUP/NAME, vm://NAME, \
+             broker:(tcp://HOST:PORT)?name=NAME or fanout:(static:(tcp://HOST:PORT))?minAckCount=1"
         );
         let error = Place::parse("peer://g?persistant=true").expect_err("a slip").to_string();
         assert!(error.contains("'persistant'") && error.contains("'persistent'"), "{error}");

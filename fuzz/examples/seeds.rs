@@ -207,6 +207,7 @@ fn hello(role: Role) -> Frame {
         frame_max: 1 << 20,
         silence_max_millis: 30_000,
         role,
+        is_connector: false,
     }))
 }
 
@@ -237,7 +238,10 @@ fn properties() -> Properties {
 /// Demand for the topic `prices.>` that came by broker 9. By hand, since only links make demand.
 const DEMAND: &[u8] = b"\x00\x00\x00\x0e\x05\x01\x01\x08prices.>\x01\x09";
 
-const URIS: [(&str, &str); 17] = [
+const URIS: [(&str, &str); 20] = [
+    ("broker", "broker:(tcp://0.0.0.0:0,network:static:(tcp://hub:61616))?name=edge&acceptNetworkConnectors=false"),
+    ("network", "network:static:(tcp://h1:1,tcp://h2:2?connectionTimeout=5)?name=far&networkTTL=3&prefetchSize=10"),
+    ("peer-network", "peer://g?networkConnectorURIs=(static:tcp://h:1,network:static:(tcp://hub:2)?messageTTL=3)"),
     ("peer", "peer://groupA/broker1?persistent=false"),
     ("peer-nameless", "peer://groupA"),
     ("peer-escaped", "peer://group%20A/b%2F1"),

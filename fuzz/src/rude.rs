@@ -10,10 +10,11 @@ use bytes::Bytes;
 use flockmq_core::wire::{Advert, AdvertStatus, Farewell, Frame, Hello, VERSION_MAX};
 use flockmq_core::{
     Ack, AckExtent, AckKind, AdminReply, AdminRequest, BackoffConfig, Body, BridgeConfig, BrokerConfig, BrokerId,
-    CloseReason, Command, Config, ConnectionId, ConsumerId, ConsumerPriority, Demand, Destination, DestinationPolicy,
-    Destinations, DialConfig, Durable, Event, FanoutConfig, GroupId, Input, Instant, LinkConfig, LinkId, ListenerId,
-    Message, MessageId, MulticastConfig, Node, Output, Path, Policies, ProducerId, Refusal, RemoteConfig, RequestId,
-    Role, Seed, Selector, Service, SlowConsumers, Subscription, Tag, Timestamp, What, WhenFull,
+    CloseReason, Command, Config, ConnectionId, ConnectorConfig, ConsumerId, ConsumerPriority, Demand, Destination,
+    DestinationPolicy, Destinations, DialConfig, Durable, Event, FanoutConfig, GroupId, Input, Instant, LinkConfig,
+    LinkId, ListenerId, Message, MessageId, MulticastConfig, Node, Output, Path, Policies, ProducerId, Refusal,
+    RemoteConfig, RequestId, Role, Seed, Selector, Service, SlowConsumers, Subscription, Tag, Timestamp, What,
+    WhenFull,
 };
 use flockmq_tests::{Choice, End, hello};
 
@@ -508,6 +509,7 @@ fn strange(mut hello: Hello, choice: &mut Choice<'_>) -> Hello {
         12 => hello.version_min = VERSION_MAX + 1,
         11 => hello.services = vec![Service("tcp://10.0.0.7:1".to_owned()); 2],
         10 => "n".clone_into(&mut hello.name),
+        9 => hello.is_connector = true,
         _ => (),
     }
     hello
@@ -521,10 +523,10 @@ fn config(choice: &mut Choice<'_>) -> Config {
         _ => Config { group: "g".to_owned(), ..Config::client("n") },
     };
     let named = ["tcp://10.0.0.7:1", "tcp://10.0.0.9:1", "tcp://name:1"].map(|text| text.parse().expect("an address"));
-    let named = named.into_iter().take(usize::from(choice.place(4))).collect();
+    let named = named.into_iter().take(usize::from(choice.place(4))).collect::<Vec<_>>();
     let backoff = BackoffConfig { attempts_max: choice.pick(&[None, Some(2)]), ..BackoffConfig::default() };
     let multicast = MulticastConfig { services_max: 2, adverts_per_second_max: 20, ..MulticastConfig::default() };
-    Config {
+    let mut config = Config {
         peers: named,
         multicast: choice.pick(&[Some(()), None]).map(|()| multicast),
         link: LinkConfig {
@@ -579,7 +581,12 @@ fn config(choice: &mut Choice<'_>) -> Config {
             audit_producers_max: 2,
         },
         ..config
+    };
+    if config.role != Role::Client && choice.below(3) == 0 {
+        config.connectors.push(ConnectorConfig::new(std::mem::take(&mut config.peers)));
+        config.accepts_connectors = choice.pick(&[true, false]);
     }
+    config
 }
 
 /// How destinations are treated.

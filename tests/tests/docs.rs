@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use flockmq_core::uri::{Fanout, Multicast, OptionSpec, Peer, Static, Tcp, Vm};
+use flockmq_core::uri::{Broker, Fanout, Multicast, Network, OptionSpec, Peer, Static, Tcp, Vm};
 
 /// The table of one scheme's options, as `docs/uri.md` shows it.
 fn table(specs: &[OptionSpec]) -> String {
@@ -19,6 +19,8 @@ fn every_option_is_documented_as_it_is() {
     let document = include_str!("../../docs/uri.md");
     let schemes = [
         ("peer", Peer::specs()),
+        ("broker", Broker::specs()),
+        ("network", Network::specs()),
         ("fanout", Fanout::specs()),
         ("vm", Vm::specs()),
         ("tcp", Tcp::specs()),

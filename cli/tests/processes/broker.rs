@@ -72,6 +72,21 @@ fn brokers_of_a_group_stay_apart_unless_they_are_told_to_network() {
 }
 
 #[test]
+fn a_broker_joins_others_by_the_network_connectors_it_is_given() {
+    let (hub, other) = (Broker::start("hub"), Broker::start("other"));
+    let connectors = [&hub, &other].map(|broker| format!("static:({})?networkTTL=2", broker.address));
+    let arguments = ["--listen", "tcp://127.0.0.1:0", "--no-discovery", "--name", "edge"];
+    let networks = connectors.iter().flat_map(|uri| ["--network", uri.as_str()]);
+    let mut edge = Running::start(&["broker"].into_iter().chain(arguments).chain(networks).collect::<Vec<_>>());
+    let mut ready: Vec<_> = (0..2).map(|_| edge.lines_until("peer ready").pop().expect("a line")).collect();
+    ready.sort();
+    assert_eq!(ready, ["peer ready hub", "peer ready other"]);
+    let mut subscriber = other.subscribe("queue://q");
+    assert_eq!(run(&["publish", &fanout(&[&hub], "minAckCount=1"), "queue://q", "by the edge"]).code, Some(0));
+    assert_eq!(subscriber.line(), "by the edge");
+}
+
+#[test]
 fn a_broker_that_can_t_listen_says_so_and_ends() {
     let broker = Broker::start("a");
     let ended = run(&["broker", "--listen", &broker.address, "--no-discovery"]);

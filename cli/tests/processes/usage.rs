@@ -5,7 +5,7 @@ use crate::running::{Running, run};
 
 #[test]
 fn bad_usage_exits_with_2_and_quotes_the_fault() {
-    let cases: [(&[&str], &str); 63] = [
+    let cases: [(&[&str], &str); 64] = [
         (&[], "Usage: flockmq"),
         (&["subscrib"], "'subscrib'"),
         (&["publish", "peer://g"], "<DEST>"),
@@ -62,7 +62,11 @@ fn bad_usage_exits_with_2_and_quotes_the_fault() {
         (&["broker", "--name", "a\nb"], "name"),
         (&["broker", "--options", "memoryLimit=1"], "'1' is out of range for 'memoryLimit'"),
         (&["broker", "--options", "persistent=true"], "persistent=true"),
-        (&["broker", "--options", "networkTTL=2"], "'networkTTL' is about links to other brokers"),
+        (
+            &["broker", "--options", "networkConnectorURIs=static:(tcp://a:1)"],
+            "'static:(tcp://a:1)' lists members of its group, which it links up with only with --network",
+        ),
+        (&["broker", "--network", "multicast://default"], "'multicast' is no scheme that fits here; expected network"),
         (&["broker", "--no-discovery", "--interface", "lo"], "--interface"),
         (&["broker", "--no-discovery", "--options", "discovery.port=7000"], "--no-discovery"),
         (&["demo", "--record", "x"], "'--record'"),

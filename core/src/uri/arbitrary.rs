@@ -1,7 +1,6 @@
 //! Values of every kind of location, for properties.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
@@ -10,16 +9,18 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use super::{
-    BrokerOptions, Connector, Discovered, Discovery, Fanout, Location, Multicast, Peer, Reconnect, Static, Targets,
-    Tcp, Vm, WireFormat,
+    BridgeOptions, Broker, BrokerOptions, Connector, Discovered, Discovery, Fanout, Location, Multicast, Network, Peer,
+    Reconnect, Static, Targets, Tcp, Vm, WireFormat,
 };
 use crate::model::{Address, Host};
 
 pub(super) fn location() -> impl Strategy<Value = Location> {
     // The large ones are boxed, since a test's stack does not hold all of them at once.
     prop_oneof![
+        broker().prop_map(Location::Broker).boxed(),
         fanout().prop_map(Location::Fanout).boxed(),
         multicast().prop_map(Location::Multicast),
+        network().prop_map(Location::Network).boxed(),
         peer().prop_map(Location::Peer).boxed(),
         fixed().prop_map(Location::Static),
         tcp().prop_map(Location::Tcp),
@@ -60,7 +61,7 @@ fn wire_format() -> impl Strategy<Value = WireFormat> {
         .prop_map(|(max_frame_size, max_inactivity_duration)| WireFormat { max_frame_size, max_inactivity_duration })
 }
 
-fn broker() -> impl Strategy<Value = BrokerOptions> {
+fn broker_options() -> impl Strategy<Value = BrokerOptions> {
     let bytes = || of(65_536_u64..=1 << 40);
     (any::<Option<bool>>(), of(1_u16..), of(1_u16..), bytes(), bytes(), any::<Option<bool>>()).prop_map(
         |(persistent, queue_prefetch, topic_prefetch, memory_limit, memory_usage, check_for_duplicates)| {
@@ -120,6 +121,41 @@ fn fixed() -> impl Strategy<Value = Static> {
     (vec(tcp(), 1..4), reconnect()).prop_map(|(peers, reconnect)| Static { peers, reconnect })
 }
 
+fn bridge() -> impl Strategy<Value = BridgeOptions> {
+    let hops = || of(1_u8..=16);
+    (hops(), hops(), hops(), of(1_u16..)).prop_map(|(network_ttl, message_ttl, consumer_ttl, prefetch_size)| {
+        BridgeOptions { network_ttl, message_ttl, consumer_ttl, prefetch_size }
+    })
+}
+
+fn network() -> impl Strategy<Value = Network> {
+    (vec(tcp(), 1..4), reconnect(), of(text()), bridge()).prop_map(|(peers, reconnect, name, bridge)| Network {
+        peers,
+        reconnect,
+        name,
+        bridge,
+    })
+}
+
+fn broker() -> impl Strategy<Value = Broker> {
+    let found = (of(address(0)), vec(network(), 0..3), of(text()), any::<Option<bool>>());
+    (found, broker_options(), bridge(), wire_format()).prop_map(
+        |((listen, networks, name, accept_network_connectors), broker, bridge, wire_format)| Broker {
+            listen,
+            networks,
+            name,
+            accept_network_connectors,
+            broker,
+            bridge,
+            wire_format,
+        },
+    )
+}
+
+fn listed() -> impl Strategy<Value = Connector> {
+    prop_oneof![fixed().prop_map(Connector::Static), network().prop_map(Connector::Network)]
+}
+
 fn fanout() -> impl Strategy<Value = Fanout> {
     let targets = prop_oneof![multicast().prop_map(Targets::Multicast), vec(tcp(), 1..4).prop_map(Targets::Static)];
     let sent = (any::<Option<bool>>(), of(1_u32..=256), of(millis(1, 3_600_000)), of(65_536_u64..=1 << 40));
@@ -158,22 +194,21 @@ fn fanout() -> impl Strategy<Value = Fanout> {
 }
 
 fn vm() -> impl Strategy<Value = Vm> {
-    (text(), any::<Option<bool>>(), of(millis(1, 3_600_000)), broker())
+    (text(), any::<Option<bool>>(), of(millis(1, 3_600_000)), broker_options())
         .prop_map(|(name, create, wait_for_start, broker)| Vm { name, create, wait_for_start, broker })
 }
 
 fn peer() -> impl Strategy<Value = Peer> {
-    let named = (text(), of(text()), broker(), wire_format());
-    let found = (discovery(), vec(fixed(), 0..3), of(discovery()), any::<bool>());
-    let hops = || of(1_u8..=16);
-    let bridged = (of(address(0)), hops(), hops(), hops(), of(1_u16..));
+    let named = (text(), of(text()), broker_options(), wire_format());
+    let found = (discovery(), vec(listed(), 0..3), of(discovery()), any::<bool>());
+    let bridged = (of(address(0)), any::<Option<bool>>(), bridge());
     (named, found, bridged).prop_map(
         |(
             (group, name, broker, wire_format),
             (discovery, peers, replaced, repeats),
-            (transport_connector, network_ttl, message_ttl, consumer_ttl, prefetch_size),
+            (transport_connector, accept_network_connectors, bridge),
         )| {
-            let mut network_connectors: Vec<_> = peers.into_iter().map(Connector::Static).collect();
+            let mut network_connectors = peers;
             let is_replaced = replaced.is_some();
             network_connectors.extend(replaced.map(|discovery| {
                 Connector::Multicast(Multicast { group: Some(group.clone()).filter(|_| repeats), discovery })
@@ -186,10 +221,8 @@ fn peer() -> impl Strategy<Value = Peer> {
                 discovery,
                 network_connectors,
                 transport_connector,
-                network_ttl,
-                message_ttl,
-                consumer_ttl,
-                prefetch_size,
+                accept_network_connectors,
+                bridge,
                 wire_format,
             }
         },

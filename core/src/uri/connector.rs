@@ -9,6 +9,7 @@ use super::error::UriError;
 use super::fixed::Static;
 use super::grammar::{self, Piece, Uri};
 use super::multicast::Multicast;
+use super::network::Network;
 use super::percent;
 use super::spec::Around;
 
@@ -17,6 +18,8 @@ use super::spec::Around;
 pub enum Connector {
     /// Discovery by multicast.
     Multicast(Multicast),
+    /// Brokers to bridge to, whatever their group.
+    Network(Network),
     /// Peers that are known beforehand.
     Static(Static),
 }
@@ -77,6 +80,7 @@ impl Connector {
     fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
         match uri.scheme.text {
             "multicast" => Multicast::read(uri, around).map(Self::Multicast),
+            "network" => Network::read(uri, around).map(Self::Network),
             "static" => Static::read(uri, around).map(Self::Static),
             other => {
                 Err(UriError::MisplacedScheme { at: uri.scheme.span(), scheme: other.into(), expected: SCHEMES_TEXT })
@@ -89,10 +93,11 @@ impl fmt::Display for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Multicast(multicast) => multicast.fmt(f),
+            Self::Network(network) => network.fmt(f),
             Self::Static(fixed) => fixed.fmt(f),
         }
     }
 }
 
 /// The schemes as a phrase for errors.
-pub(super) const SCHEMES_TEXT: &str = "multicast or static";
+const SCHEMES_TEXT: &str = "multicast, network or static";

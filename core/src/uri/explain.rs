@@ -66,13 +66,16 @@ impl Location {
     pub fn explain(&self) -> Explanation {
         let mut levels = Vec::new();
         match self {
+            Self::Broker(broker) => broker.levels(0, &mut levels),
             Self::Fanout(fanout) => fanout.levels(0, &mut levels),
             Self::Multicast(multicast) => levels.push(multicast.level(0)),
+            Self::Network(network) => network.levels(0, &mut levels),
             Self::Peer(peer) => {
                 levels.push(peer.level(0));
                 for connector in &peer.network_connectors {
                     match connector {
                         Connector::Multicast(multicast) => levels.push(multicast.level(1)),
+                        Connector::Network(network) => network.levels(1, &mut levels),
                         Connector::Static(fixed) => fixed.levels(1, &mut levels),
                     }
                 }

@@ -45,21 +45,8 @@ impl Static {
     pub(super) const SCHEME: Scheme = Scheme { name: "static", specs: SPECS };
 
     pub(super) fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
-        let (peers, options) = Self::read_parts(uri, around)?;
+        let (peers, options) = read_parts(uri, Self::SCHEME, FORM, around)?;
         Ok(Self { peers, reconnect: Reconnect::read(options.under("")) })
-    }
-
-    /// Reads the peers, and the options as they are given.
-    pub(super) fn read_parts<'a>(uri: Uri<'a>, around: &[Around]) -> Result<(Vec<Tcp>, Options<'a>), UriError> {
-        let composite = uri.composite(FORM)?;
-        if composite.components.is_empty() {
-            return Err(uri.missing("peer in its list", FORM));
-        }
-        let own = Around { scheme: Self::SCHEME, place: composite.place };
-        let all_around: Vec<Around> = [own].into_iter().chain(around.iter().copied()).collect();
-        let read_peer = |peer| Tcp::read(Uri::read(peer, Tcp::SCHEME.name)?.of_scheme(Tcp::SCHEME.name)?, &all_around);
-        let peers = composite.components.iter().copied().map(read_peer).collect::<Result<_, _>>()?;
-        Ok((peers, Options::read(composite.query, Self::SCHEME, around, &[Tcp::SCHEME])?))
     }
 
     /// This level and those of the peers in it.
@@ -88,6 +75,24 @@ impl fmt::Display for Static {
     }
 }
 
+/// Reads a list of peers, and the options of `scheme` as they are given with it; `form` is what such a URI looks like.
+pub(super) fn read_parts<'a>(
+    uri: Uri<'a>,
+    scheme: Scheme,
+    form: &'static str,
+    around: &[Around],
+) -> Result<(Vec<Tcp>, Options<'a>), UriError> {
+    let composite = uri.composite(form)?;
+    if composite.components.is_empty() {
+        return Err(uri.missing("peer in its list", form));
+    }
+    let own = Around { scheme, place: composite.place };
+    let all_around: Vec<Around> = [own].into_iter().chain(around.iter().copied()).collect();
+    let read_peer = |peer| Tcp::read(Uri::read(peer, Tcp::SCHEME.name)?.of_scheme(Tcp::SCHEME.name)?, &all_around);
+    let peers = composite.components.iter().copied().map(read_peer).collect::<Result<_, _>>()?;
+    Ok((peers, Options::read(composite.query, scheme, around, &[Tcp::SCHEME])?))
+}
+
 /// Writes the URI of these peers, without options.
 pub(super) fn write_list(f: &mut fmt::Formatter<'_>, peers: &[Tcp]) -> fmt::Result {
     f.write_str("static:(")?;
@@ -97,7 +102,7 @@ pub(super) fn write_list(f: &mut fmt::Formatter<'_>, peers: &[Tcp]) -> fmt::Resu
     f.write_str(")")
 }
 
-const FORM: &str = "static:(tcp://HOST:PORT,tcp://HOST:PORT)?OPTIONS";
+pub(super) const FORM: &str = "static:(tcp://HOST:PORT,tcp://HOST:PORT)?OPTIONS";
 
 const SPECS: &[OptionSpec] = &[
     Reconnect::initial_delay("1000"),

@@ -1,4 +1,5 @@
-//! Rank 2: text to plain data and back: `peer:`, `fanout:`, `vm:`, `tcp:`, `multicast:` and `static:` URIs.
+//! Rank 2: text to plain data and back: `peer:`, `broker:`, `fanout:`, `vm:`, `tcp:`, `multicast:`,
+//! `static:` and `network:` URIs.
 //!
 //! It knows the grammar of ActiveMQ's URIs and a table of options for each scheme. It is told a text and answers
 //! with a [`Location`], or with a [`UriError`] that quotes the part at fault and says where it stands: nothing that
@@ -15,6 +16,8 @@
 //! - Groups, names and values are percent-decoded once, strictly and as UTF-8; letters of any script may also stand
 //!   as they are. A `+` in a query is an error, since some read it as a space.
 
+mod bridging;
+mod broker;
 mod connector;
 mod error;
 mod explain;
@@ -22,6 +25,7 @@ mod fanout;
 mod fixed;
 mod grammar;
 mod multicast;
+mod network;
 mod options;
 mod peer;
 mod percent;
@@ -37,12 +41,15 @@ mod arbitrary;
 use core::fmt;
 use core::str::FromStr;
 
+pub use bridging::BridgeOptions;
+pub use broker::Broker;
 pub use connector::Connector;
 pub use error::{Place, UriError};
 pub use explain::{ExplainedOption, Explanation, Level, Part, explain};
 pub use fanout::{Discovered, Fanout, Targets};
 pub use fixed::Static;
 pub use multicast::{Discovery, Multicast};
+pub use network::Network;
 pub use peer::Peer;
 pub use reconnect::Reconnect;
 pub use spec::{OptionKind, OptionSpec};
@@ -63,10 +70,14 @@ pub use vm::{BrokerOptions, Vm};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
+    /// A broker within this process that belongs to no group.
+    Broker(Broker),
     /// A client that sends to many brokers at once.
     Fanout(Fanout),
     /// Discovery by multicast.
     Multicast(Multicast),
+    /// Brokers to bridge to, whatever their group.
+    Network(Network),
     /// A member of a group of peers.
     Peer(Peer),
     /// Peers that are known beforehand.
@@ -79,13 +90,15 @@ pub enum Location {
 
 impl Location {
     /// The schemes that are known in this version.
-    pub const SCHEMES: [&str; 6] = ["fanout", "multicast", "peer", "static", "tcp", "vm"];
+    pub const SCHEMES: [&str; 8] = ["broker", "fanout", "multicast", "network", "peer", "static", "tcp", "vm"];
 
     /// The scheme of this one.
     pub const fn scheme(&self) -> &'static str {
         match self {
+            Self::Broker(_) => Broker::SCHEME.name,
             Self::Fanout(_) => Fanout::SCHEME.name,
             Self::Multicast(_) => Multicast::SCHEME.name,
+            Self::Network(_) => Network::PREFIX,
             Self::Peer(_) => Peer::SCHEME.name,
             Self::Static(_) => Static::SCHEME.name,
             Self::Tcp(_) => Tcp::SCHEME.name,
@@ -100,8 +113,10 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let uri = grammar::Uri::parse(text)?;
         match uri.scheme.text {
+            "broker" => Broker::read(uri, &[]).map(Self::Broker),
             "fanout" => Fanout::read(uri, &[]).map(Self::Fanout),
             "multicast" => Multicast::read(uri, &[]).map(Self::Multicast),
+            "network" => Network::read(uri, &[]).map(Self::Network),
             "peer" => Peer::read(uri, &[]).map(Self::Peer),
             "static" => Static::read(uri, &[]).map(Self::Static),
             "tcp" => Tcp::read(uri, &[]).map(Self::Tcp),
@@ -114,8 +129,10 @@ impl FromStr for Location {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Broker(broker) => broker.fmt(f),
             Self::Fanout(fanout) => fanout.fmt(f),
             Self::Multicast(multicast) => multicast.fmt(f),
+            Self::Network(network) => network.fmt(f),
             Self::Peer(peer) => peer.fmt(f),
             Self::Static(fixed) => fixed.fmt(f),
             Self::Tcp(tcp) => tcp.fmt(f),
@@ -125,7 +142,7 @@ impl fmt::Display for Location {
 }
 
 /// The schemes as a phrase for errors.
-const SCHEMES_TEXT: &str = "fanout, multicast, peer, static, tcp or vm";
+const SCHEMES_TEXT: &str = "broker, fanout, multicast, network, peer, static, tcp or vm";
 
 #[cfg(test)]
 mod tests;

@@ -6,12 +6,15 @@ use core::fmt;
 use core::ops::Range;
 use core::str::FromStr;
 
+use super::bridging::BridgeOptions;
+use super::broker::Broker;
 use super::connector::Connector;
 use super::error::{Place, UriError};
 use super::explain::{Level, Part};
 use super::fixed::Static;
 use super::grammar::Uri;
 use super::multicast::{Discovery, Multicast};
+use super::network::Network;
 use super::options::Options;
 use super::percent;
 use super::spec::{Around, OptionKind, OptionSpec, Scheme};
@@ -49,14 +52,10 @@ pub struct Peer {
     pub network_connectors: Vec<Connector>,
     /// Where to listen (`transportConnectorURIs`).
     pub transport_connector: Option<Address>,
-    /// How many brokers messages and demand may cross, unless the next two say (`networkTTL`).
-    pub network_ttl: Option<u8>,
-    /// How many brokers a message may cross (`messageTTL`).
-    pub message_ttl: Option<u8>,
-    /// How many brokers the word of a consumer may cross (`consumerTTL`).
-    pub consumer_ttl: Option<u8>,
-    /// How many messages may be on their way to a peer for one demand (`prefetchSize`).
-    pub prefetch_size: Option<u16>,
+    /// True if the network connectors of others may lead here (`acceptNetworkConnectors`).
+    pub accept_network_connectors: Option<bool>,
+    /// How bridges behave: those within the group, and those that others' network connectors made.
+    pub bridge: BridgeOptions,
     /// How links behave (`wireFormat.*`).
     pub wire_format: WireFormat,
 }
@@ -71,10 +70,8 @@ impl Peer {
             discovery: Discovery::default(),
             network_connectors: Vec::new(),
             transport_connector: None,
-            network_ttl: None,
-            message_ttl: None,
-            consumer_ttl: None,
-            prefetch_size: None,
+            accept_network_connectors: None,
+            bridge: BridgeOptions::default(),
             wire_format: WireFormat::default(),
         }
     }
@@ -83,7 +80,7 @@ impl Peer {
     pub fn multicast(&self) -> &Discovery {
         let replaced = self.network_connectors.iter().find_map(|connector| match connector {
             Connector::Multicast(multicast) => Some(&multicast.discovery),
-            Connector::Static(_) => None,
+            Connector::Network(_) | Connector::Static(_) => None,
         });
         replaced.unwrap_or(&self.discovery)
     }
@@ -91,19 +88,9 @@ impl Peer {
     /// The peers that were listed, in the order of their lists.
     pub fn peers(&self) -> impl Iterator<Item = &Tcp> {
         self.network_connectors.iter().flat_map(|connector| match connector {
-            Connector::Multicast(_) => &[],
+            Connector::Multicast(_) | Connector::Network(_) => &[],
             Connector::Static(fixed) => fixed.peers.as_slice(),
         })
-    }
-
-    /// How many brokers a message may cross, as far as it was said.
-    pub fn message_hops(&self) -> Option<u8> {
-        self.message_ttl.or(self.network_ttl)
-    }
-
-    /// How many brokers the word of a consumer may cross, as far as it was said.
-    pub fn consumer_hops(&self) -> Option<u8> {
-        self.consumer_ttl.or(self.network_ttl)
     }
 
     /// The options of `peer:` URIs.
@@ -123,7 +110,7 @@ impl Peer {
             return Err(path.from(slash).unexpected("one name after the group, with %2F for a '/' in it"));
         }
         let name = simple.path.map(|path| percent::decode_text(path, "broker name")).transpose()?;
-        let inside = [Multicast::SCHEME, Static::SCHEME, Tcp::SCHEME];
+        let inside = [Multicast::SCHEME, Static::SCHEME, Network::SCHEME, Tcp::SCHEME];
         let options = Options::read(simple.query, Self::SCHEME, around, &inside)?;
         let connectors = match options.under("").given("networkConnectorURIs") {
             Some(given) => Connector::read_list(given.raw, &[Around { scheme: Self::SCHEME, place: Place::Around }])?,
@@ -138,10 +125,8 @@ impl Peer {
             discovery: Discovery { address: found.ip("address"), port: found.number("port"), ..Discovery::read(found) },
             network_connectors: connectors.into_iter().map(|(_, connector)| connector).collect(),
             transport_connector: own.address("transportConnectorURIs"),
-            network_ttl: own.number("networkTTL"),
-            message_ttl: own.number("messageTTL"),
-            consumer_ttl: own.number("consumerTTL"),
-            prefetch_size: own.number("prefetchSize"),
+            accept_network_connectors: own.boolean("acceptNetworkConnectors"),
+            bridge: BridgeOptions::read(own),
             wire_format: WireFormat::read(options.under("wireFormat.")),
         })
     }
@@ -163,11 +148,8 @@ impl Peer {
             .write(written)
             .plain("networkConnectorURIs", connectors)
             .plain("transportConnectorURIs", self.transport_connector.as_ref())
-            .plain("networkTTL", self.network_ttl)
-            .plain("messageTTL", self.message_ttl)
-            .plain("consumerTTL", self.consumer_ttl)
-            .plain("prefetchSize", self.prefetch_size);
-        self.wire_format.write(written.under("wireFormat."))
+            .plain("acceptNetworkConnectors", self.accept_network_connectors);
+        self.wire_format.write(self.bridge.write(written).under("wireFormat."))
     }
 }
 
@@ -193,7 +175,7 @@ impl fmt::Display for Peer {
 fn check(group: &str, connectors: &[(Range<usize>, Connector)], options: &Options<'_>) -> Result<(), UriError> {
     let mut multicasts = connectors.iter().filter_map(|(at, connector)| match connector {
         Connector::Multicast(multicast) => Some((at.clone(), multicast)),
-        Connector::Static(_) => None,
+        Connector::Network(_) | Connector::Static(_) => None,
     });
     let Some((at, multicast)) = multicasts.next() else {
         return Ok(());
@@ -214,8 +196,6 @@ fn check(group: &str, connectors: &[(Range<usize>, Connector)], options: &Option
 const HOW: &str = "how peers are found";
 
 const FORM: &str = "peer://GROUP/NAME?OPTIONS";
-
-const HOPS: OptionKind = OptionKind::Integer { min: 1, max: 16 };
 
 const SPECS: &[OptionSpec] = &[
     BrokerOptions::persistent("persistent"),
@@ -239,7 +219,7 @@ const SPECS: &[OptionSpec] = &[
         "networkConnectorURIs",
         OptionKind::Connectors,
         None,
-        "How else to find peers: static: adds peers to dial, multicast: replaces discovery.* altogether.",
+        "How else to find peers: static: adds peers to dial, multicast: replaces discovery.* altogether, and network: bridges to brokers of other groups.",
     ),
     OptionSpec::new(
         "transportConnectorURIs",
@@ -247,30 +227,11 @@ const SPECS: &[OptionSpec] = &[
         Some("tcp://0.0.0.0:0"),
         "Where to listen for peers; port 0 lets the system choose.",
     ),
-    OptionSpec::new(
-        "networkTTL",
-        HOPS,
-        Some("1"),
-        "How many brokers messages and demand may cross, unless messageTTL or consumerTTL say.",
-    ),
-    OptionSpec::new(
-        "messageTTL",
-        HOPS,
-        None,
-        "How many brokers a message may cross after its first; networkTTL if not given.",
-    ),
-    OptionSpec::new(
-        "consumerTTL",
-        HOPS,
-        None,
-        "How many brokers the word of a consumer may cross; networkTTL if not given.",
-    ),
-    OptionSpec::new(
-        "prefetchSize",
-        OptionKind::Integer { min: 1, max: 65_535 },
-        Some("1000"),
-        "How many messages may be on their way to a peer for one demand.",
-    ),
+    Broker::ACCEPT_NETWORK_CONNECTORS,
+    BridgeOptions::NETWORK_TTL,
+    BridgeOptions::MESSAGE_TTL,
+    BridgeOptions::CONSUMER_TTL,
+    BridgeOptions::PREFETCH_SIZE,
     BrokerOptions::queue_prefetch("queuePrefetch"),
     BrokerOptions::topic_prefetch("topicPrefetch"),
     BrokerOptions::memory_limit("memoryLimit"),

@@ -61,7 +61,7 @@ impl fmt::Display for OptionKind {
             Self::Address => f.write_str("an address: tcp://HOST:PORT"),
             Self::Boolean => f.write_str("true or false"),
             Self::Bytes { min, max } => write!(f, "a number of bytes from {min} to {max}"),
-            Self::Connectors => f.write_str("a static: or multicast: URI, or several of them: (URI,URI)"),
+            Self::Connectors => f.write_str("a static:, multicast: or network: URI, or several of them: (URI,URI)"),
             Self::Integer { min, max } => write!(f, "a number from {min} to {max}"),
             Self::Milliseconds { min, max } => write!(f, "a number of milliseconds from {min} to {max}"),
             Self::MulticastIp => f.write_str("a multicast address: 224.0.0.0 to 239.255.255.255, or an IPv6 one"),
@@ -141,16 +141,18 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fanout, Location, Multicast, Peer, Static, Tcp, UriError, Vm};
+    use super::super::{Broker, Fanout, Location, Multicast, Network, Peer, Static, Tcp, UriError, Vm};
     use super::*;
     use alloc::borrow::ToOwned;
     use alloc::format;
     use alloc::string::ToString;
 
     /// A URI of every scheme, to put an option on, and the scheme's table.
-    const SCHEMES: [(&str, &[OptionSpec]); 6] = [
+    const SCHEMES: [(&str, &[OptionSpec]); 8] = [
+        ("broker:()", Broker::specs()),
         ("fanout:(multicast://default)", Fanout::specs()),
         ("multicast://default", Multicast::specs()),
+        ("network:static:(tcp://a:1)", Network::specs()),
         ("peer://g", Peer::specs()),
         ("static:(tcp://a:1)", Static::specs()),
         ("tcp://a:1", Tcp::specs()),

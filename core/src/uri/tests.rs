@@ -10,6 +10,19 @@ use super::*;
 
 /// What is written, and how it prints; `""` if the same.
 const GOOD: &[(&str, &str)] = &[
+    // What a broker that belongs to no group is made of.
+    ("broker:(tcp://0.0.0.0:0,network:static:(tcp://hub:61616))?name=edge", ""),
+    ("broker://(network:static:tcp://a:1)", "broker:(network:static:(tcp://a:1))"),
+    ("broker:tcp://localhost:61616", "broker:(tcp://localhost:61616)"),
+    (
+        "broker:(network:static:(tcp://a:1?connectionTimeout=5,tcp://b:2)?networkTTL=3&name=far%20side&initialReconnectDelay=9,tcp://[::1]:7,network:static:(tcp://c:3))?messageTTL=2&acceptNetworkConnectors=false&memoryLimit=65536&wireFormat.maxFrameSize=65536",
+        "broker:(tcp://[::1]:7,network:static:(tcp://a:1?connectionTimeout=5,tcp://b:2)?initialReconnectDelay=9&name=far%20side&networkTTL=3,network:static:(tcp://c:3))?acceptNetworkConnectors=false&memoryLimit=65536&messageTTL=2&wireFormat.maxFrameSize=65536",
+    ),
+    ("broker:()", ""),
+    ("network:static:(tcp://a:1,tcp://b:2)?maxReconnectAttempts=3&consumerTTL=2", ""),
+    ("network:static:tcp://a:1,tcp://b:2", "network:static:(tcp://a:1,tcp://b:2)"),
+    ("peer://g?networkConnectorURIs=(network:static:(tcp://a:1)?networkTTL=3)", ""),
+    ("peer://g?networkConnectorURIs=(static:(tcp://a:1),network:static:(tcp://b:2))&acceptNetworkConnectors=false", ""),
     // Groups and names are any text.
     ("peer://groupA/broker1?persistent=false", ""),
     ("peer://group_A", ""),
@@ -82,22 +95,66 @@ const GOOD: &[(&str, &str)] = &[
 
 /// What is written, the part at fault, and what is said about it.
 const BAD: &[(&str, &str, &str)] = &[
-    ("", "", "'' has no scheme; expected fanout, multicast, peer, static, tcp or vm, then ':'"),
+    (
+        "broker:(tcp://0.0.0.0:1,tcp://0.0.0.0:2)",
+        "tcp://0.0.0.0:2",
+        "'tcp://0.0.0.0:2' and 'tcp://0.0.0.0:1' both say where to listen; expected only one of them to",
+    ),
+    ("broker:(multicast://default)", "multicast", "'multicast' is no scheme that fits here; expected tcp or network"),
+    ("broker:(network:multicast://default)", "multicast", "'multicast' is no scheme that fits here; expected static"),
+    ("network:tcp://a:1", "tcp", "'tcp' is no scheme that fits here; expected static"),
+    (
+        "network:static:()",
+        "static:()",
+        "'static:()' has no peer in its list; expected network:static:(tcp://HOST:PORT,tcp://HOST:PORT)?OPTIONS",
+    ),
+    (
+        "broker:tcp://0.0.0.0:1?name=x",
+        "name=x",
+        "'name=x' may not stand there; expected parentheses around the address: broker:(tcp://HOST:PORT)?OPTIONS",
+    ),
+    (
+        "broker:(tcp://0.0.0.0:1?name=x)",
+        "name=x",
+        "'name=x' may not stand there; expected the broker's options after the ')' that closes its list",
+    ),
+    ("broker:(tcp://0.0.0.0:1?nam=x)", "nam", "'nam' is no option of broker: URIs; the nearest is 'name'"),
+    ("broker:(tcp://0.0.0.0)", "0.0.0.0", "'tcp://0.0.0.0' has no port; expected tcp://HOST:PORT"),
+    (
+        "broker:(network:static:(tcp://a:1))?initialReconnectDelay=5",
+        "initialReconnectDelay",
+        "'initialReconnectDelay' is no option of broker: URIs but of network:static: ones; it belongs on the network:static: URI inside this one",
+    ),
+    (
+        "broker:(network:static:tcp://a:1?networkTTL=2)",
+        "networkTTL",
+        "'networkTTL' is no option of tcp: URIs but of network:static: ones; it belongs on the network:static: URI around this one, with parentheses: network:static:(URI)?networkTTL=VALUE",
+    ),
+    (
+        "static:(tcp://a:1)?networkTTL=2",
+        "networkTTL",
+        "'networkTTL' is no option of static: URIs; the nearest is 'maxReconnectDelay'",
+    ),
+    ("", "", "'' has no scheme; expected broker, fanout, multicast, network, peer, static, tcp or vm, then ':'"),
     (
         "groupA/broker1",
         "groupA/broker1",
-        "'groupA/broker1' has no scheme; expected fanout, multicast, peer, static, tcp or vm, then ':'",
+        "'groupA/broker1' has no scheme; expected broker, fanout, multicast, network, peer, static, tcp or vm, then ':'",
     ),
-    ("://g", "://g", "'://g' has no scheme; expected fanout, multicast, peer, static, tcp or vm, then ':'"),
+    (
+        "://g",
+        "://g",
+        "'://g' has no scheme; expected broker, fanout, multicast, network, peer, static, tcp or vm, then ':'",
+    ),
     (
         "failover:(tcp://a:1)",
         "failover",
-        "'failover' is no scheme known in this version; expected fanout, multicast, peer, static, tcp or vm",
+        "'failover' is no scheme known in this version; expected broker, fanout, multicast, network, peer, static, tcp or vm",
     ),
     (
         "PEER://g",
         "PEER",
-        "'PEER' is no scheme known in this version; expected fanout, multicast, peer, static, tcp or vm",
+        "'PEER' is no scheme known in this version; expected broker, fanout, multicast, network, peer, static, tcp or vm",
     ),
     ("peer:name", "peer:name", "'peer:name' has no '//' after its scheme; expected peer://GROUP/NAME?OPTIONS"),
     ("peer://", "peer://", "'peer://' has no group; expected peer://GROUP/NAME?OPTIONS"),
@@ -180,7 +237,7 @@ const BAD: &[(&str, &str, &str)] = &[
         "initialReconnectDelay",
         "'initialReconnectDelay' is no option of peer: URIs but of static: ones; it belongs on the static: URI inside this one",
     ),
-    ("peer://g?networkConnectorURIs=", "", "'' has no scheme; expected multicast or static, then ':'"),
+    ("peer://g?networkConnectorURIs=", "", "'' has no scheme; expected multicast, network or static, then ':'"),
     ("peer://g?networkConnectorURIs=()", "()", "'()' has no URI; expected (URI,URI)"),
     (
         "peer://g?networkConnectorURIs=(multicast://default)x",
@@ -190,7 +247,7 @@ const BAD: &[(&str, &str, &str)] = &[
     (
         "peer://g?networkConnectorURIs=tcp://a:1",
         "tcp",
-        "'tcp' is no scheme that fits here; expected multicast or static",
+        "'tcp' is no scheme that fits here; expected multicast, network or static",
     ),
     (
         "peer://g?networkConnectorURIs=static%3A%28tcp://a%29",
@@ -399,15 +456,17 @@ fn what_is_given_reaches_its_field() {
         ))]
         .into(),
         transport_connector: Some("tcp://0.0.0.0:9".parse().expect("an address")),
-        network_ttl: Some(2),
-        message_ttl: None,
-        consumer_ttl: Some(3),
-        prefetch_size: Some(4),
+        bridge: BridgeOptions {
+            network_ttl: Some(2),
+            message_ttl: None,
+            consumer_ttl: Some(3),
+            prefetch_size: Some(4),
+        },
         wire_format: WireFormat { max_frame_size: Some(65_536), max_inactivity_duration: Some(millis(100)) },
         ..Peer::new("g")
     };
     assert_eq!(peer, expected);
-    assert_eq!((peer.message_hops(), peer.consumer_hops()), (Some(2), Some(3)));
+    assert_eq!((peer.bridge.message_hops(), peer.bridge.consumer_hops()), (Some(2), Some(3)));
     assert_eq!(peer.peers().map(ToString::to_string).collect::<String>(), "tcp://a:1");
     assert_eq!(peer.multicast(), &peer.discovery);
 }
@@ -449,8 +508,16 @@ fn groups_and_names_end_at_their_greatest_length() {
 #[test]
 fn the_phrase_of_schemes_names_them_all() {
     assert_eq!(SCHEMES_TEXT.replace(" or ", ", "), Location::SCHEMES.join(", "));
-    let texts =
-        ["fanout:multicast://default", "multicast://default", "peer://g", "static:tcp://a:1", "tcp://a:1", "vm://n"];
+    let texts = [
+        "broker:()",
+        "fanout:multicast://default",
+        "multicast://default",
+        "network:static:tcp://a:1",
+        "peer://g",
+        "static:tcp://a:1",
+        "tcp://a:1",
+        "vm://n",
+    ];
     for (scheme, text) in Location::SCHEMES.iter().zip(texts) {
         assert_eq!(text.parse::<Location>().expect(text).scheme(), *scheme);
     }
@@ -459,6 +526,8 @@ fn the_phrase_of_schemes_names_them_all() {
 /// Texts made of what URIs are made of.
 fn almost_uris() -> impl Strategy<Value = String> {
     const WORDS: &[&str] = &[
+        "broker:",
+        "network:",
         "fanout:",
         "peer:",
         "vm:",
@@ -537,4 +606,11 @@ proptest! {
         text.replace_range(at..at + width, &slip);
         check_total(&text);
     }
+}
+
+#[test]
+fn a_connector_may_leave_its_prefix_out_where_nothing_else_can_be_meant() {
+    let whole: Network = "network:static:(tcp://a:1)?networkTTL=2".parse().expect("a URI");
+    assert_eq!("static:(tcp://a:1)?networkTTL=2".parse(), Ok(whole));
+    assert!("static:(tcp://a:1)?networkTTL=2".parse::<Location>().is_err(), "a list of peers crosses nothing");
 }

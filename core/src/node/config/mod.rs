@@ -29,8 +29,8 @@ use crate::link::LinkConfig;
 use crate::model::{Address, Host, Role};
 use crate::remote::RemoteConfig;
 
-/// Everything a node needs to know. Plain data, made of a URI by [`Config::from_peer`], [`Config::from_fanout`] and
-/// [`Config::from_vm`].
+/// Everything a node needs to know. Plain data, made of a URI by [`Config::from_peer`], [`Config::from_broker`],
+/// [`Config::from_fanout`] and [`Config::from_vm`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// The broker's name: a label for people, not an identity.

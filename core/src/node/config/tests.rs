@@ -9,6 +9,7 @@ use crate::uri::{Fanout, Location, Targets, Tcp};
 
 fn config(text: &str) -> Result<Config, ConfigError> {
     match text.parse().expect(text) {
+        Location::Broker(broker) => Config::from_broker(&broker, broker.name.clone().unwrap_or_default()),
         Location::Fanout(fanout) => Config::from_fanout(&fanout, "c"),
         Location::Peer(peer) => Config::from_peer(&peer, "b"),
         Location::Vm(vm) => Config::from_vm(&vm),
@@ -72,6 +73,78 @@ fn every_option_of_a_peer_finds_its_place() {
     };
     assert_eq!(config(text), Ok(expected));
     assert_eq!(config("peer://g"), Ok(Config::peer("g", "b")));
+}
+
+#[test]
+fn every_option_of_a_broker_finds_its_place() {
+    let text = "broker:(tcp://127.0.0.1:9,network:static:(tcp://a:1?connectionTimeout=50,tcp://b:2)?name=far&networkTTL=4\
+        &consumerTTL=2&prefetchSize=6&initialReconnectDelay=5,network:static:tcp://c:3)?name=edge\
+        &acceptNetworkConnectors=false&messageTTL=3&prefetchSize=7&persistent=false&queuePrefetch=1&topicPrefetch=2\
+        &memoryLimit=70000&memoryUsage=80001&checkForDuplicates=false&wireFormat.maxFrameSize=100000\
+        &wireFormat.maxInactivityDuration=200";
+    let backoff = |first| Some(BackoffConfig { first: millis(first), ..BackoffConfig::default() });
+    let dialled = |first| TransportConfig { backoff: backoff(first), ..TransportConfig::default() };
+    let transports = [
+        (address("tcp://a:1"), TransportConfig { connect_timeout: Some(millis(50)), ..dialled(5) }),
+        (address("tcp://b:2"), dialled(5)),
+        (address("tcp://c:3"), dialled(1_000)),
+    ];
+    let far = ConnectorConfig {
+        name: "far".into(),
+        addresses: [address("tcp://a:1"), address("tcp://b:2")].into(),
+        bridge: BridgeConfig { message_hops_max: 4, demand_hops_max: 2, prefetch: 6, ..BridgeConfig::default() },
+    };
+    let expected = Config {
+        listen: Some(address("tcp://127.0.0.1:9")),
+        connectors: [far, ConnectorConfig::new([address("tcp://c:3")])].into(),
+        accepts_connectors: false,
+        transports: transports.into(),
+        link: LinkConfig { frame_max: 100_000, silence_max: millis(200), ..LinkConfig::default() },
+        broker: BrokerConfig {
+            queue_prefetch: 1,
+            topic_prefetch: 2,
+            queue_bytes_max: 70_000,
+            memory_max: 80_001,
+            message_max: 80_000,
+            checks_duplicates: false,
+            ..BrokerConfig::default()
+        },
+        bridge: BridgeConfig { message_hops_max: 3, prefetch: 7, ..BridgeConfig::default() },
+        ..Config::alone("edge")
+    };
+    assert_eq!(config(text), Ok(expected));
+    assert_eq!(config("broker:()?name=n"), Ok(Config::alone("n")));
+}
+
+#[test]
+fn a_peer_has_network_connectors_beside_its_group() {
+    let text = "peer://g?networkConnectorURIs=(static:(tcp://a:1),network:static:(tcp://b:2)?networkTTL=3)&networkTTL=2\
+        &acceptNetworkConnectors=false";
+    let config = config(text).expect(text);
+    assert_eq!((&config.peers[..], config.accepts_connectors), (&[address("tcp://a:1")][..], false));
+    let [ConnectorConfig { addresses, bridge, .. }] = &config.connectors[..] else { panic!("{config:?}") };
+    assert_eq!((&addresses[..], bridge.message_hops_max), (&[address("tcp://b:2")][..], 3));
+    assert_eq!((config.role, config.bridge.message_hops_max), (Role::Peer, 2));
+}
+
+#[test]
+fn an_address_is_of_the_group_or_of_one_connector() {
+    for (peers, networks) in
+        [("static:(tcp://a:1),", "tcp://a:1"), ("network:static:(tcp://a:1),", "tcp://b:1,tcp://a:1")]
+    {
+        let text = format!("peer://g?networkConnectorURIs=({peers}network:static:({networks}))");
+        assert_eq!(config(&text), Err(ConfigError::Contradiction { address: address("tcp://a:1") }), "{text}");
+    }
+    let twice = config("broker:(network:static:(tcp://a:1,tcp://a:1))").expect("the same one");
+    assert_eq!(twice.connectors[0].addresses, [address("tcp://a:1")]);
+}
+
+#[test]
+fn a_client_has_no_network_connectors() {
+    let mut client = Config::client("c");
+    let network = "static:(tcp://a:1)".parse().expect("a URI");
+    assert_eq!(client.add_network(&network), Err(ConfigError::NoBroker));
+    assert_eq!(client, Config::client("c"));
 }
 
 #[test]

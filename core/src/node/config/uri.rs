@@ -1,12 +1,17 @@
 //! What a URI asks for.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Config, TransportConfig};
+use super::{Config, ConnectorConfig, TransportConfig};
 use crate::base::BackoffConfig;
-use crate::model::Address;
-use crate::uri::{BrokerOptions, Connector, Discovery, Fanout, Peer, Reconnect, Targets, Tcp, Vm, WireFormat};
+use crate::bridge::BridgeConfig;
+use crate::model::{Address, Role};
+use crate::uri::{
+    BridgeOptions, Broker, BrokerOptions, Connector, Discovery, Fanout, Network, Peer, Reconnect, Targets, Tcp, Vm,
+    WireFormat,
+};
 
 /// Why a URI, though it is a valid one, can't be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +22,11 @@ pub enum ConfigError {
         /// The address.
         address: Address,
     },
+    /// A network connector for a client, which has no broker that could be bridged.
+    #[error(
+        "a fanout: URI makes a client, and only brokers have network connectors; expected a peer:, broker: or vm: URI"
+    )]
+    NoBroker,
     /// Persistence was asked for.
     #[error(
         "persistent=true needs a store, which this version does not have; expected persistent=false, or no such option"
@@ -39,7 +49,7 @@ impl Config {
     /// use flockmq_core::{Config, uri::Peer};
     ///
     /// let mut peer = Peer::new("groupA");
-    /// peer.network_ttl = Some(2);
+    /// peer.bridge.network_ttl = Some(2);
     /// let config = Config::from_peer(&peer, "broker1")?;
     /// assert_eq!((config.group.as_str(), config.bridge.message_hops_max), ("groupA", 2));
     /// # Ok::<(), flockmq_core::ConfigError>(())
@@ -51,21 +61,55 @@ impl Config {
         for connector in &peer.network_connectors {
             match connector {
                 Connector::Multicast(multicast) => config.apply_discovery(&multicast.discovery),
+                Connector::Network(network) => config.add_network(network)?,
                 Connector::Static(fixed) => {
-                    let unsaid = BackoffConfig { first: Duration::from_secs(1), ..BackoffConfig::default() };
-                    let backoff = Some(backoff(&fixed.reconnect, &unsaid));
-                    let all = TransportConfig { backoff, ..TransportConfig::default() };
-                    config.add_peers(&fixed.peers, &all)?;
+                    let listed = config.list(&fixed.peers, &redialled(&fixed.reconnect))?;
+                    config.peers.extend(listed);
                 }
             }
         }
         config.apply_wire_format(&peer.wire_format);
         config.listen = peer.transport_connector.clone().or(config.listen);
-        let bridge = &mut config.bridge;
-        bridge.message_hops_max = peer.message_hops().map_or(bridge.message_hops_max, u32::from);
-        bridge.demand_hops_max = peer.consumer_hops().map_or(bridge.demand_hops_max, u32::from);
-        bridge.prefetch = peer.prefetch_size.map_or(bridge.prefetch, u32::from);
+        config.bridge = bridge(&peer.bridge);
+        config.accepts_connectors = peer.accept_network_connectors.unwrap_or(config.accepts_connectors);
         Ok(config)
+    }
+
+    /// What a `broker:` URI asks for, for a broker of this name.
+    ///
+    /// ```
+    /// use flockmq_core::{Config, uri::Broker};
+    ///
+    /// let broker: Broker = "broker:(tcp://0.0.0.0:0,network:static:(tcp://hub:61616))?name=edge".parse()?;
+    /// let config = Config::from_broker(&broker, "edge")?;
+    /// assert_eq!(config.connectors[0].addresses[0].to_string(), "tcp://hub:61616");
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn from_broker(broker: &Broker, name: impl Into<String>) -> Result<Self, ConfigError> {
+        let mut config = Self { listen: broker.listen.clone(), ..Self::alone(name) };
+        config.apply_broker(&broker.broker)?;
+        for network in &broker.networks {
+            config.add_network(network)?;
+        }
+        config.apply_wire_format(&broker.wire_format);
+        config.bridge = bridge(&broker.bridge);
+        config.accepts_connectors = broker.accept_network_connectors.unwrap_or(config.accepts_connectors);
+        Ok(config)
+    }
+
+    /// Adds a network connector, as a `network:` URI asks for it.
+    pub fn add_network(&mut self, network: &Network) -> Result<(), ConfigError> {
+        if self.role == Role::Client {
+            return Err(ConfigError::NoBroker);
+        }
+        let address = network.peers.iter().map(|peer| &peer.address).find(|address| self.lists(address));
+        if let Some(address) = address {
+            return Err(ConfigError::Contradiction { address: address.clone() });
+        }
+        let addresses = self.list(&network.peers, &redialled(&network.reconnect))?;
+        let name = network.name.clone().unwrap_or_else(|| ConnectorConfig::NAME_DEFAULT.into());
+        self.connectors.push(ConnectorConfig { name, addresses, bridge: bridge(&network.bridge) });
+        Ok(())
     }
 
     /// What a `fanout:` URI asks for, for a client of this name.
@@ -93,7 +137,7 @@ impl Config {
                 config.group = multicast.group().into();
                 config.apply_discovery(&multicast.discovery);
             }
-            Targets::Static(listed) => config.add_peers(listed, &all)?,
+            Targets::Static(listed) => config.peers = config.list(listed, &all)?,
         }
         let needed = fanout.acks_min();
         if let Some(listed) = fanout.targets.listed().filter(|listed| needed as usize > *listed) {
@@ -139,8 +183,10 @@ impl Config {
         multicast.loopback = options.loop_back_mode.map_or(multicast.loopback, |is_off| !is_off);
     }
 
-    /// Adds what was listed; what was said of `all` comes before what each says of itself.
-    fn add_peers(&mut self, listed: &[Tcp], all: &TransportConfig) -> Result<(), ConfigError> {
+    /// Notes how links to what was listed behave; what was said of `all` comes before what each says of itself. Tells the
+    /// addresses that were not listed before.
+    fn list(&mut self, listed: &[Tcp], all: &TransportConfig) -> Result<Vec<Address>, ConfigError> {
+        let mut found = Vec::new();
         for peer in listed {
             let own = TransportConfig::new(peer.connection_timeout, &peer.wire_format);
             let transport = TransportConfig {
@@ -150,18 +196,18 @@ impl Config {
                 silence_max: all.silence_max.or(own.silence_max),
             };
             let address = peer.address.clone();
-            if self.peers.contains(&address) {
+            if self.lists(&address) || found.contains(&address) {
                 if self.transports.get(&address).cloned().unwrap_or_default() != transport {
                     return Err(ConfigError::Contradiction { address });
                 }
                 continue;
             }
-            self.peers.push(address.clone());
+            found.push(address.clone());
             if transport != TransportConfig::default() {
                 self.transports.insert(address, transport);
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     fn apply_wire_format(&mut self, options: &WireFormat) {
@@ -171,6 +217,23 @@ impl Config {
         // Messages leave room for what a frame says beside them.
         self.broker.message_max = self.broker.message_max.min(link.frame_max / 5 * 4);
     }
+}
+
+/// How bridges behave, where options say nothing as they do by default.
+fn bridge(options: &BridgeOptions) -> BridgeConfig {
+    let unsaid = BridgeConfig::default();
+    BridgeConfig {
+        message_hops_max: options.message_hops().map_or(unsaid.message_hops_max, u32::from),
+        demand_hops_max: options.consumer_hops().map_or(unsaid.demand_hops_max, u32::from),
+        prefetch: options.prefetch_size.map_or(unsaid.prefetch, u32::from),
+        ..unsaid
+    }
+}
+
+/// How a list of brokers is dialled again.
+fn redialled(options: &Reconnect) -> TransportConfig {
+    let unsaid = BackoffConfig { first: Duration::from_secs(1), ..BackoffConfig::default() };
+    TransportConfig { backoff: Some(backoff(options, &unsaid)), ..TransportConfig::default() }
 }
 
 /// What options say of dialling again; where they say nothing it is as in `unsaid`.

@@ -10,7 +10,6 @@ use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
-use super::connector;
 use super::error::UriError;
 use super::explain::{Level, Part};
 use super::fixed::{self, Static};
@@ -194,7 +193,7 @@ impl Targets {
         if uri.scheme.text == Multicast::SCHEME.name {
             return Multicast::read(uri, &[fanout]).map(Self::Multicast);
         }
-        let (listed, options) = Static::read_parts(uri, &[fanout])?;
+        let (listed, options) = fixed::read_parts(uri, Static::SCHEME, fixed::FORM, &[fanout])?;
         match options.under("").first() {
             None => Ok(Self::Static(listed)),
             Some(given) => Err(UriError::OverruledOption {
@@ -233,22 +232,25 @@ fn inner<'a>(uri: Uri<'a>, composite: &Composite<'a>) -> Result<Uri<'a>, UriErro
     let Some((first, rest)) = composite.components.split_first() else {
         return Err(uri.missing("URI inside", FORM));
     };
-    let first = Uri::read(*first, connector::SCHEMES_TEXT)?;
+    let first = Uri::read(*first, INSIDE_TEXT)?;
     // The commas of a static: without parentheses are its own, so that it loses nobody.
     let is_bare_list = match first.scheme.text {
         "multicast" => false,
         "static" => !first.body.text.starts_with('('),
         other => {
-            let (scheme, expected) = (String::from(other), connector::SCHEMES_TEXT);
+            let (scheme, expected) = (String::from(other), INSIDE_TEXT);
             return Err(UriError::MisplacedScheme { at: first.scheme.span(), scheme, expected });
         }
     };
     match rest.iter().find(|further| !(is_bare_list && further.text.starts_with("tcp:"))) {
         Some(further) => Err(further.unexpected("one static: or multicast: URI in all")),
-        None if is_bare_list => Uri::read(composite.list, connector::SCHEMES_TEXT),
+        None if is_bare_list => Uri::read(composite.list, INSIDE_TEXT),
         None => Ok(first),
     }
 }
+
+/// What may stand inside, as a phrase for errors.
+const INSIDE_TEXT: &str = "multicast or static";
 
 const FORM: &str =
     "fanout:(multicast://default?OPTIONS)?OPTIONS or fanout:(static:(tcp://HOST:PORT,tcp://HOST:PORT))?OPTIONS";
