@@ -60,7 +60,7 @@ pub use model::{
     Ack, AckExtent, AckKind, Address, AddressError, AdminReply, AdminRequest, Advisory, Answer, Body, BodyKind,
     BrokerId, CloseReason, ConnectionId, ConsumerId, ConsumerPriority, ConsumerPriorityError, Delivery, Demand,
     Destination, DestinationError, DestinationKind, DestinationStatus, Destinations, Durable, DurableError, GroupId,
-    HeaderFields, Headers, Host, Inventory, LinkId, ListenerId, Message, MessageError, MessageId, Party, Path,
+    HeaderFields, Headers, Host, Inventory, LinkId, ListenerId, Message, MessageError, MessageId, Party, Path, Permits,
     Priority, PriorityError, ProducerId, Properties, PropertiesError, Refusal, RequestId, Role, Selector,
     SelectorError, Service, Subscription, Tag, Temporary, Value, What, selector,
 };

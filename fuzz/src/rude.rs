@@ -12,8 +12,8 @@ use flockmq_core::{
     Ack, AckExtent, AckKind, AdminReply, AdminRequest, BackoffConfig, Body, BridgeConfig, BrokerConfig, BrokerId,
     CloseReason, Command, Config, ConnectionId, ConnectorConfig, ConsumerId, ConsumerPriority, Demand, Destination,
     DestinationPolicy, Destinations, DialConfig, Durable, Event, FanoutConfig, GroupId, Input, Instant, LinkConfig,
-    LinkId, ListenerId, Message, MessageId, MulticastConfig, Node, Output, Path, Policies, ProducerId, Refusal,
-    RemoteConfig, RequestId, Role, Seed, Selector, Service, SlowConsumers, Subscription, Tag, Timestamp, What,
+    LinkId, ListenerId, Message, MessageId, MulticastConfig, Node, Output, Path, Permits, Policies, ProducerId,
+    Refusal, RemoteConfig, RequestId, Role, Seed, Selector, Service, SlowConsumers, Subscription, Tag, Timestamp, What,
     WhenFull,
 };
 use flockmq_tests::{Choice, End, hello};
@@ -466,6 +466,7 @@ impl Bench {
                 _ => Frame::Goodbye(Farewell::Refused("no".to_owned())),
             },
             23 if choice.chance(1, 2) => Frame::ConsumerEnded { number, refusal: REFUSAL },
+            23 if choice.chance(1, 2) => Frame::Include { destination: destination(choice) },
             23 => Frame::Browsed { number },
             24 => Frame::Ask { number, asked: AdminRequest::RemoveDurable(durable(choice)) },
             25 => Frame::Answered { number, result: Ok(AdminReply::DurableRemoved) },
@@ -567,6 +568,18 @@ fn config(choice: &mut Choice<'_>) -> Config {
             topic_prefetch: 2,
             window: 1_000,
             demands_max: 3,
+            permits: choice
+                .pick(
+                    &[
+                        Permits::default(),
+                        Permits { excluded: listed(&["queue://a", "topic://>"]), ..Permits::default() },
+                        Permits { statically_included: listed(&["queue://a"]), temporary: false, ..Permits::default() },
+                        Permits { dynamically_included: listed(&["topic://*"]), ..Permits::default() },
+                    ]
+                    .each_ref(),
+                )
+                .clone(),
+            priority_base: choice.pick(&[Some(-5), None]),
         },
         remote: RemoteConfig { streams_max: 2, parked_bytes_max: 1_000, window: 1_000 },
         fanout: FanoutConfig {
@@ -587,6 +600,10 @@ fn config(choice: &mut Choice<'_>) -> Config {
         config.accepts_connectors = choice.pick(&[true, false]);
     }
     config
+}
+
+fn listed(destinations: &[&str]) -> Vec<Destination> {
+    destinations.iter().map(|text| text.parse().expect("a destination")).collect()
 }
 
 /// How destinations are treated.

@@ -16,7 +16,7 @@ use interest::{Change, Interest};
 use crate::base::{Outbox, Situation};
 use crate::model::{
     Ack, AckExtent, AckKind, BrokerId, CloseReason, ConsumerId, Delivery, Demand, Destination, DestinationKind,
-    Message, Path, Tag, Ticket,
+    Message, Path, Permits, Tag, Ticket,
 };
 use crate::wire::Frame;
 
@@ -35,10 +35,16 @@ pub struct BridgeConfig {
     pub window: u64,
     /// How many destinations one peer may demand.
     pub demands_max: usize,
+    /// Which destinations are told as wanted, and forwarded.
+    pub permits: Permits,
+    /// The priority of a peer's consumers here, less one for each broker between; as that of consumers of our own if
+    /// `None` (`consumerPriorityBase`, `decreaseNetworkConsumerPriority`).
+    pub priority_base: Option<i32>,
 }
 
 impl Default for BridgeConfig {
-    /// One hop, as ActiveMQ; 1000 of a queue's messages, 32 767 of a topic's, 8 MiB in all; 10 000 destinations.
+    /// One hop, as ActiveMQ; 1000 of a queue's messages, 32 767 of a topic's, 8 MiB in all; 10 000 destinations; peers'
+    /// consumers after our own.
     fn default() -> Self {
         Self {
             message_hops_max: 1,
@@ -47,6 +53,8 @@ impl Default for BridgeConfig {
             topic_prefetch: 32_767,
             window: 1024 * 1024,
             demands_max: 10_000,
+            permits: Permits::default(),
+            priority_base: Some(-5),
         }
     }
 }
@@ -99,6 +107,7 @@ pub(crate) struct Bridge {
     local: BrokerId,
     remote: BrokerId,
     theirs: BTreeSet<u32>,
+    included: BTreeSet<Destination>, // What the peer forwards whether or not it is wanted here.
     ours: Interest,
     arrivals: Arrivals,
     has_heard: bool,
@@ -119,6 +128,7 @@ impl Bridge {
             local,
             remote,
             theirs: BTreeSet::new(),
+            included: BTreeSet::new(),
             ours: Interest::default(),
             arrivals: Arrivals::default(),
             has_heard: false,
@@ -127,6 +137,9 @@ impl Bridge {
         for demand in wanted {
             // Nothing has come yet that the end of a demand could cancel.
             bridge.handle_wanted(demand, &mut Outbox::new(), out);
+        }
+        for destination in bridge.config.permits.forwarded() {
+            out.push(Frame::Include { destination: destination.clone() });
         }
         out.push(Frame::Synced);
         bridge
@@ -147,6 +160,7 @@ impl Bridge {
                     inward.push(Inward::Ack(ack));
                 }
             }
+            Frame::Include { destination } => self.hear_include(destination, inward, outward),
             Frame::Synced => {
                 outward.push(Frame::SyncedHeard);
                 self.has_heard = true;
@@ -178,7 +192,7 @@ impl Bridge {
 
     /// Nobody here wants messages of a destination by this path any more.
     pub(crate) fn handle_unwanted(&mut self, demand: &Demand, inward: &mut Outbox<Inward>, out: &mut Outbox<Frame>) {
-        if self.may_be_told(demand) {
+        if self.may_be_told(demand) && !self.is_owed(demand) {
             let changes = self.ours.remove(demand);
             self.tell(demand.destination.kind(), changes, inward, out);
         }
@@ -201,7 +215,9 @@ impl Bridge {
 
     /// True if the peer may hear that messages are wanted by this path.
     pub(crate) fn may_be_told(&self, demand: &Demand) -> bool {
-        demand.path.len() < self.config.demand_hops_max as usize && !demand.path.contains(self.remote)
+        demand.path.len() < self.config.demand_hops_max as usize
+            && !demand.path.contains(self.remote)
+            && self.config.permits.may_concern(&demand.destination)
     }
 
     /// The broker at the other end.
@@ -212,6 +228,9 @@ impl Bridge {
     fn hear_demand(&mut self, number: u32, demand: Demand, inward: &mut Outbox<Inward>) {
         if demand.path.contains(self.local) || demand.path.len() >= Path::HOPS_MAX {
             return; // Our own demand come back, or one from too far away.
+        }
+        if !self.config.permits.may_concern(&demand.destination) {
+            return; // It may want it, but not from here.
         }
         if self.theirs.len() >= self.config.demands_max {
             let what = format!("it demands more than {} destinations", self.config.demands_max);
@@ -225,6 +244,27 @@ impl Bridge {
         let prefetch = self.config.prefetch_for(&demand.destination);
         let path = demand.path.then(self.remote);
         inward.push(Inward::Subscribe { consumer, demand: Demand { path, ..demand }, prefetch });
+    }
+
+    /// The peer forwards a destination's messages whether or not they are wanted here. It is told that they are, since
+    /// all it forwards answers a demand.
+    fn hear_include(&mut self, destination: Destination, inward: &mut Outbox<Inward>, out: &mut Outbox<Frame>) {
+        if !self.config.permits.may_concern(&destination) {
+            return;
+        }
+        if self.included.len() >= self.config.demands_max {
+            let what = format!("it includes more than {} destinations", self.config.demands_max);
+            return inward.push(Inward::Close(CloseReason::Malformed(what)));
+        }
+        let demand = Demand { destination: destination.clone(), path: Path::default() };
+        self.included.insert(destination);
+        let changes = self.ours.add(&demand);
+        self.tell(demand.destination.kind(), changes, inward, out);
+    }
+
+    /// True for a demand that stands for what the peer forwards unasked, and so stays.
+    fn is_owed(&self, demand: &Demand) -> bool {
+        demand.path.is_empty() && self.included.contains(&demand.destination)
     }
 
     fn hear_message(&mut self, demand: u32, delivery: Delivery, inward: &mut Outbox<Inward>) {

@@ -14,7 +14,8 @@ use super::registry::Slot;
 use super::slow::SlowConsumers;
 use crate::base::{Arena, Instant, Key, Situation};
 use crate::model::{
-    self, BrokerId, ConsumerId, ConsumerPriority, Demand, Destination, Destinations, Message, Origin, Path, Selector,
+    self, BrokerId, ConsumerId, ConsumerPriority, Demand, Destination, Destinations, Message, Origin, Path, Permits,
+    Selector,
 };
 
 /// What one consumer asks for.
@@ -46,6 +47,10 @@ pub(crate) struct Remote {
     pub broker: BrokerId,
     /// How many brokers a message may have crossed to be handed over.
     pub hops_max: u32,
+    /// Which destinations may be handed over; all if `None`.
+    pub permits: Option<Arc<Permits>>,
+    /// The priority of its nearest consumers; as this broker's own of no priority if `None`.
+    pub priority_base: Option<i32>,
 }
 
 /// How much a consumer may be handed and have waiting for it, and what becomes of it if it takes nothing.
@@ -110,9 +115,11 @@ impl Subscription {
     /// True if a topic's message may be handed to this consumer: never back along its path, never further than allowed.
     #[inline]
     pub(super) fn admits(&self, message: &Message) -> bool {
-        self.remote
-            .as_ref()
-            .is_none_or(|remote| message.path.len() < remote.hops_max as usize && !message.path.contains(remote.broker))
+        self.remote.as_ref().is_none_or(|remote| {
+            message.path.len() < remote.hops_max as usize
+                && !message.path.contains(remote.broker)
+                && remote.permits.as_ref().is_none_or(|permits| permits.allow(&message.destination))
+        })
     }
 
     /// True if the consumer's own connection sent `message`, and doesn't want it back. A client's messages bear its id,
@@ -148,12 +155,16 @@ impl Subscription {
         self.remote.as_ref().is_none_or(|remote| self.path.len() <= remote.hops_max as usize)
     }
 
-    /// Whose turn is first: this broker's own consumers as they ask for it, then peers by their distance (ActiveMQ's
-    /// `decreaseNetworkConsumerPriority`).
+    /// Whose turn is first: this broker's own consumers as they ask for it, and peers as their bridge says, the nearer
+    /// before the farther.
     pub(super) fn priority(&self) -> i32 {
-        match self.remote {
+        match &self.remote {
             None => self.priority.level().into(),
-            Some(_) => -5 - i32::try_from(self.path.len()).unwrap_or(i32::MAX - 5),
+            Some(Remote { priority_base: None, .. }) => 0,
+            Some(Remote { priority_base: Some(base), .. }) => {
+                let between = self.path.len().saturating_sub(1); // Brokers have short paths.
+                base.saturating_sub(i32::try_from(between).unwrap_or(i32::MAX))
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod headers;
 mod id;
 mod message;
 mod path;
+mod permits;
 mod priority;
 mod request;
 mod role;
@@ -35,6 +36,7 @@ pub use id::{BrokerId, ConnectionId, ConsumerId, GroupId, LinkId, ListenerId, Me
 pub(crate) use id::{Origin, Ticket};
 pub use message::{Body, BodyKind, Message, MessageError};
 pub use path::Path;
+pub use permits::Permits;
 pub use priority::{Priority, PriorityError};
 pub use request::{Answer, Refusal, Subscription, What};
 pub use role::Role;

@@ -1,6 +1,7 @@
 //! Values of every kind of location, for properties.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
@@ -12,7 +13,7 @@ use super::{
     BridgeOptions, Broker, BrokerOptions, Connector, Discovered, Discovery, Fanout, Location, Multicast, Network, Peer,
     Reconnect, Static, Targets, Tcp, Vm, WireFormat,
 };
-use crate::model::{Address, Host};
+use crate::model::{Address, Destination, DestinationKind, Host};
 
 pub(super) fn location() -> impl Strategy<Value = Location> {
     // The large ones are boxed, since a test's stack does not hold all of them at once.
@@ -121,11 +122,36 @@ fn fixed() -> impl Strategy<Value = Static> {
     (vec(tcp(), 1..4), reconnect()).prop_map(|(peers, reconnect)| Static { peers, reconnect })
 }
 
+fn destinations() -> impl Strategy<Value = Vec<Destination>> {
+    let kind = prop_oneof![Just(DestinationKind::Queue), Just(DestinationKind::Topic)];
+    let name = prop_oneof!["[a-z]{1,4}(\\.[a-z*]{1,4}){0,2}(\\.>)?", "[^\\p{Cc}.,]{1,9}"];
+    vec((kind, name).prop_map(|(kind, name)| Destination::new(kind, &name).expect("a name")), 0..3)
+}
+
 fn bridge() -> impl Strategy<Value = BridgeOptions> {
     let hops = || of(1_u8..=16);
-    (hops(), hops(), hops(), of(1_u16..)).prop_map(|(network_ttl, message_ttl, consumer_ttl, prefetch_size)| {
-        BridgeOptions { network_ttl, message_ttl, consumer_ttl, prefetch_size }
-    })
+    let far = (hops(), hops(), hops(), of(1_u16..));
+    let crosses = (destinations(), destinations(), destinations(), any::<[Option<bool>; 2]>());
+    (far, crosses, any::<Option<bool>>(), of(-127_i8..=127)).prop_map(
+        |(
+            (network_ttl, message_ttl, consumer_ttl, prefetch_size),
+            (excluded, dynamically_included, statically_included, [static_bridge, bridge_temp_destinations]),
+            decrease_network_consumer_priority,
+            consumer_priority_base,
+        )| BridgeOptions {
+            network_ttl,
+            message_ttl,
+            consumer_ttl,
+            prefetch_size,
+            excluded,
+            dynamically_included,
+            statically_included,
+            static_bridge,
+            bridge_temp_destinations,
+            decrease_network_consumer_priority,
+            consumer_priority_base,
+        },
+    )
 }
 
 fn network() -> impl Strategy<Value = Network> {

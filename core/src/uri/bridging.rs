@@ -1,8 +1,11 @@
 //! The options that say how bridges behave, shared by `peer:`, `broker:` and `network:` URIs.
 
+use alloc::vec::Vec;
+
 use super::options::Under;
 use super::spec::{OptionKind, OptionSpec};
 use super::written::Written;
+use crate::model::Destination;
 
 /// How bridges behave at this end: ActiveMQ's options of network connectors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +18,20 @@ pub struct BridgeOptions {
     pub consumer_ttl: Option<u8>,
     /// How many messages may be on their way to a peer for one demand (`prefetchSize`).
     pub prefetch_size: Option<u16>,
+    /// What never crosses (`excludedDestinations`).
+    pub excluded: Vec<Destination>,
+    /// What crosses where it is wanted; everything if empty (`dynamicallyIncludedDestinations`).
+    pub dynamically_included: Vec<Destination>,
+    /// What is forwarded whether or not it is wanted (`staticallyIncludedDestinations`).
+    pub statically_included: Vec<Destination>,
+    /// True if nothing crosses but what is statically included (`staticBridge`).
+    pub static_bridge: Option<bool>,
+    /// True if temporary destinations cross (`bridgeTempDestinations`).
+    pub bridge_temp_destinations: Option<bool>,
+    /// True if peers' consumers come after this broker's own (`decreaseNetworkConsumerPriority`).
+    pub decrease_network_consumer_priority: Option<bool>,
+    /// The priority of the consumers that come after (`consumerPriorityBase`).
+    pub consumer_priority_base: Option<i8>,
 }
 
 impl BridgeOptions {
@@ -34,6 +51,13 @@ impl BridgeOptions {
             message_ttl: options.number("messageTTL"),
             consumer_ttl: options.number("consumerTTL"),
             prefetch_size: options.number("prefetchSize"),
+            excluded: options.destinations("excludedDestinations"),
+            dynamically_included: options.destinations("dynamicallyIncludedDestinations"),
+            statically_included: options.destinations("staticallyIncludedDestinations"),
+            static_bridge: options.boolean("staticBridge"),
+            bridge_temp_destinations: options.boolean("bridgeTempDestinations"),
+            decrease_network_consumer_priority: options.boolean("decreaseNetworkConsumerPriority"),
+            consumer_priority_base: options.signed("consumerPriorityBase"),
         }
     }
 
@@ -43,6 +67,13 @@ impl BridgeOptions {
             .plain("messageTTL", self.message_ttl)
             .plain("consumerTTL", self.consumer_ttl)
             .plain("prefetchSize", self.prefetch_size)
+            .destinations("excludedDestinations", &self.excluded)
+            .destinations("dynamicallyIncludedDestinations", &self.dynamically_included)
+            .destinations("staticallyIncludedDestinations", &self.statically_included)
+            .plain("staticBridge", self.static_bridge)
+            .plain("bridgeTempDestinations", self.bridge_temp_destinations)
+            .plain("decreaseNetworkConsumerPriority", self.decrease_network_consumer_priority)
+            .plain("consumerPriorityBase", self.consumer_priority_base)
     }
 
     pub(super) const NETWORK_TTL: OptionSpec = OptionSpec::new(
@@ -72,6 +103,89 @@ impl BridgeOptions {
         Some("1000"),
         "How many messages may be on their way to a peer for one demand.",
     );
+
+    pub(super) const EXCLUDED: OptionSpec = OptionSpec::new(
+        "excludedDestinations",
+        OptionKind::Destinations,
+        None,
+        "What never crosses: it is neither forwarded nor told as wanted, whatever else says so.",
+    );
+
+    pub(super) const DYNAMICALLY_INCLUDED: OptionSpec = OptionSpec::new(
+        "dynamicallyIncludedDestinations",
+        OptionKind::Destinations,
+        None,
+        "What alone crosses where it is wanted, beside what is statically included; everything if not given.",
+    );
+
+    pub(super) const STATICALLY_INCLUDED: OptionSpec = OptionSpec::new(
+        "staticallyIncludedDestinations",
+        OptionKind::Destinations,
+        None,
+        "What is forwarded to the other end whether or not it is wanted there.",
+    );
+
+    pub(super) const STATIC_BRIDGE: OptionSpec = OptionSpec::new(
+        "staticBridge",
+        OptionKind::Boolean,
+        Some("false"),
+        "True lets nothing cross but what is statically included, and temporary destinations.",
+    );
+
+    pub(super) const BRIDGE_TEMP_DESTINATIONS: OptionSpec = OptionSpec::new(
+        "bridgeTempDestinations",
+        OptionKind::Boolean,
+        Some("true"),
+        "False keeps temporary destinations from crossing, so that no replies do.",
+    );
+
+    pub(super) const DECREASE_NETWORK_CONSUMER_PRIORITY: OptionSpec = OptionSpec::new(
+        "decreaseNetworkConsumerPriority",
+        OptionKind::Boolean,
+        Some("true"),
+        "True hands a queue's messages to peers only as far as no consumer of this broker has room; false shares them out.",
+    );
+
+    pub(super) const CONSUMER_PRIORITY_BASE: OptionSpec = OptionSpec::new(
+        "consumerPriorityBase",
+        OptionKind::Signed { min: -127, max: 127 },
+        Some("-5"),
+        "The priority of a peer's consumers, less one for each broker between, where it is decreased; this broker's have 0 and more.",
+    );
+
+    /// ActiveMQ's options of network connectors that are not offered, and why.
+    pub(super) const DECLINED: &[(&str, &str)] = &[
+        ("advisoryAckPercentage", NO_ADVISORIES),
+        ("advisoryForFailedForward", "a message that can't be forwarded stays where it is, and its broker tells"),
+        ("advisoryPrefetchSize", NO_ADVISORIES),
+        ("alwaysSyncSend", "all that is forwarded is acknowledged by the next broker, and nothing waits for that"),
+        ("auditNetworkProducers", COPIES),
+        ("autoStart", "a connector lives as long as its broker"),
+        ("checkDuplicateMessagesOnDuplex", COPIES),
+        ("clientIdToken", "bridges have no client ids: brokers are told apart by ids of their own"),
+        ("conduitNetworkQueueSubscriptions", "each broker tells what is wanted there as one, whoever wants it"),
+        ("destinationFilter", "dynamicallyIncludedDestinations and excludedDestinations say what crosses"),
+        ("dispatchAsync", "nothing waits for a dispatch"),
+        ("duplex", "every bridge goes both ways over its one link"),
+        ("gcDestinationViews", "nothing is kept of what is no longer wanted"),
+        ("gcSweepTime", "nothing is kept of what is no longer wanted"),
+        ("password", NO_AUTHENTICATION),
+        ("remotePassword", NO_AUTHENTICATION),
+        ("remoteUserName", NO_AUTHENTICATION),
+        ("suppressDuplicateQueueSubscriptions", SHORTEST),
+        ("suppressDuplicateTopicSubscriptions", SHORTEST),
+        ("syncDurableSubs", "durable subscriptions are told whenever a bridge begins"),
+        ("useBrokerNameAsIdSees", "ids are not made of names"),
+        ("useBrokerNamesAsIdSeed", "ids are not made of names"),
+        ("useCompression", "bodies are forwarded as they are"),
+        ("useVirtualDestSubs", "what virtual topics want is told as any demand is"),
+        ("userName", NO_AUTHENTICATION),
+    ];
 }
+
+const COPIES: &str = "every broker recognises copies, unless checkForDuplicates=false";
+const NO_ADVISORIES: &str = "what is wanted is told by frames of its own, not by advisories";
+const NO_AUTHENTICATION: &str = "there is no authentication in this version";
+const SHORTEST: &str = "a destination is told once, by its shortest path";
 
 const HOPS: OptionKind = OptionKind::Integer { min: 1, max: 16 };

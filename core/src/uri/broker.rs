@@ -55,7 +55,7 @@ impl Broker {
         SPECS
     }
 
-    pub(super) const SCHEME: Scheme = Scheme { name: "broker", specs: SPECS };
+    pub(super) const SCHEME: Scheme = Scheme { name: "broker", specs: SPECS, declined: BridgeOptions::DECLINED };
 
     pub(super) const ACCEPT_NETWORK_CONNECTORS: OptionSpec = OptionSpec::new(
         "acceptNetworkConnectors",
@@ -170,6 +170,13 @@ const SPECS: &[OptionSpec] = &[
     BridgeOptions::MESSAGE_TTL,
     BridgeOptions::CONSUMER_TTL,
     BridgeOptions::PREFETCH_SIZE,
+    BridgeOptions::EXCLUDED,
+    BridgeOptions::DYNAMICALLY_INCLUDED,
+    BridgeOptions::STATICALLY_INCLUDED,
+    BridgeOptions::STATIC_BRIDGE,
+    BridgeOptions::BRIDGE_TEMP_DESTINATIONS,
+    BridgeOptions::DECREASE_NETWORK_CONSUMER_PRIORITY,
+    BridgeOptions::CONSUMER_PRIORITY_BASE,
     BrokerOptions::queue_prefetch("queuePrefetch"),
     BrokerOptions::topic_prefetch("topicPrefetch"),
     BrokerOptions::memory_limit("memoryLimit"),

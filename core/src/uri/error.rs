@@ -7,7 +7,7 @@ use core::ops::Range;
 use super::grammar::{LENGTH_MAX, NESTING_MAX};
 use super::percent;
 use super::spec::OptionKind;
-use crate::model::AddressError;
+use crate::model::{AddressError, DestinationError};
 
 /// Why a text is no URI of ours. Every variant says where the fault stands (`at`, a range of bytes in the text as
 /// it was given) and quotes it.
@@ -20,6 +20,14 @@ pub enum UriError {
         at: Range<usize>,
         /// What is wrong with it.
         error: AddressError,
+    },
+    /// What is no destination.
+    #[error("{error}")]
+    BadDestination {
+        /// Where it stands.
+        at: Range<usize>,
+        /// What is wrong with it.
+        error: DestinationError,
     },
     /// A `%` without two hexadecimal digits.
     #[error("'{part}' is no percent-encoded byte; expected '%' and two hexadecimal digits")]
@@ -70,6 +78,16 @@ pub enum UriError {
         other: String,
         /// What both of them say.
         what: &'static str,
+    },
+    /// An option of ActiveMQ's that there is no use for.
+    #[error("'{option}' is an option of ActiveMQ's that is not offered: {why}")]
+    DeclinedOption {
+        /// Where it stands.
+        at: Range<usize>,
+        /// The option.
+        option: &'static str,
+        /// Why it is not.
+        why: &'static str,
     },
     /// One option given twice.
     #[error("'{option}' is given twice; expected it once")]
@@ -334,6 +352,8 @@ impl UriError {
             | Self::EmptyComponent { at, .. }
             | Self::Fragment { at, .. }
             | Self::IllegalCharacter { at, .. }
+            | Self::BadDestination { at, .. }
+            | Self::DeclinedOption { at, .. }
             | Self::MisplacedOption { at, .. }
             | Self::MisplacedScheme { at, .. }
             | Self::Missing { at, .. }

@@ -42,7 +42,7 @@ impl Static {
         SPECS
     }
 
-    pub(super) const SCHEME: Scheme = Scheme { name: "static", specs: SPECS };
+    pub(super) const SCHEME: Scheme = Scheme { name: "static", specs: SPECS, declined: &[] };
 
     pub(super) fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
         let (peers, options) = read_parts(uri, Self::SCHEME, FORM, around)?;

@@ -65,7 +65,7 @@ impl Multicast {
         SPECS
     }
 
-    pub(super) const SCHEME: Scheme = Scheme { name: "multicast", specs: SPECS };
+    pub(super) const SCHEME: Scheme = Scheme { name: "multicast", specs: SPECS, declined: &[] };
 
     pub(super) fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
         let simple = uri.simple(FORM)?.without_path(FORM)?;

@@ -53,7 +53,8 @@ impl Network {
     /// What stands before its list.
     pub(super) const PREFIX: &str = "network";
 
-    pub(super) const SCHEME: Scheme = Scheme { name: "network:static", specs: SPECS };
+    pub(super) const SCHEME: Scheme =
+        Scheme { name: "network:static", specs: SPECS, declined: BridgeOptions::DECLINED };
 
     pub(super) fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
         let inner = Uri::read(uri.whole.from(uri.scheme.text.len() + 1), Static::SCHEME.name)?;
@@ -118,4 +119,11 @@ const SPECS: &[OptionSpec] = &[
     BridgeOptions::MESSAGE_TTL,
     BridgeOptions::CONSUMER_TTL,
     BridgeOptions::PREFETCH_SIZE,
+    BridgeOptions::EXCLUDED,
+    BridgeOptions::DYNAMICALLY_INCLUDED,
+    BridgeOptions::STATICALLY_INCLUDED,
+    BridgeOptions::STATIC_BRIDGE,
+    BridgeOptions::BRIDGE_TEMP_DESTINATIONS,
+    BridgeOptions::DECREASE_NETWORK_CONSUMER_PRIORITY,
+    BridgeOptions::CONSUMER_PRIORITY_BASE,
 ];

@@ -13,7 +13,7 @@ use super::error::{Place, UriError};
 use super::grammar::Piece;
 use super::percent;
 use super::spec::{Around, OptionKind, OptionSpec, Scheme};
-use crate::model::Address;
+use crate::model::{Address, Destination, DestinationError, DestinationKind};
 
 /// What a query says.
 #[derive(Debug)]
@@ -34,8 +34,10 @@ pub(super) struct Given<'a> {
 enum Value {
     Address(Address),
     Boolean(bool),
+    Destinations(Vec<Destination>),
     Ip(IpAddr),
     Number(u64),
+    Signed(i64),
     Text(String),
     Unread,
 }
@@ -102,6 +104,15 @@ impl<'o, 'a> Under<'o, 'a> {
         }
     }
 
+    /// The destinations of a list; none if it was not given.
+    pub(super) fn destinations(self, name: &str) -> Vec<Destination> {
+        match self.given(name).map(|given| &given.value) {
+            None => Vec::new(),
+            Some(Value::Destinations(listed)) => listed.clone(),
+            Some(other) => unreachable!("{name} lists destinations: {other:?}"),
+        }
+    }
+
     pub(super) fn ip(self, name: &str) -> Option<IpAddr> {
         match &self.given(name)?.value {
             Value::Ip(ip) => Some(*ip),
@@ -112,6 +123,15 @@ impl<'o, 'a> Under<'o, 'a> {
     pub(super) fn number<N: TryFrom<u64>>(self, name: &str) -> Option<N> {
         match &self.given(name)?.value {
             Value::Number(number) => {
+                Some(N::try_from(*number).ok().expect("an option's range fits the field it is for"))
+            }
+            other => unreachable!("{name} is a number: {other:?}"),
+        }
+    }
+
+    pub(super) fn signed<N: TryFrom<i64>>(self, name: &str) -> Option<N> {
+        match &self.given(name)?.value {
+            Value::Signed(number) => {
                 Some(N::try_from(*number).ok().expect("an option's range fits the field it is for"))
             }
             other => unreachable!("{name} is a number: {other:?}"),
@@ -133,8 +153,11 @@ impl<'o, 'a> Under<'o, 'a> {
 impl OptionSpec {
     /// Reads what stands after the `=`.
     fn read(&self, raw: Piece<'_>) -> Result<Value, UriError> {
-        if self.kind == OptionKind::Connectors {
-            return Ok(Value::Unread); // Parentheses keep such a value together, and its reader decodes it.
+        match self.kind {
+            // Parentheses keep such a value together, and its reader decodes it.
+            OptionKind::Connectors => return Ok(Value::Unread),
+            OptionKind::Destinations => return self.read_destinations(raw).map(Value::Destinations),
+            _ => (),
         }
         let text = decode(raw)?;
         let bad =
@@ -147,20 +170,21 @@ impl OptionSpec {
             OptionKind::Bytes { min, max }
             | OptionKind::Integer { min, max }
             | OptionKind::Milliseconds { min, max } => {
-                let digits = text.strip_prefix('-').unwrap_or(&text);
-                if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                if !is_number(&text) {
                     return Err(bad());
                 }
                 let number = text.parse().ok().filter(|number| (min..=max).contains(number));
-                number.map(Value::Number).ok_or_else(|| UriError::OutOfRange {
-                    at: raw.span(),
-                    option: self.name,
-                    value: raw.text.into(),
-                    expected: self.kind,
-                })
+                number.map(Value::Number).ok_or_else(|| self.out_of_range(raw))
             }
-            OptionKind::Connectors => Ok(Value::Unread),
+            OptionKind::Connectors | OptionKind::Destinations => Ok(Value::Unread),
             OptionKind::MulticastIp => text.parse().ok().filter(IpAddr::is_multicast).map(Value::Ip).ok_or_else(bad),
+            OptionKind::Signed { min, max } => {
+                if !is_number(&text) {
+                    return Err(bad());
+                }
+                let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+                number.map(Value::Signed).ok_or_else(|| self.out_of_range(raw))
+            }
             OptionKind::Text => {
                 if percent::fits(&text) {
                     Ok(Value::Text(text))
@@ -170,6 +194,52 @@ impl OptionSpec {
             }
         }
     }
+}
+
+impl OptionSpec {
+    /// Reads one destination, or several in parentheses.
+    fn read_destinations(&self, raw: Piece<'_>) -> Result<Vec<Destination>, UriError> {
+        let bad = |at: Piece<'_>| UriError::BadValue {
+            at: at.span(),
+            option: self.name,
+            value: at.text.into(),
+            expected: self.kind,
+        };
+        let listed = match raw.closed_at() {
+            None if raw.find(b',').is_some() => return Err(bad(raw)),
+            None => Vec::from([raw]),
+            Some(close) if close + 1 == raw.text.len() => raw.to(close).from(1).components()?,
+            Some(_) => return Err(bad(raw)),
+        };
+        if listed.is_empty() {
+            return Err(bad(raw));
+        }
+        let read = |piece: &Piece<'_>| match read_destination(&decode(*piece)?) {
+            Ok(destination) if Destination::is_temporary(&destination) => Err(bad(*piece)), // Those have a switch of their own.
+            Ok(destination) => Ok(destination),
+            Err(error) => Err(UriError::BadDestination { at: piece.span(), error }),
+        };
+        listed.iter().map(read).collect()
+    }
+
+    fn out_of_range(&self, raw: Piece<'_>) -> UriError {
+        UriError::OutOfRange { at: raw.span(), option: self.name, value: raw.text.into(), expected: self.kind }
+    }
+}
+
+/// Reads a destination as it stands, where others leave out white space around it.
+fn read_destination(text: &str) -> Result<Destination, DestinationError> {
+    let kinds = [DestinationKind::Queue, DestinationKind::Topic];
+    let named = text.split_once("://").and_then(|(word, name)| {
+        kinds.into_iter().find(|kind| kind.as_str() == word).map(|kind| Destination::new(kind, name))
+    });
+    named.unwrap_or_else(|| text.parse())
+}
+
+/// True for digits, with a sign before them or not.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The option called `name`, or the reason why there is none here.
@@ -182,6 +252,9 @@ fn known(
 ) -> Result<&'static OptionSpec, UriError> {
     if let Some(spec) = scheme.spec(name) {
         return Ok(spec);
+    }
+    if let Some((option, why)) = scheme.declined.iter().find(|(option, _)| *option == name) {
+        return Err(UriError::DeclinedOption { at: piece.span(), option, why });
     }
     let (nearest, same) = scheme.nearest(name);
     let around = around.iter().map(|other| (other.scheme, other.place));

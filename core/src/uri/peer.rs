@@ -98,7 +98,7 @@ impl Peer {
         SPECS
     }
 
-    pub(super) const SCHEME: Scheme = Scheme { name: "peer", specs: SPECS };
+    pub(super) const SCHEME: Scheme = Scheme { name: "peer", specs: SPECS, declined: BridgeOptions::DECLINED };
 
     pub(super) fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
         let simple = uri.simple(FORM)?;
@@ -232,6 +232,13 @@ const SPECS: &[OptionSpec] = &[
     BridgeOptions::MESSAGE_TTL,
     BridgeOptions::CONSUMER_TTL,
     BridgeOptions::PREFETCH_SIZE,
+    BridgeOptions::EXCLUDED,
+    BridgeOptions::DYNAMICALLY_INCLUDED,
+    BridgeOptions::STATICALLY_INCLUDED,
+    BridgeOptions::STATIC_BRIDGE,
+    BridgeOptions::BRIDGE_TEMP_DESTINATIONS,
+    BridgeOptions::DECREASE_NETWORK_CONSUMER_PRIORITY,
+    BridgeOptions::CONSUMER_PRIORITY_BASE,
     BrokerOptions::queue_prefetch("queuePrefetch"),
     BrokerOptions::topic_prefetch("topicPrefetch"),
     BrokerOptions::memory_limit("memoryLimit"),

@@ -35,6 +35,8 @@ pub enum OptionKind {
     },
     /// A discovery URI, or a list of them.
     Connectors,
+    /// A destination or pattern, or a list of them.
+    Destinations,
     /// A plain number in this range.
     Integer {
         /// The least.
@@ -51,6 +53,13 @@ pub enum OptionKind {
     },
     /// The IP address of a multicast group.
     MulticastIp,
+    /// A number in this range, which may be below zero.
+    Signed {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
     /// Text of 1 to 255 bytes without control characters.
     Text,
 }
@@ -62,9 +71,13 @@ impl fmt::Display for OptionKind {
             Self::Boolean => f.write_str("true or false"),
             Self::Bytes { min, max } => write!(f, "a number of bytes from {min} to {max}"),
             Self::Connectors => f.write_str("a static:, multicast: or network: URI, or several of them: (URI,URI)"),
+            Self::Destinations => {
+                f.write_str("a destination or pattern, or several of them: (queue://NAME,topic://NAME.>)")
+            }
             Self::Integer { min, max } => write!(f, "a number from {min} to {max}"),
             Self::Milliseconds { min, max } => write!(f, "a number of milliseconds from {min} to {max}"),
             Self::MulticastIp => f.write_str("a multicast address: 224.0.0.0 to 239.255.255.255, or an IPv6 one"),
+            Self::Signed { min, max } => write!(f, "a number from {min} to {max}"),
             Self::Text => write!(f, "1 to {} bytes of text without control characters", percent::TEXT_MAX),
         }
     }
@@ -86,6 +99,8 @@ impl OptionSpec {
 pub(super) struct Scheme {
     pub(super) name: &'static str,
     pub(super) specs: &'static [OptionSpec],
+    /// ActiveMQ's options that it does not have, and why.
+    pub(super) declined: &'static [(&'static str, &'static str)],
 }
 
 impl Scheme {
@@ -176,16 +191,17 @@ mod tests {
     #[test]
     fn every_range_ends_exactly_where_its_table_says() {
         for (uri, spec) in rows() {
-            let (OptionKind::Bytes { min, max }
-            | OptionKind::Integer { min, max }
-            | OptionKind::Milliseconds { min, max }) = spec.kind
-            else {
-                continue;
+            let (min, max) = match spec.kind {
+                OptionKind::Bytes { min, max }
+                | OptionKind::Integer { min, max }
+                | OptionKind::Milliseconds { min, max } => (i128::from(min), i128::from(max)),
+                OptionKind::Signed { min, max } => (min.into(), max.into()),
+                _ => continue,
             };
             let parse = |value: i128| format!("{uri}?{}={value}", spec.name).parse::<Location>();
             let start = uri.len() + 1 + spec.name.len() + 1;
-            assert!(parse(min.into()).is_ok() && parse(max.into()).is_ok(), "{}", spec.name);
-            for value in [i128::from(min) - 1, i128::from(max) + 1, i128::from(u64::MAX) + 1] {
+            assert!(parse(min).is_ok() && parse(max).is_ok(), "{}", spec.name);
+            for value in [min - 1, max + 1, i128::from(u64::MAX) + 1] {
                 let value_text = value.to_string();
                 assert_eq!(
                     parse(value),

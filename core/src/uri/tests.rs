@@ -18,6 +18,14 @@ const GOOD: &[(&str, &str)] = &[
         "broker:(network:static:(tcp://a:1?connectionTimeout=5,tcp://b:2)?networkTTL=3&name=far%20side&initialReconnectDelay=9,tcp://[::1]:7,network:static:(tcp://c:3))?messageTTL=2&acceptNetworkConnectors=false&memoryLimit=65536&wireFormat.maxFrameSize=65536",
         "broker:(tcp://[::1]:7,network:static:(tcp://a:1?connectionTimeout=5,tcp://b:2)?initialReconnectDelay=9&name=far%20side&networkTTL=3,network:static:(tcp://c:3))?acceptNetworkConnectors=false&memoryLimit=65536&messageTTL=2&wireFormat.maxFrameSize=65536",
     ),
+    (
+        "peer://g?excludedDestinations=orders&dynamicallyIncludedDestinations=(topic://a.*,queue://b%26x.>)&consumerPriorityBase=-7",
+        "peer://g?excludedDestinations=queue://orders&dynamicallyIncludedDestinations=(topic://a.*,queue://b%26x.>)&consumerPriorityBase=-7",
+    ),
+    (
+        "broker:(network:static:(tcp://a:1)?staticallyIncludedDestinations=(topic://a%28b%29,q%26a)&staticBridge=true,tcp://b:0)?bridgeTempDestinations=false",
+        "broker:(tcp://b:0,network:static:(tcp://a:1)?staticallyIncludedDestinations=(topic://a%28b%29,queue://q%26a)&staticBridge=true)?bridgeTempDestinations=false",
+    ),
     ("broker:()", ""),
     ("network:static:(tcp://a:1,tcp://b:2)?maxReconnectAttempts=3&consumerTTL=2", ""),
     ("network:static:tcp://a:1,tcp://b:2", "network:static:(tcp://a:1,tcp://b:2)"),
@@ -119,6 +127,42 @@ const BAD: &[(&str, &str, &str)] = &[
         "'name=x' may not stand there; expected the broker's options after the ')' that closes its list",
     ),
     ("broker:(tcp://0.0.0.0:1?nam=x)", "nam", "'nam' is no option of broker: URIs; the nearest is 'name'"),
+    ("peer://g?excludedDestinations=(a,,b)", "", "'a,,b' has an empty place; expected a URI before every comma"),
+    (
+        "peer://g?excludedDestinations=queue://a,topic://b",
+        "queue://a,topic://b",
+        "'queue://a,topic://b' is no value for 'excludedDestinations'; expected a destination or pattern, or several of them: (queue://NAME,topic://NAME.>)",
+    ),
+    (
+        "peer://g?excludedDestinations=()",
+        "()",
+        "'()' is no value for 'excludedDestinations'; expected a destination or pattern, or several of them: (queue://NAME,topic://NAME.>)",
+    ),
+    (
+        "peer://g?excludedDestinations=(a,b)c",
+        "(a,b)c",
+        "'(a,b)c' is no value for 'excludedDestinations'; expected a destination or pattern, or several of them: (queue://NAME,topic://NAME.>)",
+    ),
+    (
+        "peer://g?excludedDestinations=(a,quue://b)",
+        "quue://b",
+        "'quue' is no kind of destination; expected queue://NAME or topic://NAME",
+    ),
+    (
+        "peer://g?consumerPriorityBase=low",
+        "low",
+        "'low' is no value for 'consumerPriorityBase'; expected a number from -127 to 127",
+    ),
+    (
+        "broker:(network:static:(tcp://a:1)?duplex=true)",
+        "duplex",
+        "'duplex' is an option of ActiveMQ's that is not offered: every bridge goes both ways over its one link",
+    ),
+    (
+        "peer://g?userName=me",
+        "userName",
+        "'userName' is an option of ActiveMQ's that is not offered: there is no authentication in this version",
+    ),
     ("broker:(tcp://0.0.0.0)", "0.0.0.0", "'tcp://0.0.0.0' has no port; expected tcp://HOST:PORT"),
     (
         "broker:(network:static:(tcp://a:1))?initialReconnectDelay=5",
@@ -458,9 +502,9 @@ fn what_is_given_reaches_its_field() {
         transport_connector: Some("tcp://0.0.0.0:9".parse().expect("an address")),
         bridge: BridgeOptions {
             network_ttl: Some(2),
-            message_ttl: None,
             consumer_ttl: Some(3),
             prefetch_size: Some(4),
+            ..BridgeOptions::default()
         },
         wire_format: WireFormat { max_frame_size: Some(65_536), max_inactivity_duration: Some(millis(100)) },
         ..Peer::new("g")
@@ -613,4 +657,21 @@ fn a_connector_may_leave_its_prefix_out_where_nothing_else_can_be_meant() {
     let whole: Network = "network:static:(tcp://a:1)?networkTTL=2".parse().expect("a URI");
     assert_eq!("static:(tcp://a:1)?networkTTL=2".parse(), Ok(whole));
     assert!("static:(tcp://a:1)?networkTTL=2".parse::<Location>().is_err(), "a list of peers crosses nothing");
+}
+
+/// An option is offered, or it is said why it is not: never both, and none of ActiveMQ's that is left out looks like a slip.
+#[test]
+fn every_option_that_is_declined_says_why() {
+    for (option, why) in BridgeOptions::DECLINED {
+        for uri in ["peer://g", "broker:()", "network:static:(tcp://a:1)"] {
+            let error = format!("{uri}?{option}=1").parse::<Location>().expect_err(option);
+            assert_eq!(
+                error,
+                UriError::DeclinedOption { at: uri.len() + 1..uri.len() + 1 + option.len(), option, why }
+            );
+        }
+        let is_offered =
+            [Peer::specs(), Broker::specs(), Network::specs()].concat().iter().any(|spec| spec.name == *option);
+        assert!(!is_offered && why.len() > 10, "{option}");
+    }
 }

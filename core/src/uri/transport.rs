@@ -52,7 +52,7 @@ impl Tcp {
         SPECS
     }
 
-    pub(super) const SCHEME: Scheme = Scheme { name: "tcp", specs: SPECS };
+    pub(super) const SCHEME: Scheme = Scheme { name: "tcp", specs: SPECS, declined: &[] };
 
     pub(super) const CONNECTION_TIMEOUT: OptionSpec = OptionSpec::new(
         "connectionTimeout",

@@ -62,7 +62,7 @@ impl Vm {
         SPECS
     }
 
-    pub(super) const SCHEME: Scheme = Scheme { name: "vm", specs: SPECS };
+    pub(super) const SCHEME: Scheme = Scheme { name: "vm", specs: SPECS, declined: &[] };
 
     pub(super) fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
         let simple = uri.simple(FORM)?.without_path(FORM)?;

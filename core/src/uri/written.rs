@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use super::percent;
 use super::spec::{OptionSpec, Scheme};
+use crate::model::Destination;
 
 /// Options as they are written: prints as a query, or as nothing if none is given.
 #[derive(Debug)]
@@ -45,6 +46,22 @@ impl Written {
 
     pub(super) fn duration(self, name: &str, value: Option<Duration>) -> Self {
         self.plain(name, value.map(|value| value.as_millis()))
+    }
+
+    /// Adds a list, unless it is empty.
+    pub(super) fn destinations(self, name: &str, listed: &[Destination]) -> Self {
+        if listed.is_empty() {
+            return self;
+        }
+        // Wildcards may stand as they are.
+        let print = |found: &Destination| {
+            let name = percent::encode(found.name()).replace("%2A", "*").replace("%3E", ">");
+            [found.kind().as_str(), "://", &name].concat()
+        };
+        let values: Vec<_> = listed.iter().map(ToString::to_string).collect();
+        let printed: Vec<_> = listed.iter().map(print).collect();
+        let printed = if let [only] = &printed[..] { only.clone() } else { ["(", &printed.join(","), ")"].concat() };
+        self.add(name, values.join(","), printed)
     }
 
     pub(super) fn text(self, name: &str, value: Option<&str>) -> Self {

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Ack, AdminReply, AdminRequest, BrokerId, ConsumerId, Delivery, Demand, Message, Refusal, Role, Service,
-    Subscription, Tag,
+    Ack, AdminReply, AdminRequest, BrokerId, ConsumerId, Delivery, Demand, Destination, Message, Refusal, Role,
+    Service, Subscription, Tag,
 };
 
 /// Who a node is and what it can do: the first frame in either direction.
@@ -154,6 +154,12 @@ pub enum Frame {
         /// The stream's number.
         stream: u32,
     },
+    /// The sender forwards this destination's messages, or a pattern's, whether or not they are wanted: it is to be told a
+    /// demand for them.
+    Include {
+        /// What it forwards.
+        destination: Destination,
+    },
     /// A client's consumer that only looks has been shown everything.
     Browsed {
         /// The consumer's number.
@@ -198,6 +204,7 @@ impl Frame {
             Self::Forwarded { .. } => "Forwarded",
             Self::Goodbye(_) => "Goodbye",
             Self::Hello(_) => "Hello",
+            Self::Include { .. } => "Include",
             Self::KeepAlive => "KeepAlive",
             Self::Open { .. } => "Open",
             Self::Propose { .. } => "Propose",

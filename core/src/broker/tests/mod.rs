@@ -107,7 +107,7 @@ impl Bench {
             broker.attach(origin, Limits::default()).expect("room");
         }
         for (origin, remote) in [(PEER, FAR), (PEER2, FARTHER)] {
-            let remote = Remote { broker: remote, hops_max: 1 };
+            let remote = Remote { broker: remote, hops_max: 1, permits: None, priority_base: Some(-5) };
             broker
                 .attach(origin, Limits { window: Some(1 << 20), remote: Some(remote), ..Limits::default() })
                 .expect("room");

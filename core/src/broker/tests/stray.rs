@@ -10,7 +10,7 @@ fn within(hops_max: u32) -> Bench {
     let mut bench = Bench::with(at_once());
     for (origin, broker) in [(PEER, FAR), (PEER2, FARTHER)] {
         bench.detach(origin);
-        let remote = Some(Remote { broker, hops_max });
+        let remote = Some(Remote { broker, hops_max, permits: None, priority_base: Some(-5) });
         let limits = Limits { window: Some(1 << 20), remote, ..Limits::default() };
         bench.broker.attach(origin, limits).expect("room");
     }

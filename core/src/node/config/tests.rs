@@ -5,6 +5,7 @@ use alloc::string::ToString;
 
 use super::*;
 use crate::base::BackoffConfig;
+use crate::model::{Destination, Permits};
 use crate::uri::{Fanout, Location, Targets, Tcp};
 
 fn config(text: &str) -> Result<Config, ConfigError> {
@@ -18,6 +19,10 @@ fn config(text: &str) -> Result<Config, ConfigError> {
 }
 
 fn address(text: &str) -> Address {
+    text.parse().expect(text)
+}
+
+fn at(text: &str) -> Destination {
     text.parse().expect(text)
 }
 
@@ -78,8 +83,10 @@ fn every_option_of_a_peer_finds_its_place() {
 #[test]
 fn every_option_of_a_broker_finds_its_place() {
     let text = "broker:(tcp://127.0.0.1:9,network:static:(tcp://a:1?connectionTimeout=50,tcp://b:2)?name=far&networkTTL=4\
-        &consumerTTL=2&prefetchSize=6&initialReconnectDelay=5,network:static:tcp://c:3)?name=edge\
-        &acceptNetworkConnectors=false&messageTTL=3&prefetchSize=7&persistent=false&queuePrefetch=1&topicPrefetch=2\
+        &consumerTTL=2&prefetchSize=6&initialReconnectDelay=5&excludedDestinations=(q,topic://t.>)\
+        &dynamicallyIncludedDestinations=a&staticallyIncludedDestinations=topic://b&staticBridge=true\
+        &bridgeTempDestinations=false&consumerPriorityBase=-9,network:static:tcp://c:3)?name=edge\
+        &acceptNetworkConnectors=false&decreaseNetworkConsumerPriority=false&consumerPriorityBase=3&messageTTL=3&prefetchSize=7&persistent=false&queuePrefetch=1&topicPrefetch=2\
         &memoryLimit=70000&memoryUsage=80001&checkForDuplicates=false&wireFormat.maxFrameSize=100000\
         &wireFormat.maxInactivityDuration=200";
     let backoff = |first| Some(BackoffConfig { first: millis(first), ..BackoffConfig::default() });
@@ -92,7 +99,20 @@ fn every_option_of_a_broker_finds_its_place() {
     let far = ConnectorConfig {
         name: "far".into(),
         addresses: [address("tcp://a:1"), address("tcp://b:2")].into(),
-        bridge: BridgeConfig { message_hops_max: 4, demand_hops_max: 2, prefetch: 6, ..BridgeConfig::default() },
+        bridge: BridgeConfig {
+            message_hops_max: 4,
+            demand_hops_max: 2,
+            prefetch: 6,
+            permits: Permits {
+                excluded: [at("queue://q"), at("topic://t.>")].into(),
+                dynamically_included: [at("queue://a")].into(),
+                statically_included: [at("topic://b")].into(),
+                is_static: true,
+                temporary: false,
+            },
+            priority_base: Some(-9),
+            ..BridgeConfig::default()
+        },
     };
     let expected = Config {
         listen: Some(address("tcp://127.0.0.1:9")),
@@ -109,7 +129,7 @@ fn every_option_of_a_broker_finds_its_place() {
             checks_duplicates: false,
             ..BrokerConfig::default()
         },
-        bridge: BridgeConfig { message_hops_max: 3, prefetch: 7, ..BridgeConfig::default() },
+        bridge: BridgeConfig { message_hops_max: 3, prefetch: 7, priority_base: None, ..BridgeConfig::default() },
         ..Config::alone("edge")
     };
     assert_eq!(config(text), Ok(expected));

@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::{Config, ConnectorConfig, TransportConfig};
 use crate::base::BackoffConfig;
 use crate::bridge::BridgeConfig;
-use crate::model::{Address, Role};
+use crate::model::{Address, Permits, Role};
 use crate::uri::{
     BridgeOptions, Broker, BrokerOptions, Connector, Discovery, Fanout, Network, Peer, Reconnect, Targets, Tcp, Vm,
     WireFormat,
@@ -226,6 +226,17 @@ fn bridge(options: &BridgeOptions) -> BridgeConfig {
         message_hops_max: options.message_hops().map_or(unsaid.message_hops_max, u32::from),
         demand_hops_max: options.consumer_hops().map_or(unsaid.demand_hops_max, u32::from),
         prefetch: options.prefetch_size.map_or(unsaid.prefetch, u32::from),
+        permits: Permits {
+            excluded: options.excluded.clone(),
+            statically_included: options.statically_included.clone(),
+            dynamically_included: options.dynamically_included.clone(),
+            is_static: options.static_bridge.unwrap_or(unsaid.permits.is_static),
+            temporary: options.bridge_temp_destinations.unwrap_or(unsaid.permits.temporary),
+        },
+        priority_base: match options.decrease_network_consumer_priority {
+            Some(false) => None,
+            Some(true) | None => options.consumer_priority_base.map(i32::from).or(unsaid.priority_base),
+        },
         ..unsaid
     }
 }

@@ -1,6 +1,7 @@
 //! Links: who is at the other end, what they are for, and what their end means.
 
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::super::pipe::{Duty, Pipe, Stage};
@@ -260,7 +261,12 @@ impl Node {
         let limits = Limits {
             window: Some(config.window),
             message_max: Some(self.config.link.message_max(hello.frame_max)),
-            remote: Some(Remote { broker: hello.broker, hops_max: config.message_hops_max }),
+            remote: Some(Remote {
+                broker: hello.broker,
+                hops_max: config.message_hops_max,
+                permits: (!config.permits.are_all()).then(|| Arc::new(config.permits.clone())),
+                priority_base: config.priority_base,
+            }),
             client: None,
         };
         if let Err(refusal) = self.broker.attach(Origin::Bridge(link), limits) {

@@ -193,6 +193,33 @@ mod tests {
         Frame::Forward { demand, tag, redeliveries: 0, message: Arc::new(message) }
     }
 
+    /// What is forwarded is acknowledged by the peer; until then no more is on its way for one demand than `prefetchSize`.
+    #[test]
+    fn no_more_is_on_its_way_for_a_demand_than_may_be() {
+        let mut config = Config::peer("flock", "node");
+        (config.bridge.message_hops_max, config.bridge.demand_hops_max, config.bridge.prefetch) = (3, 3, 2);
+        let mut rig = Rig::new(config);
+        let [wanter, forwarder] = [BrokerId(u128::MAX), BrokerId(u128::MAX - 1)].map(|broker| rig.join(broker));
+        let queues = ["q", "r"].map(|name| Destination::queue(name).expect("a name"));
+        let tags = |rig: &mut Rig| {
+            let told = rig.take(wanter).into_iter().filter_map(|frame| match frame {
+                Frame::Forward { demand, tag, .. } => Some((demand, tag)),
+                _ => None,
+            });
+            told.collect::<Vec<_>>()
+        };
+        for (number, queue) in (1..).zip(&queues) {
+            let demand = Demand { destination: queue.clone(), path: Path::default() };
+            rig.say(wanter, &[Frame::Demand { number, demand }]);
+            rig.say(forwarder, &[1, 2, 3, 4, 5].map(|tag| forward(number, tag, queue)));
+            assert_eq!(tags(&mut rig), [(number, 1), (number, 2)]);
+        }
+        rig.say(wanter, &[Frame::Forwarded { demand: 1, up_to: 1 }]);
+        assert_eq!(tags(&mut rig), [(1, 3)]);
+        rig.say(wanter, &[Frame::Forwarded { demand: 1, up_to: 3 }]);
+        assert_eq!(tags(&mut rig), [(1, 4), (1, 5)]);
+    }
+
     /// One peer forwards what another wants: one message is with that one, one waits, and one has no room. Then it is told,
     /// all at once, of a shorter path, and of an answer that makes room. The demand by the longer path ends with all three
     /// accepted: what is not said before the end stays with who forwarded it, and would be there twice.

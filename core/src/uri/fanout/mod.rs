@@ -105,7 +105,7 @@ impl Fanout {
         SPECS
     }
 
-    pub(super) const SCHEME: Scheme = Scheme { name: "fanout", specs: SPECS };
+    pub(super) const SCHEME: Scheme = Scheme { name: "fanout", specs: SPECS, declined: &[] };
 
     pub(super) fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
         let composite = uri.composite(FORM)?;

@@ -107,6 +107,7 @@ impl Decoder {
             Head::Browsed { number } => Frame::Browsed { number },
             Head::Ask { number, asked } => Frame::Ask { number, asked },
             Head::Answered { number, result } => Frame::Answered { number, result },
+            Head::Include { destination } => Frame::Include { destination },
             Head::ConsumerEnded { number, refusal } => Frame::ConsumerEnded { number, refusal },
         };
         Ok(Some(frame))

@@ -66,6 +66,7 @@ impl Encoder {
             Frame::Browsed { number } => Head::Browsed { number: *number },
             Frame::Ask { number, asked } => Head::Ask { number: *number, asked: asked.clone() },
             Frame::Answered { number, result } => Head::Answered { number: *number, result: result.clone() },
+            Frame::Include { destination } => Head::Include { destination: destination.clone() },
             Frame::ConsumerEnded { number, refusal } => {
                 Head::ConsumerEnded { number: *number, refusal: refusal.clone() }
             }

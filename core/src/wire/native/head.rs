@@ -105,6 +105,9 @@ pub(super) enum Head<'a> {
         number: u32,
         refusal: Refusal,
     },
+    Include {
+        destination: Destination,
+    },
 }
 
 /// What every message says beside its body.

@@ -177,6 +177,7 @@ fn a_clients_frames_keep_their_bytes() {
         (Frame::Refused { stream: 1, tag: 300, refusal: Refusal::Stopping }, b"\0\0\0\x05\x11\x01\xac\x02\x07"),
         (Frame::Finish { stream: 300 }, b"\0\0\0\x03\x12\xac\x02"),
         (Frame::Browsed { number: 300 }, b"\0\0\0\x03\x13\xac\x02"),
+        (Frame::Include { destination: Destination::topic("a.>").expect("valid") }, b"\0\0\0\x06\x17\x01\x03a.>"),
         (Frame::ConsumerEnded { number: 300, refusal: Refusal::Stopping }, b"\0\0\0\x04\x16\xac\x02\x07"),
     ]);
 }
@@ -605,6 +606,7 @@ fn any_word() -> impl Strategy<Value = Frame> {
         (numbers(), any_refusal()).prop_map(|((stream, tag), refusal)| Frame::Refused { stream, tag, refusal }),
         any::<u32>().prop_map(|stream| Frame::Finish { stream }),
         any::<u32>().prop_map(|number| Frame::Browsed { number }),
+        any_destination().prop_map(|destination| Frame::Include { destination }),
         (any::<u32>(), any_refusal()).prop_map(|(number, refusal)| Frame::ConsumerEnded { number, refusal }),
     ];
     let administrators = prop_oneof![

@@ -1,0 +1,212 @@
+//! What options of bridges do, at the end that dialled as at the end that was dialled: ActiveMQ's names are in docs/network.md.
+
+use std::time::Duration;
+
+use flockmq_core::{
+    Address, BridgeConfig, Config, ConnectionId, ConnectorConfig, Destination, DestinationKind, Permits,
+};
+use flockmq_core::{ConsumerId, Temporary};
+use flockmq_tests::Group;
+
+/// Two brokers, bridged by a network connector of the first to the second; one of the two has these options.
+fn pair(whose: usize, options: &BridgeConfig) -> Group {
+    let mut group = Group::new(0);
+    let mut connector = ConnectorConfig::new([at("b")]);
+    let mut dialled = Config::broker("g", "b");
+    if whose == A {
+        connector.bridge = options.clone()
+    } else {
+        dialled.bridge = options.clone()
+    }
+    group.add(Config { connectors: vec![connector], ..Config::broker("g", "a") });
+    group.add(dialled);
+    group.world.run_for(A_MOMENT);
+    group
+}
+
+fn permitting(permits: Permits) -> BridgeConfig {
+    BridgeConfig { permits, ..BridgeConfig::default() }
+}
+
+/// Whether messages for these cross from either end to the other, where they are wanted by these names.
+fn cross(whose: usize, permits: &Permits, wanted: &str, sent: &str) -> [bool; 2] {
+    [(A, B), (B, A)].map(|(from, to)| {
+        let mut group = pair(whose, &permitting(permits.clone()));
+        let consumer = group.subscribe(to, wanted);
+        group.world.run_for(A_MOMENT);
+        group.send(from, sent, &texts(3));
+        group.world.run_for(A_MOMENT);
+        group.listen();
+        let received = group.received(&[consumer]).len();
+        assert!(received == 0 || received == 3, "{received}");
+        received > 0
+    })
+}
+
+#[test]
+fn what_is_excluded_crosses_in_neither_direction() {
+    let permits = Permits { excluded: all(&["topic://a.>", "orders"]), ..Permits::default() };
+    for whose in [A, B] {
+        for (destination, crosses) in
+            [("topic://a.b", false), ("orders", false), ("topic://b", true), ("orders.new", true)]
+        {
+            assert_eq!(cross(whose, &permits, destination, destination), [crosses; 2], "{destination}");
+        }
+    }
+}
+
+/// A pattern may cover what may not cross beside what may. Whoever has the option sends nothing of the former; the other end
+/// does, since it was told that the pattern is wanted.
+#[test]
+fn what_a_pattern_wants_is_sent_but_for_what_the_sender_excludes() {
+    let permits = Permits { excluded: all(&["topic://a.b"]), ..Permits::default() };
+    for whose in [A, B] {
+        assert_eq!(cross(whose, &permits, "topic://a.*", "topic://a.c"), [true; 2]);
+        assert_eq!(
+            cross(whose, &permits, "topic://a.*", "topic://a.b"),
+            if whose == A { [false, true] } else { [true, false] }
+        );
+    }
+    let permits = Permits { excluded: all(&["topic://a.>"]), ..Permits::default() };
+    for whose in [A, B] {
+        assert_eq!(
+            cross(whose, &permits, "topic://a.*", "topic://a.b"),
+            [false; 2],
+            "a pattern that is excluded whole"
+        );
+    }
+}
+
+#[test]
+fn where_something_is_dynamically_included_nothing_else_crosses() {
+    let permits = Permits { dynamically_included: all(&["topic://a.>", "orders"]), ..Permits::default() };
+    for whose in [A, B] {
+        for (destination, crosses) in
+            [("topic://a.b", true), ("orders", true), ("topic://b", false), ("orders.new", false)]
+        {
+            assert_eq!(cross(whose, &permits, destination, destination), [crosses; 2], "{destination}");
+        }
+    }
+}
+
+#[test]
+fn what_is_statically_included_is_forwarded_unasked_and_the_rest_where_it_is_wanted() {
+    let permits = Permits { statically_included: all(&["orders.>", "topic://log"]), ..Permits::default() };
+    for (whose, other) in [(A, B), (B, A)] {
+        let mut group = pair(whose, &permitting(permits.clone()));
+        group.send(whose, "orders.new", &texts(5));
+        group.send(whose, "bills", &texts(2));
+        group.send(other, "orders.new", &texts(1));
+        group.world.run_for(A_MOMENT);
+        assert_eq!(waiting(&group, whose), [("queue://bills".to_owned(), 2)]);
+        assert_eq!(waiting(&group, other), [("queue://orders.new".to_owned(), 6)], "and none came back");
+
+        let consumer = group.subscribe(other, "bills");
+        let unasked = group.subscribe(other, "orders.new");
+        group.world.run_for(A_MOMENT);
+        group.unsubscribe(other, unasked);
+        group.world.run_for(A_MOMENT);
+        group.send(whose, "orders.new", &texts(4));
+        group.world.run_for(A_MOMENT);
+        group.listen();
+        assert_eq!(group.received(&[consumer]).len(), 2);
+        assert_eq!(waiting(&group, other)[0].1, 10, "whoever wanted it there and left makes no difference");
+        assert_eq!(waiting(&group, whose), []);
+    }
+}
+
+#[test]
+fn over_a_static_bridge_goes_what_is_statically_included_and_nothing_else() {
+    let permits = Permits { statically_included: all(&["topic://log"]), is_static: true, ..Permits::default() };
+    for whose in [A, B] {
+        assert_eq!(cross(whose, &permits, "topic://log", "topic://log"), [true; 2]);
+        assert_eq!(cross(whose, &permits, "topic://other", "topic://other"), [false; 2]);
+        assert_eq!(cross(whose, &permits, "orders", "orders"), [false; 2]);
+    }
+}
+
+#[test]
+fn temporary_destinations_cross_unless_they_may_not() {
+    for whose in [A, B] {
+        for temporary in [true, false] {
+            let mut group = pair(whose, &permitting(Permits { temporary, ..Permits::default() }));
+            let broker = group.world.node(group.world.hosts().next().expect("a host")).expect("it runs").id();
+            let name = Temporary { broker, connection: ConnectionId(1), number: 1 };
+            let reply = Destination::temporary(DestinationKind::Queue, name).to_string();
+            let consumer = group.subscribe(A, &reply);
+            group.world.run_for(A_MOMENT);
+            group.send(B, &reply, &texts(1));
+            group.world.run_for(A_MOMENT);
+            let told = group.world.node(group.world.hosts().next().expect("a host")).expect("it runs").stats();
+            assert_eq!(told.broker.accepted, u64::from(temporary), "{consumer:?} of {whose}");
+        }
+    }
+}
+
+/// Of a queue's messages, how many each of a consumer here and one at the other end is given at first.
+fn shared(options: &BridgeConfig) -> [usize; 2] {
+    let mut group = pair(A, options);
+    let consumers: [ConsumerId; 2] = [A, B].map(|place| group.subscribe(place, "orders"));
+    group.world.run_for(A_MOMENT);
+    group.send(A, "orders", &texts(100));
+    group.world.run_for(A_MOMENT);
+    group.listen();
+    consumers.map(|consumer| group.received(&[consumer]).len())
+}
+
+#[test]
+fn whose_consumers_come_first_is_as_the_priority_of_peers_says() {
+    let options = |priority_base| BridgeConfig { priority_base, ..BridgeConfig::default() };
+    assert_eq!(shared(&BridgeConfig::default()), [100, 0], "ours, as long as they have room");
+    assert_eq!(shared(&options(Some(-127))), [100, 0]);
+    assert_eq!(shared(&options(None)), [50, 50], "decreaseNetworkConsumerPriority=false");
+    assert_eq!(shared(&options(Some(1))), [0, 100], "consumerPriorityBase=1");
+}
+
+/// A line of three, whose middle has these limits, and what reaches the far end.
+fn along(message_hops_max: u32, demand_hops_max: u32) -> (usize, u64) {
+    let mut group = Group::new(0);
+    for name in ["a", "c"] {
+        group.add(Config { connectors: vec![ConnectorConfig::new([at("b")])], ..Config::broker("g", name) });
+    }
+    let mut middle = Config::broker("g", "b");
+    (middle.bridge.message_hops_max, middle.bridge.demand_hops_max) = (message_hops_max, demand_hops_max);
+    let middle = group.add(middle);
+    group.world.run_for(A_MOMENT);
+    let consumer = group.subscribe(1, "topic://t");
+    group.world.run_for(A_MOMENT);
+    group.send(0, "topic://t", &texts(3));
+    group.world.run_for(A_MOMENT);
+    group.listen();
+    let host = group.world.hosts().nth(middle).expect("it was added");
+    (group.received(&[consumer]).len(), group.world.node(host).expect("it runs").stats().broker.accepted)
+}
+
+#[test]
+fn messages_and_the_word_of_consumers_have_limits_of_their_own() {
+    assert_eq!(along(2, 2), (3, 3));
+    assert_eq!(along(1, 2), (0, 3), "messageTTL: the middle is given them, since it said that they are wanted");
+    assert_eq!(along(2, 1), (0, 0), "consumerTTL: nobody said that they are wanted");
+}
+
+fn waiting(group: &Group, place: usize) -> Vec<(String, usize)> {
+    let host = group.world.hosts().nth(place).expect("it was added");
+    let waiting = group.world.node(host).expect("it runs").waiting();
+    waiting.into_iter().map(|(queue, count)| (queue.to_string(), count)).collect()
+}
+
+fn texts(count: usize) -> Vec<String> {
+    (0..count).map(|number| number.to_string()).collect()
+}
+
+fn all(texts: &[&str]) -> Vec<Destination> {
+    texts.iter().map(|text| text.parse().expect("a destination")).collect()
+}
+
+fn at(host: &str) -> Address {
+    format!("tcp://{host}:40000").parse().expect("an address")
+}
+
+const A: usize = 0;
+const B: usize = 1;
+const A_MOMENT: Duration = Duration::from_secs(5);
