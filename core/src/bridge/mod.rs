@@ -8,12 +8,14 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::sync::Arc;
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use forward::Arrivals;
 use interest::{Change, Interest};
 
-use crate::base::{Outbox, Situation};
+use crate::base::{Instant, Outbox, Situation};
 use crate::model::{
     Ack, AckExtent, AckKind, BrokerId, CloseReason, ConsumerId, Delivery, Demand, Destination, DestinationKind,
     Message, Path, Permits, Tag, Ticket,
@@ -40,11 +42,13 @@ pub struct BridgeConfig {
     /// The priority of a peer's consumers here, less one for each broker between; as that of consumers of our own if
     /// `None` (`consumerPriorityBase`, `decreaseNetworkConsumerPriority`).
     pub priority_base: Option<i32>,
+    /// How long the two ends may take to tell each other what is wanted, from when the link is kept.
+    pub sync_timeout: Duration,
 }
 
 impl Default for BridgeConfig {
     /// One hop, as ActiveMQ; 1000 of a queue's messages, 32 767 of a topic's, 8 MiB in all; 10 000 destinations; peers'
-    /// consumers after our own.
+    /// consumers after our own; 30 s to exchange demand.
     fn default() -> Self {
         Self {
             message_hops_max: 1,
@@ -55,6 +59,7 @@ impl Default for BridgeConfig {
             demands_max: 10_000,
             permits: Permits::default(),
             priority_base: Some(-5),
+            sync_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -112,11 +117,13 @@ pub(crate) struct Bridge {
     arrivals: Arrivals,
     has_heard: bool,
     was_heard: bool,
+    ready_by: Option<Instant>, // None once it is.
 }
 
 impl Bridge {
     /// A bridge from `local` to `remote`, whose link has just opened; tells the peer what is wanted here.
     pub(crate) fn new<'a>(
+        now: Instant,
         config: BridgeConfig,
         local: BrokerId,
         remote: BrokerId,
@@ -124,7 +131,6 @@ impl Bridge {
         out: &mut Outbox<Frame>,
     ) -> Self {
         let mut bridge = Self {
-            config,
             local,
             remote,
             theirs: BTreeSet::new(),
@@ -133,6 +139,8 @@ impl Bridge {
             arrivals: Arrivals::default(),
             has_heard: false,
             was_heard: false,
+            ready_by: Some(now + config.sync_timeout),
+            config,
         };
         for demand in wanted {
             // Nothing has come yet that the end of a demand could cancel.
@@ -206,6 +214,18 @@ impl Bridge {
     /// Tells the peer what was accepted, once for each demand.
     pub(crate) fn flush(&mut self, out: &mut Outbox<Frame>) {
         self.arrivals.flush(out);
+    }
+
+    /// Ends what has not become ready in time.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, inward: &mut Outbox<Inward>) {
+        if self.ready_by.is_some_and(|by| by <= now) {
+            inward.push(Inward::Close(CloseReason::SyncTimeout));
+        }
+    }
+
+    /// When there is something to do next.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.ready_by
     }
 
     /// True once demand has been exchanged both ways.
@@ -320,8 +340,9 @@ impl Bridge {
         }
     }
 
-    fn say_if_ready(&self, inward: &mut Outbox<Inward>) {
+    fn say_if_ready(&mut self, inward: &mut Outbox<Inward>) {
         if self.is_ready() {
+            self.ready_by = None;
             inward.push(Inward::Ready);
         }
     }

@@ -65,6 +65,8 @@ pub enum CloseReason {
     Stopping,
     /// The peer's service is no longer wanted.
     Unwanted,
+    /// The peer has not told what it wants, or not heard what we do, in time.
+    SyncTimeout,
     /// No common protocol version.
     VersionMismatch {
         /// The lowest version the peer speaks.
@@ -98,6 +100,7 @@ impl fmt::Display for CloseReason {
             Self::Replaced => f.write_str("the peer opened a newer link"),
             Self::Silent => f.write_str("nothing was heard for longer than the keep-alive limit"),
             Self::Stopping => f.write_str("this broker is stopping"),
+            Self::SyncTimeout => f.write_str("what is wanted was not told and heard in time"),
             Self::Unwanted => f.write_str("the peer's service has gone"),
             Self::VersionMismatch { min, max } => write!(f, "the peer speaks protocol versions {min} to {max} only"),
         }
@@ -133,6 +136,7 @@ mod tests {
             (CloseReason::Replaced, "newer link"),
             (CloseReason::Silent, "nothing was heard"),
             (CloseReason::Stopping, "stopping"),
+            (CloseReason::SyncTimeout, "told and heard"),
             (CloseReason::Unwanted, "has gone"),
             (CloseReason::VersionMismatch { min: 47, max: 48 }, "versions 47 to 48"),
         ];

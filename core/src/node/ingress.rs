@@ -304,6 +304,10 @@ impl Node {
             while let Some(output) = self.lanes.link.pop() {
                 self.link_said(now, link, output);
             }
+            if let Some(bridge) = self.bridges.get_mut(&link) {
+                bridge.handle_timeout(now, &mut self.lanes.bridge_in);
+                self.bridge_in_lane(now, link);
+            }
             self.mark(link);
         }
         self.broker.handle_timeout(now, &mut self.lanes.broker);

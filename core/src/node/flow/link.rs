@@ -284,7 +284,7 @@ impl Node {
         }
         self.tell(Event::PeerUp { broker: hello.broker, name: hello.name, link, remote });
         let out = &mut self.lanes.frames;
-        let bridge = Bridge::new(config, self.id, hello.broker, self.broker.wanted(), out);
+        let bridge = Bridge::new(now, config, self.id, hello.broker, self.broker.wanted(), out);
         self.bridges.insert(link, bridge);
         if let Some(pipe) = self.pipes.get_mut(link) {
             pipe.duty = Duty::Bridge;
@@ -312,6 +312,7 @@ pub(in super::super) fn farewell(reason: &CloseReason) -> Option<Farewell> {
         | CloseReason::NotAPeer { .. }
         | CloseReason::Refused(_)
         | CloseReason::Silent
+        | CloseReason::SyncTimeout
         | CloseReason::Unwanted
         | CloseReason::VersionMismatch { .. } => Some(Farewell::Refused(format!("{reason}"))),
         CloseReason::Backlog { .. }

@@ -19,7 +19,7 @@ pub(super) use link::farewell;
 use super::pipe::{Pipe, Stage};
 use super::{Event, Node, Output};
 use crate::base::{Instant, Outbox};
-use crate::bridge;
+use crate::bridge::{self, Bridge};
 use crate::broker;
 use crate::client;
 use crate::dial;
@@ -294,7 +294,8 @@ impl Node {
             while let Some(data) = found.poll_send(now) {
                 self.outbox.push(Output::Send { link, data });
             }
-            self.deadlines.set(link, found.poll_timeout());
+            let bridge = self.bridges.get(&link).and_then(Bridge::poll_timeout);
+            self.deadlines.set(link, found.poll_timeout().into_iter().chain(bridge).min());
             if let Err(reason) = found.check_backlog() {
                 self.end(now, link, reason, None);
                 self.broker_lane(now);

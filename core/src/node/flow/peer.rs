@@ -12,7 +12,7 @@ use crate::model::{CloseReason, Demand, LinkId, Origin, Subscription};
 use crate::wire::{Farewell, Frame};
 
 impl Node {
-    pub(super) fn bridge_in_lane(&mut self, now: Instant, link: LinkId) {
+    pub(in super::super) fn bridge_in_lane(&mut self, now: Instant, link: LinkId) {
         let origin = Origin::Bridge(link);
         while let Some(said) = self.lanes.bridge_in.pop() {
             let out = &mut self.lanes.broker;
