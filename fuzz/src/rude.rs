@@ -580,6 +580,7 @@ fn config(choice: &mut Choice<'_>) -> Config {
                 )
                 .clone(),
             priority_base: choice.pick(&[Some(-5), None]),
+            sync_timeout: Duration::from_secs(2),
         },
         remote: RemoteConfig { streams_max: 2, parked_bytes_max: 1_000, window: 1_000 },
         fanout: FanoutConfig {
