@@ -14,9 +14,9 @@ fn pair(whose: usize, options: &BridgeConfig) -> Group {
     let mut connector = ConnectorConfig::new([at("b")]);
     let mut dialled = Config::broker("g", "b");
     if whose == A {
-        connector.bridge = options.clone()
+        connector.bridge = options.clone();
     } else {
-        dialled.bridge = options.clone()
+        dialled.bridge = options.clone();
     }
     group.add(Config { connectors: vec![connector], ..Config::broker("g", "a") });
     group.add(dialled);
