@@ -11,7 +11,6 @@ use super::queue::Entry;
 use super::registry::{self, Consumer};
 use super::selection::Selection;
 use super::subscription::{Subscription, Subscriptions};
-use crate::model::Message;
 
 /// Those who might be handed a queue's messages.
 #[derive(Clone, Copy, Debug)]
@@ -38,12 +37,13 @@ impl Takers<'_> {
     /// in the ordinary way.
     #[cold]
     fn is_stray(self, taker: &Subscription, entry: &Entry) -> bool {
-        let Message { path, .. } = &*entry.message;
-        !path.is_empty()
-            && taker.is_within_hops()
+        let Entry { message, .. } = entry;
+        !message.path.is_empty()
+            && taker.admits_anew(message)
             && self.consumers.iter().filter_map(|consumer| self.subscriptions.get(consumer.id)).all(|other| {
-                let comes_first = other.leads_on(&entry.message) || other.path.len() < taker.path.len();
-                !(comes_first && other.fits(&entry.message) && self.selection.wants_waiting(other, entry))
+                let is_nearer = || other.path.len() < taker.path.len() && other.admits_anew(message);
+                let comes_first = other.leads_on(message) || is_nearer();
+                !(comes_first && other.fits(message) && self.selection.wants_waiting(other, entry))
             })
     }
 }

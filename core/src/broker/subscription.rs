@@ -18,6 +18,13 @@ use crate::model::{
     Selector,
 };
 
+impl Remote {
+    #[inline]
+    fn permits(&self, message: &Message) -> bool {
+        self.permits.as_ref().is_none_or(|permits| permits.allow(&message.destination))
+    }
+}
+
 /// What one consumer asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Subscriber {
@@ -118,7 +125,7 @@ impl Subscription {
         self.remote.as_ref().is_none_or(|remote| {
             message.path.len() < remote.hops_max as usize
                 && !message.path.contains(remote.broker)
-                && remote.permits.as_ref().is_none_or(|permits| permits.allow(&message.destination))
+                && remote.permits(message)
         })
     }
 
@@ -139,20 +146,16 @@ impl Subscription {
         self.message_max.is_none_or(|max| message.body.size() as u64 <= max)
     }
 
-    /// True if a queue's message may be handed to this consumer in the ordinary way: towards brokers that it has not
-    /// crossed, and only if it may go as far.
+    /// True if a queue's message may be handed to this consumer in the ordinary way: as a topic's, and only towards brokers
+    /// that it has not crossed.
     #[inline]
     pub(super) fn leads_on(&self, message: &Message) -> bool {
-        self.remote.as_ref().is_none_or(|remote| {
-            let crossed = message.path.brokers();
-            crossed.len() + self.path.len() <= remote.hops_max as usize
-                && !self.path.brokers().iter().any(|broker| crossed.contains(broker))
-        })
+        self.admits(message) && !self.path.brokers().iter().any(|broker| message.path.contains(*broker))
     }
 
-    /// True if a message that begins here may go as far as the consumer.
-    pub(super) fn is_within_hops(&self) -> bool {
-        self.remote.as_ref().is_none_or(|remote| self.path.len() <= remote.hops_max as usize)
+    /// True if a queue's message that begins anew here may be handed to this consumer, and may go as far as that is.
+    pub(super) fn admits_anew(&self, message: &Message) -> bool {
+        self.remote.as_ref().is_none_or(|remote| self.path.len() <= remote.hops_max as usize && remote.permits(message))
     }
 
     /// Whose turn is first: this broker's own consumers as they ask for it, and peers as their bridge says, the nearer

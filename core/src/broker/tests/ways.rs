@@ -6,7 +6,10 @@ use super::*;
 fn bench(hops_max: u32) -> Bench {
     let mut bench = Bench::new();
     bench.detach(PEER2);
-    let limits = Limits { remote: Some(Remote { broker: BrokerId(3), hops_max, permits: None, priority_base: Some(-5) }), ..Limits::default() };
+    let limits = Limits {
+        remote: Some(Remote { broker: BrokerId(3), hops_max, permits: None, priority_base: Some(-5) }),
+        ..Limits::default()
+    };
     bench.broker.attach(PEER2, limits).expect("room");
     bench.subscribe(APP, ONE, "topic://t", 10);
     bench.subscribe(PEER2, TWO, "topic://t", 10);
