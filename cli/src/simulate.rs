@@ -33,7 +33,8 @@ Examples:
 A scenario has one step a line, and comments from # on:
   host a peer://group           a peer; 'host c fanout:(multicast://default?group=group)' is a client
   broker b group                a broker that stands alone; options of peer: after a '?'
-  subscribe a topic://prices.>  its application takes what comes, also after it was restarted
+  subscribe a topic://prices.>  its application takes what comes, also after it was restarted; 'unsubscribe' ends it
+  answer a queue://squares      the same, and answers what asks for it: 'request b queue://squares 7', else as 'send'
   send b queue://orders hello   or: send b topic://t \"two words\" 100 times every 10ms
   run 5s                        nothing takes time but this
   faults loss=5% delay=1ms..20ms    from now on; also: duplication= reordering= datagram-delay= stream-delay=
@@ -41,6 +42,7 @@ A scenario has one step a line, and comments from # on:
                                 disk-delay= disk-failure=
   faults none
   cut a b                       nothing gets through; 'cut a -> b' one way; 'heal a b', or 'heal' for all
+  partition a b                 nothing gets through between these and all others
   reset a b                     their connections are torn down
   crash a, restart a, pause a, resume a, stop a
   power-off a                   its machine goes off: nobody hears of it until 'restart a', or 'restart a empty' with

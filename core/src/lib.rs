@@ -49,10 +49,10 @@ pub mod wire;
 pub use base::{Backoff, BackoffConfig, Instant, Rng, Seed, Situation, Timestamp};
 pub use bridge::BridgeConfig;
 pub use broker::{
-    BrokerConfig, BrokerStats, DeadLetterPolicy, DeadLetterQueue, DestinationPolicy, History, NonPersistent, Policies,
-    PolicyEntry, RedeliveryPolicy, SlowConsumers, VirtualTopics, WhenFull,
+    BrokerConfig, BrokerStats, Consumer, DeadLetterPolicy, DeadLetterQueue, DestinationPolicy, History, NonPersistent,
+    Policies, PolicyEntry, RedeliveryPolicy, SlowConsumers, VirtualTopics, WhenFull,
 };
-pub use dial::DialConfig;
+pub use dial::{Dial, DialConfig, DialState};
 pub use discovery::MulticastStats;
 pub use fanout::FanoutConfig;
 pub use link::LinkConfig;

@@ -35,7 +35,7 @@ fn is_small(script: &Script) -> bool {
     let (mut hosts, mut messages) = (0, 0_u64);
     for step in &script.steps {
         match step {
-            ScriptStep::Send { times, .. } => messages += u64::from(*times),
+            ScriptStep::Request(send) | ScriptStep::Send(send) => messages += u64::from(send.times),
             ScriptStep::Start { config, .. } => {
                 hosts += 1;
                 if config.peers.len() > PEERS_MAX {

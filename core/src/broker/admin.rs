@@ -70,6 +70,11 @@ impl Broker {
         }
     }
 
+    /// How all destinations fare.
+    pub(crate) fn destinations(&self) -> Vec<DestinationStatus> {
+        self.registry.after(None).map(registry::Entry::status).collect()
+    }
+
     fn inventory(&self, within: Option<&Destination>, after: Option<&Destination>, bytes_max: u64) -> Inventory {
         let (mut inventory, mut bytes) = (Inventory::default(), 0);
         let found = self.registry.after(after).filter(|entry| within.is_none_or(|within| within.matches(&entry.name)));

@@ -6,6 +6,7 @@ mod admin;
 mod advise;
 mod backlog;
 mod browse;
+mod census;
 mod composite;
 mod config;
 mod copies;
@@ -63,6 +64,7 @@ use subscription::{Pending, Subscription, SubscriptionId, Subscriptions, demands
 use topic::Audience;
 use ways::Ways;
 
+pub use census::Consumer;
 pub use config::BrokerConfig;
 pub use dead_letter::{DeadLetterPolicy, DeadLetterQueue, NonPersistent};
 pub use history::History;

@@ -62,6 +62,30 @@ pub(crate) enum Urgency {
     AfterYou,
 }
 
+/// An address that a link is wanted to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dial {
+    /// The address.
+    pub address: Address,
+    /// How it fares.
+    pub state: DialState,
+    /// How many attempts in a row have failed.
+    pub failures: u32,
+}
+
+/// How an address fares that a link is wanted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialState {
+    /// A connect or handshake is under way.
+    Connecting,
+    /// It is not dialled any more.
+    GivenUp,
+    /// There is a link to this broker, which is there.
+    Met(BrokerId),
+    /// It is dialled at this moment, by the node's own clock.
+    Waiting(Instant),
+}
+
 /// An attempt that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -255,6 +279,21 @@ impl Dialer {
     /// All wanted addresses.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Address, Standing)> {
         self.slots.iter().map(|(address, slot)| (address, slot.standing()))
+    }
+
+    /// All wanted addresses, for those who look on.
+    pub(crate) fn dials(&self) -> impl Iterator<Item = Dial> {
+        let seen = |(address, slot): (&Address, &Slot)| Dial {
+            address: address.clone(),
+            state: match slot.state {
+                State::Asked | State::Dialling { .. } => DialState::Connecting,
+                State::GivenUp => DialState::GivenUp,
+                State::Met { broker, .. } => DialState::Met(broker),
+                State::Waiting { until } => DialState::Waiting(until),
+            },
+            failures: slot.backoff.failures(),
+        };
+        self.slots.iter().map(seen)
     }
 
     /// When there is something to do next.

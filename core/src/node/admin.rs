@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::{Event, Node};
 use crate::base::Instant;
 use crate::client::Client;
-use crate::model::{AdminReply, AdminRequest, Answer, BrokerId, Destination, Refusal, RequestId};
+use crate::model::{AdminReply, AdminRequest, Answer, BrokerId, Destination, DestinationStatus, Refusal, RequestId};
 use crate::remote::RemoteClient;
 
 impl Node {
@@ -33,16 +33,21 @@ impl Node {
         let bytes_max = bytes_max.min(ANSWER_BYTES_MAX);
         let mut reply = self.broker.administer(now, asked, bytes_max, &mut self.lanes.broker)?;
         if let AdminReply::Destinations(inventory) = &mut reply {
-            let producers = self.producers();
-            for destination in &mut inventory.destinations {
-                destination.producers = producers.get(&destination.name).copied().unwrap_or(0);
-            }
+            self.count_producers(&mut inventory.destinations);
         }
         Ok(reply)
     }
 
     pub(super) fn answer(&mut self, request: RequestId, result: Result<Vec<Answer<AdminReply>>, Refusal>) {
         self.tell(Event::Answered { request, result });
+    }
+
+    /// Notes how many producers each of these has, which a broker does not know.
+    pub(super) fn count_producers(&self, destinations: &mut [DestinationStatus]) {
+        let producers = self.producers();
+        for destination in destinations {
+            destination.producers = producers.get(&destination.name).copied().unwrap_or(0);
+        }
     }
 
     /// How many producers there are for each destination: the application's own, and its clients' streams.

@@ -16,6 +16,7 @@ pub mod recording;
 mod roles;
 mod stats;
 mod transaction;
+mod view;
 
 pub use command::Command;
 pub use config::{Config, ConfigError, ConnectorConfig, MulticastConfig, TransportConfig};

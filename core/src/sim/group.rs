@@ -9,6 +9,7 @@ use core::net::{IpAddr, SocketAddr, SocketAddrV4};
 use bytes::Bytes;
 
 use super::agenda::Happening;
+use super::departure::Cargo;
 use super::host::{HostId, Process};
 use super::medium::Medium;
 use crate::{GroupId, Input, Instant, MulticastSocket};
@@ -94,12 +95,14 @@ impl Groups {
             }
             if medium.chance(host, to, medium.faults.datagram_loss_ppm) {
                 medium.counts.datagrams_lost += 1;
+                medium.depart(now, None, (host, to), || Cargo::Datagram(data.clone()));
                 continue;
             }
             let is_doubled = medium.chance(host, to, medium.faults.datagram_duplication_ppm);
             medium.counts.datagrams_doubled += u64::from(is_doubled);
             for _ in 0..=u32::from(is_doubled) {
                 let delay = medium.datagram_delay(host, to);
+                medium.depart(now, Some(now + delay), (host, to), || Cargo::Datagram(data.clone()));
                 let (process, group, data) = (*process, *group, data.clone());
                 medium.agenda.push(now + delay, Happening::Datagram { process, sender: host, group, from, data });
             }

@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::agenda::Agenda;
+use super::departure::{Cargo, Departure};
 use super::fault::{Counts, Faults};
 use super::host::HostId;
-use crate::{Rng, Seed};
+use crate::{Instant, Rng, Seed};
 
 /// The paths between all hosts. Each direction of each pair has chance of its own, so that one more host or one
 /// more message elsewhere changes nothing here.
@@ -15,6 +16,7 @@ pub(super) struct Medium {
     pub(super) agenda: Agenda,
     pub(super) counts: Counts,
     pub(super) faults: Faults,
+    pub(super) departures: Option<Vec<Departure>>,
     paths: Vec<Vec<Path>>, // By sender, then by receiver.
     rates: Vec<Option<u64>>,
     off: Vec<bool>,
@@ -33,6 +35,7 @@ impl Medium {
             agenda: Agenda::default(),
             counts: Counts::default(),
             faults: Faults::default(),
+            departures: None,
             paths: Vec::new(),
             rates: Vec::new(),
             off: Vec::new(),
@@ -61,6 +64,11 @@ impl Medium {
         self.paths[from.index()][to.index()].is_cut || from != to && (self.off[from.index()] || self.off[to.index()])
     }
 
+    /// True if there is a cut from one host to another.
+    pub(super) fn has_cut(&self, from: HostId, to: HostId) -> bool {
+        self.paths[from.index()][to.index()].is_cut
+    }
+
     pub(super) fn cut(&mut self, from: HostId, to: HostId) {
         self.counts.cuts += u64::from(from != to);
         self.paths[from.index()][to.index()].is_cut = from != to;
@@ -78,6 +86,20 @@ impl Medium {
     /// How fast each link of `host` takes what arrives for it, in bytes a second; as fast as it comes if `None`.
     pub(super) fn slow(&mut self, host: HostId, rate: Option<u64>) {
         self.rates[host.index()] = rate;
+    }
+
+    /// Notes what leaves a host, if anybody wants to see it.
+    #[inline]
+    pub(super) fn depart(
+        &mut self,
+        left_at: Instant,
+        arrives_at: Option<Instant>,
+        (from, to): (HostId, HostId),
+        cargo: impl FnOnce() -> Cargo,
+    ) {
+        if let Some(departures) = &mut self.departures {
+            departures.push(Departure { left_at, arrives_at, from, to, cargo: cargo() });
+        }
     }
 
     /// True if nothing goes wrong by chance, nothing is cut and nobody reads slowly.

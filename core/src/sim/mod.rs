@@ -16,6 +16,8 @@
 //! ```
 
 mod agenda;
+mod application;
+mod departure;
 mod disk;
 mod fault;
 mod group;
@@ -44,13 +46,14 @@ use bytes::Bytes;
 use crate::recording::Recording;
 use crate::{Address, Command, Config, Event, Input, Instant, Node, Output, Rng, Seed, Timestamp};
 use agenda::Happening;
+pub use departure::{Cargo, Departure};
 pub use disk::{Disk, DiskError, DiskRequest};
 pub use fault::{Counts, Delay, Faults};
 pub use host::HostId;
 use host::{Host, Process, Program};
 use net::Net;
-pub use play::{Play, PlayLine, Tally};
-pub use script::{Script, ScriptError, ScriptFault, ScriptStep};
+pub use play::{Play, PlayLine, PlayNote, PlayNoteKind, Tally};
+pub use script::{Script, ScriptError, ScriptFault, ScriptSend, ScriptStep};
 use tape::Tape;
 pub use trace::Line;
 use trace::Trace;
@@ -278,6 +281,26 @@ impl World {
     /// Takes the datagrams kept, oldest first: when, from which host, and what.
     pub fn take_adverts(&mut self) -> Vec<(Instant, HostId, Bytes)> {
         self.adverts.as_mut().map(core::mem::take).unwrap_or_default()
+    }
+
+    /// Keeps what leaves hosts for others from now on, until it is taken.
+    pub fn keep_departures(&mut self) {
+        self.net.medium.departures.get_or_insert_default();
+    }
+
+    /// Takes what was kept of what left hosts, oldest first.
+    pub fn take_departures(&mut self) -> Vec<Departure> {
+        self.net.medium.departures.as_mut().map(core::mem::take).unwrap_or_default()
+    }
+
+    /// True if a cut lets nothing through from one host to another.
+    pub fn is_cut(&self, from: HostId, to: HostId) -> bool {
+        self.net.medium.has_cut(from, to)
+    }
+
+    /// True if a host's process stands still: it was paused, or its machine is asleep.
+    pub fn is_paused(&self, host: HostId) -> bool {
+        self.hosts[host.index()].is_paused
     }
 
     /// Keeps the last so many lines of what happens from now on; none at first.

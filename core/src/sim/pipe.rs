@@ -77,6 +77,14 @@ impl Pipe {
         self.segments.push_back(Segment::Data(chunk));
     }
 
+    /// What was sent off last.
+    pub(super) fn departed(&self) -> Bytes {
+        match self.segments.back() {
+            Some(Segment::Data(data)) => data.clone(),
+            _ => Bytes::new(),
+        }
+    }
+
     /// Puts the word that the reader's end is up before everything else, and says how many arrivals are owed.
     pub(super) fn open(&mut self) -> u32 {
         self.segments.push_front(Segment::Opened);

@@ -1,17 +1,14 @@
 //! A script, played in a world: each host has one application, which does what the script says and takes all that comes.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::script::{Script, ScriptStep};
+use super::application::Application;
+use super::script::{Script, ScriptSend, ScriptStep};
 use super::{HostId, World};
-use crate::{
-    Ack, AckExtent, AckKind, Body, Command, ConnectionId, ConsumerId, Destination, Event, Instant, RequestId, Seed,
-    Subscription,
-};
+use crate::{Body, Command, Destination, Event, Instant, MessageId, Node, Seed};
 
 /// A world in which a script is played, step by step.
 ///
@@ -37,6 +34,7 @@ pub struct Play {
     tally: Tally,
     is_told: bool,
     lines: Vec<PlayLine>,
+    notes: Option<Vec<PlayNote>>,
 }
 
 /// What applications did and saw.
@@ -61,6 +59,33 @@ pub struct PlayLine {
     pub text: String,
 }
 
+/// Something that the application at a host did or was told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlayNote {
+    /// When, by the world's clock.
+    pub at: Instant,
+    /// On which host.
+    pub host: HostId,
+    /// What.
+    pub what: PlayNoteKind,
+}
+
+/// What an application did or was told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlayNoteKind {
+    /// It sent messages.
+    Sent {
+        /// The first one's identity; the others follow it.
+        first: MessageId,
+        /// How many.
+        count: u32,
+        /// Where to.
+        destination: Destination,
+    },
+    /// It was told something, and has acknowledged what was delivered.
+    Told(Event),
+}
+
 impl Play {
     /// The world of a seed, in which nothing has happened yet.
     pub fn new(seed: Seed, script: &Script) -> Self {
@@ -74,6 +99,7 @@ impl Play {
             tally: Tally::default(),
             is_told: false,
             lines: Vec::new(),
+            notes: None,
         }
     }
 
@@ -94,6 +120,22 @@ impl Play {
         core::mem::take(&mut self.lines)
     }
 
+    /// Keeps what applications do and are told from now on, until it is taken.
+    pub fn keep_notes(&mut self) {
+        self.notes.get_or_insert_default();
+    }
+
+    /// Takes what was kept of what applications did and were told, oldest first.
+    pub fn take_notes(&mut self) -> Vec<PlayNote> {
+        self.notes.as_mut().map(core::mem::take).unwrap_or_default()
+    }
+
+    /// What a host's application takes.
+    pub fn subscriptions(&self, host: HostId) -> impl Iterator<Item = &Destination> {
+        let found = self.applications.iter().find(|application| application.host == host);
+        found.into_iter().flat_map(Application::wanted)
+    }
+
     /// The world, as it is now.
     pub fn world(&mut self) -> &mut World {
         &mut self.world
@@ -109,6 +151,42 @@ impl Play {
         &self.tally
     }
 
+    /// Does something now, beside what the script says. Where it lets time pass, the script goes on meanwhile.
+    ///
+    /// A step names hosts that there are: [`ScriptStep::parse`] sees to it.
+    pub fn act(&mut self, step: ScriptStep) {
+        self.note(&step);
+        if let ScriptStep::Run(duration) = step {
+            return self.run_until(self.world.now() + duration);
+        }
+        self.perform(step);
+        self.attend();
+    }
+
+    /// Lets time pass until `at`, in which the script does what it says; then all that is due by `at` has happened but
+    /// for what the script does at that very moment. However a span of time is divided, the run is the same.
+    pub fn run_until(&mut self, at: Instant) {
+        loop {
+            if let Some(until) = self.running_until {
+                let is_past = self.pass(until.min(at));
+                if is_past && until <= at {
+                    self.running_until = None;
+                }
+                if is_past && until >= at {
+                    return;
+                }
+            } else if self.world.now() >= at {
+                return;
+            } else if let Some(step) = self.steps.next() {
+                self.note(&step);
+                self.perform(step);
+                self.attend();
+            } else {
+                self.running_until = Some(at);
+            }
+        }
+    }
+
     /// Does the next thing: a step of the script, or, while it lets time pass, whatever comes next in the world. False if
     /// the play is over.
     pub fn step(&mut self) -> bool {
@@ -116,7 +194,9 @@ impl Play {
             return false;
         }
         if let Some(until) = self.running_until {
-            self.pass(until);
+            if self.pass(self.end.map_or(until, |end| until.min(end))) {
+                self.running_until = None;
+            }
             return true;
         }
         if let Some(step) = self.steps.next() {
@@ -129,31 +209,30 @@ impl Play {
         self.end.is_some()
     }
 
-    /// Lets time pass until something happens, but not beyond `until`.
-    fn pass(&mut self, until: Instant) {
-        let until = self.end.map_or(until, |end| until.min(end));
+    /// Lets time pass until something happens, but not beyond `until`; true if nothing more happens by then.
+    fn pass(&mut self, until: Instant) -> bool {
         let limit = self.flows.iter().map(|flow| flow.next_at).fold(until, Instant::min);
         if self.world.step_until(limit) {
-            return self.attend();
+            self.attend();
+            return false;
         }
         self.world.now = self.world.now.max(limit);
         let now = self.world.now();
         let mut flows = core::mem::take(&mut self.flows);
         for flow in flows.iter_mut().filter(|flow| flow.next_at <= now) {
-            self.send(flow.application, &flow.destination, &flow.text, 1);
+            self.send(flow.application, &flow.send, 1, flow.kind);
             flow.next_at = now + flow.every;
             flow.left -= 1;
         }
         flows.retain(|flow| flow.left > 0);
         self.flows = flows;
         self.attend();
-        if now >= until {
-            self.running_until = None;
-        }
+        now >= until
     }
 
     fn perform(&mut self, step: ScriptStep) {
         match step {
+            ScriptStep::Answer(host, destination) => self.subscribe(&host, destination, true),
             ScriptStep::ClockBack(host, duration) => self.shift_wall_clock(&host, -millis(duration)),
             ScriptStep::ClockForward(host, duration) => self.shift_wall_clock(&host, millis(duration)),
             ScriptStep::Crash(host) => self.world.crash(self.host(&host)),
@@ -162,8 +241,14 @@ impl Play {
             ScriptStep::Faults(faults) => self.world.set_faults(*faults),
             ScriptStep::Heal => self.world.heal_all(),
             ScriptStep::HealBetween(a, b) => self.world.heal(self.host(&a), self.host(&b)),
+            ScriptStep::Partition(side) => {
+                let (side, others): (Vec<_>, Vec<_>) =
+                    self.world.hosts().partition(|host| side.iter().any(|name| self.host(name) == *host));
+                self.world.partition(&[&side, &others]);
+            }
             ScriptStep::Pause(host) => self.world.pause(self.host(&host)),
             ScriptStep::PowerOff(host) => self.world.power_off(self.host(&host)),
+            ScriptStep::Request(send) => self.begin_to_send(send, Kind::Request),
             ScriptStep::Reset(a, b) => self.world.reset(self.host(&a), self.host(&b)),
             ScriptStep::Restart(host) => {
                 self.world.restart(self.host(&host));
@@ -176,26 +261,22 @@ impl Play {
             ScriptStep::Resume(host) => self.world.resume(self.host(&host)),
             ScriptStep::Run(duration) => self.running_until = Some(self.world.now() + duration),
             ScriptStep::Segments(host, segments) => self.world.set_segments(self.host(&host), &segments),
-            ScriptStep::Send { host, destination, text, times, every: None } => {
-                self.send(self.find(&host), &destination, &text, times);
-            }
-            ScriptStep::Send { host, destination, text, times, every: Some(every) } => {
-                let (application, next_at) = (self.find(&host), self.world.now());
-                self.flows.push(Flow { application, destination, text, left: times, every, next_at });
-            }
+            ScriptStep::Send(send) => self.begin_to_send(send, Kind::Plain),
             ScriptStep::Sleep(host) => self.world.sleep(self.host(&host)),
             ScriptStep::Slow(host, bytes_per_second) => self.world.slow(self.host(&host), bytes_per_second),
             ScriptStep::Start { name, config, .. } => {
                 let host = self.world.add_host(*config);
-                self.applications.push(Application::new(name, host));
-                self.attach(self.applications.len() - 1);
+                let mut application = Application::new(name, host);
+                let attach = application.attach();
+                self.applications.push(application);
+                self.world.command(host, attach);
             }
             ScriptStep::Stop(host) => self.world.command(self.host(&host), Command::Stop),
-            ScriptStep::Subscribe(host, destination) => {
+            ScriptStep::Subscribe(host, destination) => self.subscribe(&host, destination, false),
+            ScriptStep::Unsubscribe(host, destination) => {
                 let index = self.find(&host);
-                if self.applications[index].wanted.insert(destination.clone()) {
-                    self.subscribe(index, destination);
-                }
+                let command = self.applications[index].unsubscribe(&destination);
+                self.say(index, command);
             }
         }
     }
@@ -203,56 +284,61 @@ impl Play {
     /// A host's application is there again with its node, and wants what it wanted before.
     fn begin_again(&mut self, host: &str) {
         let index = self.find(host);
-        let wanted = self.applications[index].begin_again();
-        self.attach(index);
-        for destination in wanted {
-            self.subscribe(index, destination);
-        }
+        let commands = self.applications[index].begin_again();
+        self.say(index, commands);
     }
 
     fn shift_wall_clock(&mut self, host: &str, millis: i64) {
         self.world.shift_wall_clock(self.host(host), millis);
     }
 
-    fn attach(&mut self, index: usize) {
-        let application = &mut self.applications[index];
-        let request = application.request();
-        self.world.command(application.host, Command::Attach { request, connection: CONNECTION });
+    fn subscribe(&mut self, host: &str, destination: Destination, answers: bool) {
+        let index = self.find(host);
+        let command = self.applications[index].subscribe(destination, answers);
+        self.say(index, command);
     }
 
-    fn subscribe(&mut self, index: usize, destination: Destination) {
-        let application = &mut self.applications[index];
-        let request = application.request();
-        let subscription = Subscription::new(destination);
-        let command =
-            Command::Subscribe { request, connection: CONNECTION, consumer: ConsumerId(request.0), subscription };
-        self.world.command(application.host, command);
+    fn begin_to_send(&mut self, send: ScriptSend, kind: Kind) {
+        let application = self.find(&send.host);
+        match send.every {
+            None => self.send(application, &send, send.times, kind),
+            Some(every) => {
+                let (left, next_at) = (send.times, self.world.now());
+                self.flows.push(Flow { application, send, kind, left, every, next_at });
+            }
+        }
     }
 
-    fn send(&mut self, index: usize, destination: &Destination, text: &str, times: u32) {
+    fn send(&mut self, index: usize, send: &ScriptSend, times: u32, kind: Kind) {
+        let bodies = (0..times).map(|_| Body::text(send.text.clone())).collect();
+        self.send_bodies(index, &send.destination, bodies, kind);
+    }
+
+    fn send_bodies(&mut self, index: usize, destination: &Destination, mut bodies: Vec<Body>, kind: Kind) {
         let application = &mut self.applications[index];
         let host = application.host;
-        if self.world.node(host).is_none() {
+        let Some(broker) = self.world.node(host).map(Node::id) else {
             return; // It has crashed, and its application with it.
-        }
-        let producer = if let Some(producer) = application.producers.get(destination) {
-            *producer
-        } else {
-            let request = application.request();
-            let producer = request.0;
-            application.producers.insert(destination.clone(), producer);
-            let destination = destination.clone();
-            self.world.command(
-                host,
-                Command::Produce { request, connection: CONNECTION, producer, destination: destination.into() },
-            );
-            producer
         };
-        for _ in 0..times {
-            let messages = vec![Body::text(text)];
-            self.world.command(host, Command::Send { connection: CONNECTION, producer, messages });
+        let asks = if kind == Kind::Request { application.ask(broker, &mut bodies) } else { None };
+        let count = u32::try_from(bodies.len()).expect("a script's numbers are bounded");
+        let (commands, first) = application.send(broker, destination, bodies);
+        self.tally.sent += u64::from(count);
+        self.keep(host, || PlayNoteKind::Sent { first, count, destination: destination.clone() });
+        self.say(index, asks.into_iter().chain(commands));
+    }
+
+    fn say(&mut self, index: usize, commands: impl IntoIterator<Item = Command>) {
+        let host = self.applications[index].host;
+        for command in commands {
+            self.world.command(host, command);
         }
-        self.tally.sent += u64::from(times);
+    }
+
+    fn keep(&mut self, host: HostId, what: impl FnOnce() -> PlayNoteKind) {
+        if let Some(notes) = &mut self.notes {
+            notes.push(PlayNote { at: self.world.now(), host, what: what() });
+        }
     }
 
     /// Lets all applications take what they were told, and acknowledge what was delivered.
@@ -265,20 +351,21 @@ impl Play {
                     break;
                 }
                 for (_, event) in events {
-                    self.hear(host, &event);
+                    self.hear(index, &event);
+                    self.keep(host, || PlayNoteKind::Told(event));
                 }
             }
         }
     }
 
-    fn hear(&mut self, host: HostId, event: &Event) {
+    fn hear(&mut self, index: usize, event: &Event) {
         match event {
             Event::Delivered { consumer, deliveries } => {
                 self.tally.delivered += deliveries.len() as u64;
-                if let Some(last) = deliveries.last() {
-                    let (consumer, tag) = (*consumer, last.tag);
-                    let ack = Ack { consumer, tag, extent: AckExtent::UpTo, kind: AckKind::Accepted };
-                    self.world.command(host, Command::Ack { connection: CONNECTION, ack });
+                let (ack, answers) = self.applications[index].hear(*consumer, deliveries);
+                self.say(index, ack);
+                for (destination, body) in answers {
+                    self.send_bodies(index, &destination, vec![body], Kind::Plain);
                 }
             }
             Event::Refused { .. } => self.tally.refused += 1,
@@ -316,49 +403,28 @@ impl Play {
     }
 }
 
-/// What the application at one host has named so far.
-#[derive(Debug)]
-struct Application {
-    name: String,
-    host: HostId,
-    requests: u64,
-    wanted: BTreeSet<Destination>,
-    producers: BTreeMap<Destination, u64>,
-}
-
-impl Application {
-    fn new(name: String, host: HostId) -> Self {
-        Self { name, host, requests: 0, wanted: BTreeSet::new(), producers: BTreeMap::new() }
-    }
-
-    fn request(&mut self) -> RequestId {
-        self.requests += 1;
-        RequestId(self.requests)
-    }
-
-    /// Forgets all but what it wants to subscribe to.
-    fn begin_again(&mut self) -> BTreeSet<Destination> {
-        (self.requests, self.producers) = (0, BTreeMap::new());
-        self.wanted.clone()
-    }
-}
-
 /// Messages that are sent while time passes.
 #[derive(Debug)]
 struct Flow {
     application: usize,
-    destination: Destination,
-    text: String,
+    send: ScriptSend,
+    kind: Kind,
     left: u32,
     every: Duration,
     next_at: Instant,
 }
 
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    /// It asks for an answer.
+    Request,
+}
+
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).expect("a script's durations are bounded")
 }
-
-const CONNECTION: ConnectionId = ConnectionId(1);
 
 #[cfg(test)]
 mod tests {
@@ -423,6 +489,76 @@ mod tests {
                       cut a -> c\nheal a c\nrun 5s\nstop a\nrun 5s";
         let (_, tally, _) = played(play(1, script));
         assert_eq!(tally, Tally { sent: 5, delivered: 10, refused: 0 });
+    }
+
+    #[test]
+    fn a_run_is_the_same_however_its_time_is_divided() {
+        let script = "host a peer://g\nhost b peer://g\nsubscribe b topic://t\nrun 3s\nfaults delay=1ms..20ms\n\
+                      send a topic://t hi 50 times every 20ms\nrun 500ms\ncut a b\nrun 100ms\nheal\nrun 2s";
+        let run = |pieces: &[u64]| {
+            let mut play = play(1, script);
+            let mut at = Instant::ZERO;
+            for piece in pieces.iter().cycle() {
+                at = at + Duration::from_millis(*piece);
+                play.run_until(at);
+                if at == Instant::from_millis(3700) {
+                    play.act(ScriptStep::Crash("b".into()));
+                }
+                if at >= Instant::from_millis(6000) {
+                    assert_eq!(play.world().now(), at);
+                    return (play.world().trace_hash(), play.tally().clone());
+                }
+            }
+            unreachable!("time goes on")
+        };
+        let (_, tally) = run(&[100]);
+        assert!(tally.sent == 50 && tally.delivered > 10, "{tally:?}");
+        for pieces in [&[3700, 2300][..], &[1], &[700, 3000, 2300], &[20, 80]] {
+            assert_eq!(run(pieces), run(&[100]), "{pieces:?}");
+        }
+        let mut whole = play(1, &script.replace("heal\nrun 2s", "heal\nrun 100ms\ncrash b\nrun 2300ms"));
+        assert_eq!(played(play(1, script)).2, Instant::from_millis(5600));
+        while whole.step() {}
+        assert_eq!(
+            (whole.world().trace_hash(), whole.tally().clone()),
+            run(&[100]),
+            "what is done meanwhile is a step"
+        );
+    }
+
+    #[test]
+    fn requests_are_answered_and_a_partition_parts_a_side_from_all_others() {
+        let script = "host a peer://g\nhost b peer://g\nhost c peer://g\nanswer b queue://q\nsubscribe c topic://t\nrun 5s\n\
+                      request a queue://q 7 3 times\nsend a topic://t hi\nrun 2s\n";
+        let (_, tally, _) = played(play(1, script));
+        assert_eq!(
+            tally,
+            Tally { sent: 7, delivered: 7, refused: 0 },
+            "three questions, as many answers, and one more"
+        );
+        let mut parted = play(1, &script.replace("run 5s\n", "run 5s\npartition a c\n"));
+        parted.keep_notes();
+        while parted.step() {}
+        assert_eq!(*parted.tally(), Tally { sent: 4, delivered: 1, refused: 0 }, "c is on the side of a, b is not");
+        let hosts: Vec<HostId> = parted.hosts().map(|(_, host)| host).collect();
+        let notes = parted.take_notes();
+        let sent: u32 =
+            notes.iter().map(|note| if let PlayNoteKind::Sent { count, .. } = note.what { count } else { 0 }).sum();
+        let told = |host| {
+            let delivered = |note: &&PlayNote| matches!(note.what, PlayNoteKind::Told(Event::Delivered { .. }));
+            notes.iter().filter(|note| note.host == host).filter(delivered).count()
+        };
+        assert_eq!((sent, told(hosts[1]), told(hosts[2])), (4, 0, 1));
+    }
+
+    #[test]
+    fn who_unsubscribes_gets_no_more() {
+        let script = "host a peer://g\nsubscribe a topic://t\nsend a topic://t 1\nrun 1s\nunsubscribe a topic://t\n\
+                      send a topic://t 2\nrun 1s\nrestart a\nsend a topic://t 3\nrun 1s";
+        let mut play = play(1, script);
+        while play.step() {}
+        assert_eq!(*play.tally(), Tally { sent: 3, delivered: 1, refused: 0 });
+        assert_eq!(play.subscriptions(HostId(0)).count(), 0);
     }
 
     #[test]

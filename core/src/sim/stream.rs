@@ -9,6 +9,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::agenda::{Ending, Happening};
+use super::departure::Cargo;
 use super::host::{HostId, Process};
 use super::medium::Medium;
 use super::pipe::{Pipe, Segment};
@@ -331,7 +332,11 @@ impl Stream {
             self.pipe(writer).depart(chunk);
             sent += chunk;
             let reading = medium.reading_time(to, chunk);
-            self.schedule(now, writer, reading, medium);
+            let at = self.schedule(now, writer, reading, medium);
+            medium.depart(now, Some(at), (from, to), || Cargo::Stream {
+                direction: 2 * self.id.0 as u64 + writer as u64,
+                data: self.pipes[writer as usize].departed(),
+            });
             if medium.chance(from, to, medium.faults.reset_ppm) {
                 self.reset(now, medium);
             }
@@ -361,13 +366,14 @@ impl Stream {
     }
 
     /// Settles when the segment sent last arrives: after all before it, and a delay of its own.
-    fn schedule(&mut self, now: Instant, writer: Side, extra: Duration, medium: &mut Medium) {
+    fn schedule(&mut self, now: Instant, writer: Side, extra: Duration, medium: &mut Medium) -> Instant {
         let (from, to) = self.direction(writer);
         let travelled = now + medium.stream_delay(from, to);
         let pipe = self.pipe(writer);
         pipe.arrives_at = pipe.arrives_at.max(travelled) + extra;
         let at = pipe.arrives_at;
         medium.agenda.push(at, Happening::Arrival { stream: self.id, writer });
+        at
     }
 
     fn reset(&mut self, now: Instant, medium: &mut Medium) {

@@ -52,6 +52,8 @@ impl fmt::Display for Script {
 /// One thing to do to a world. Hosts go by the names that the script gives them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ScriptStep {
+    /// `answer HOST DESTINATION`: its application takes what comes for this, and answers what asks for an answer.
+    Answer(String, Destination),
     /// `clock HOST -DURATION`: its wall clock jumps back.
     ClockBack(String, Duration),
     /// `clock HOST +DURATION`: its wall clock jumps ahead.
@@ -68,10 +70,14 @@ pub enum ScriptStep {
     Heal,
     /// `heal A B`: the cuts between them end.
     HealBetween(String, String),
+    /// `partition HOST …`: nothing gets through between these and all others.
+    Partition(Vec<String>),
     /// `pause HOST`: its process stops in its tracks.
     Pause(String),
     /// `power-off HOST`: its machine goes off, and nobody hears of it.
     PowerOff(String),
+    /// `request HOST DESTINATION TEXT`, as `send`: messages that ask for an answer.
+    Request(ScriptSend),
     /// `reset A B`: all streams between them are torn down.
     Reset(String, String),
     /// `restart HOST`: its process starts anew, with the subscriptions it had.
@@ -85,18 +91,7 @@ pub enum ScriptStep {
     /// `segment HOST NUMBER …`, `segment HOST none`: multicasts reach only those that share a segment. All begin on 0.
     Segments(String, Vec<u32>),
     /// `send HOST DESTINATION TEXT`, `… 100 times`, `… 100 times every 10ms`: at once, or while time passes.
-    Send {
-        /// Whose application sends.
-        host: String,
-        /// Where to.
-        destination: Destination,
-        /// What.
-        text: String,
-        /// How often.
-        times: u32,
-        /// How long to wait after each.
-        every: Option<Duration>,
-    },
+    Send(ScriptSend),
     /// `sleep HOST`: its machine falls asleep, until it is resumed.
     Sleep(String),
     /// `slow HOST BYTES`, `slow HOST off`: each link of it takes no more than so many bytes a second.
@@ -114,11 +109,29 @@ pub enum ScriptStep {
     Stop(String),
     /// `subscribe HOST DESTINATION`: its application takes what comes for this.
     Subscribe(String, Destination),
+    /// `unsubscribe HOST DESTINATION`: its application takes no more of it.
+    Unsubscribe(String, Destination),
+}
+
+/// Messages that an application sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptSend {
+    /// Whose application sends.
+    pub host: String,
+    /// Where to.
+    pub destination: Destination,
+    /// What.
+    pub text: String,
+    /// How often.
+    pub times: u32,
+    /// How long to wait after each; all at once if `None`.
+    pub every: Option<Duration>,
 }
 
 impl fmt::Display for ScriptStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Answer(host, destination) => write!(f, "answer {host} {}", Said(destination)),
             Self::ClockBack(host, duration) => write!(f, "clock {host} -{}", Said(duration)),
             Self::ClockForward(host, duration) => write!(f, "clock {host} +{}", Said(duration)),
             Self::Crash(host) => write!(f, "crash {host}"),
@@ -127,8 +140,13 @@ impl fmt::Display for ScriptStep {
             Self::Faults(faults) => Said(faults.as_ref()).fmt(f),
             Self::Heal => f.write_str("heal"),
             Self::HealBetween(a, b) => write!(f, "heal {a} {b}"),
+            Self::Partition(side) => {
+                f.write_str("partition")?;
+                side.iter().try_for_each(|host| write!(f, " {host}"))
+            }
             Self::Pause(host) => write!(f, "pause {host}"),
             Self::PowerOff(host) => write!(f, "power-off {host}"),
+            Self::Request(send) => write!(f, "request {}", Said(send)),
             Self::Reset(a, b) => write!(f, "reset {a} {b}"),
             Self::Restart(host) => write!(f, "restart {host}"),
             Self::RestartEmpty(host) => write!(f, "restart {host} empty"),
@@ -139,13 +157,7 @@ impl fmt::Display for ScriptStep {
                 write!(f, "segment {host}")?;
                 segments.iter().try_for_each(|segment| write!(f, " {segment}"))
             }
-            Self::Send { host, destination, text, times, every } => {
-                write!(f, "send {host} {} {}", Said(destination_text(destination).as_str()), Said(text.as_str()))?;
-                if *times != 1 || every.is_some() {
-                    write!(f, " {times} times")?;
-                }
-                every.iter().try_for_each(|every| write!(f, " every {}", Said(every)))
-            }
+            Self::Send(send) => write!(f, "send {}", Said(send)),
             Self::Sleep(host) => write!(f, "sleep {host}"),
             Self::Slow(host, Some(bytes)) => write!(f, "slow {host} {bytes}"),
             Self::Slow(host, None) => write!(f, "slow {host} off"),
@@ -154,19 +166,31 @@ impl fmt::Display for ScriptStep {
                 write!(f, "{word} {name} {}", Said(place.as_str()))
             }
             Self::Stop(host) => write!(f, "stop {host}"),
-            Self::Subscribe(host, destination) => {
-                write!(f, "subscribe {host} {}", Said(destination_text(destination).as_str()))
-            }
+            Self::Subscribe(host, destination) => write!(f, "subscribe {host} {}", Said(destination)),
+            Self::Unsubscribe(host, destination) => write!(f, "unsubscribe {host} {}", Said(destination)),
         }
     }
 }
 
-fn destination_text(destination: &Destination) -> String {
-    alloc::format!("{destination}")
-}
-
 /// A part of a step, as it is written.
 struct Said<'a, T: ?Sized>(&'a T);
+
+impl fmt::Display for Said<'_, Destination> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Said(alloc::format!("{}", self.0).as_str()).fmt(f)
+    }
+}
+
+impl fmt::Display for Said<'_, ScriptSend> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ScriptSend { host, destination, text, times, every } = self.0;
+        write!(f, "{host} {} {}", Said(destination), Said(text.as_str()))?;
+        if *times != 1 || every.is_some() {
+            write!(f, " {times} times")?;
+        }
+        every.iter().try_for_each(|every| write!(f, " every {}", Said(every)))
+    }
+}
 
 impl fmt::Display for Said<'_, Duration> {
     /// In the largest unit that it is a whole number of.

@@ -12,7 +12,7 @@ use core::ops::{Range, RangeInclusive};
 use core::str::FromStr;
 use core::time::Duration;
 
-use super::{Delay, ESCAPES, Faults, Script, ScriptStep, UNITS};
+use super::{Delay, ESCAPES, Faults, Script, ScriptSend, ScriptStep, UNITS};
 use crate::uri::{Location, Peer, UriError};
 use crate::{Config, ConfigError, Destination, DestinationError, Role};
 
@@ -78,18 +78,25 @@ impl FromStr for Script {
     fn from_str(text: &str) -> Result<Self, ScriptError> {
         let (mut steps, mut hosts) = (Vec::new(), BTreeSet::new());
         for (index, line) in text.lines().enumerate() {
-            let parsed =
-                words(line).and_then(|words| Line { words, next: 0, end: line.len(), hosts: &mut hosts }.step());
-            match parsed {
-                Ok(step) => steps.extend(step),
-                Err(Fault { at, fault }) => {
-                    let column = line[..at.start].chars().count() + 1;
-                    return Err(ScriptError { line: index + 1, column, at, fault });
-                }
-            }
+            steps.extend(parse_line(index + 1, line, &mut hosts)?);
         }
         Ok(Self { steps })
     }
+}
+
+impl ScriptStep {
+    /// Reads one line, where these hosts are there already; none if there is no step in it.
+    pub fn parse<'a>(line: &str, hosts: impl IntoIterator<Item = &'a str>) -> Result<Option<Self>, ScriptError> {
+        parse_line(1, line, &mut hosts.into_iter().map(ToOwned::to_owned).collect())
+    }
+}
+
+fn parse_line(number: usize, line: &str, hosts: &mut BTreeSet<String>) -> Result<Option<ScriptStep>, ScriptError> {
+    let parsed = words(line).and_then(|words| Line { words, next: 0, end: line.len(), hosts }.step());
+    parsed.map_err(|Fault { at, fault }| {
+        let column = line[..at.start].chars().count() + 1;
+        ScriptError { line: number, column, at, fault }
+    })
 }
 
 /// A fault, and the bytes of the line that have it.
@@ -187,6 +194,7 @@ impl Line<'_> {
         let word = self.word(STEPS)?;
         let (verb, at) = (word.text.clone(), word.at.clone());
         let step = match verb.as_str() {
+            "answer" => ScriptStep::Answer(self.host()?, self.destination()?),
             "broker" => self.broker()?,
             "clock" => self.clock()?,
             "crash" => ScriptStep::Crash(self.host()?),
@@ -204,8 +212,10 @@ impl Line<'_> {
                 ScriptStep::HealBetween(a, b)
             }
             "host" => self.start()?,
+            "partition" => self.partition()?,
             "pause" => ScriptStep::Pause(self.host()?),
             "power-off" => ScriptStep::PowerOff(self.host()?),
+            "request" => ScriptStep::Request(self.send()?),
             "reset" => {
                 let a = self.host()?;
                 let b = self.other(&a, "another host")?;
@@ -218,7 +228,7 @@ impl Line<'_> {
             "resume" => ScriptStep::Resume(self.host()?),
             "run" => ScriptStep::Run(self.duration()?),
             "segment" => self.segments()?,
-            "send" => self.send()?,
+            "send" => ScriptStep::Send(self.send()?),
             "sleep" => ScriptStep::Sleep(self.host()?),
             "slow" => {
                 let host = self.host()?;
@@ -230,6 +240,7 @@ impl Line<'_> {
             }
             "stop" => ScriptStep::Stop(self.host()?),
             "subscribe" => ScriptStep::Subscribe(self.host()?, self.destination()?),
+            "unsubscribe" => ScriptStep::Unsubscribe(self.host()?, self.destination()?),
             other => return Err(Fault::unexpected(at, other, STEPS)),
         };
         match self.words.get(self.next) {
@@ -337,7 +348,19 @@ impl Line<'_> {
         Ok(ScriptStep::Segments(host, segments))
     }
 
-    fn send(&mut self) -> Result<ScriptStep, Fault> {
+    fn partition(&mut self) -> Result<ScriptStep, Fault> {
+        let mut side = Vec::new();
+        while side.is_empty() || self.next < self.words.len() {
+            let host = self.host()?;
+            if side.contains(&host) {
+                return Err(self.words[self.next - 1].unexpected("each host once"));
+            }
+            side.push(host);
+        }
+        Ok(ScriptStep::Partition(side))
+    }
+
+    fn send(&mut self) -> Result<ScriptSend, Fault> {
         let (host, destination) = (self.host()?, self.destination()?);
         if destination.is_pattern() {
             return Err(self.words[self.next - 1].unexpected("a destination without '*' and '>'"));
@@ -352,7 +375,7 @@ impl Line<'_> {
                 every = Some(self.duration()?);
             }
         }
-        Ok(ScriptStep::Send { host, destination, text, times, every })
+        Ok(ScriptSend { host, destination, text, times, every })
     }
 
     fn keyword(&mut self, keyword: &str) -> Result<(), Fault> {
@@ -481,8 +504,8 @@ fn percent(text: &str) -> Option<u32> {
     u32::try_from(ppm).ok().filter(|ppm| *ppm <= MILLION)
 }
 
-const STEPS: &str = "one of: host, broker, subscribe, send, run, faults, cut, heal, reset, crash, restart, pause, \
-                     resume, sleep, power-off, clock, stop, slow, segment";
+const STEPS: &str = "one of: host, broker, subscribe, unsubscribe, answer, send, request, run, faults, cut, partition, \
+                     heal, reset, crash, restart, pause, resume, sleep, power-off, clock, stop, slow, segment";
 const FAULTS: &str = "none, or some of: loss=5% duplication=5% reordering=5% delay=1ms..20ms datagram-delay= \
                       stream-delay= local-delay= reset=0.1% lateness=10ms drift=0.01% wall-skew=1h timeouts=5% chunk=BYTES \
                       buffer=BYTES disk-delay= disk-failure=1%";

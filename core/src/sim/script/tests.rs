@@ -24,11 +24,15 @@ fn a_script_prints_as_it_would_best_be_written() {
         send c topic://t hello
         send c topic://t \"\" 100 times
         send c topic://t \"say \\\"hi\\\"\\n # no comment\" 1 times every 1.5s
+        answer a queue://q
+        request c queue://q \"6 x 7\"
+        unsubscribe a queue://q
         run 0.5s
         run 90000ms
         run 0h
         cut a b
         cut a -> b
+        partition a  c
         heal
         heal a b
         crash a
@@ -61,11 +65,15 @@ subscribe a queue://orders
 send c topic://t hello
 send c topic://t \"\" 100 times
 send c topic://t \"say \\\"hi\\\"\\n # no comment\" 1 times every 1500ms
+answer a queue://q
+request c queue://q \"6 x 7\"
+unsubscribe a queue://q
 run 500ms
 run 90s
 run 0s
 cut a b
 cut a -> b
+partition a c
 heal
 heal a b
 crash a
@@ -106,6 +114,9 @@ fn what_is_no_script_is_told_by_line_and_column_with_the_part_and_what_was_expec
         ("cut a", "column 6: the line ends; expected another host, or ->"),
         ("cut a a", "column 7: 'a' can't stand here; expected another host"),
         ("cut a ->", "column 9: the line ends; expected another host"),
+        ("partition", "column 10: the line ends; expected the name of a host"),
+        ("partition a b a", "column 15: 'a' can't stand here; expected each host once"),
+        ("request a queue://q.> x", "column 11: 'queue://q.>' can't stand here; expected a destination without"),
         ("run 5", "column 5: '5' can't stand here; expected a duration"),
         ("run 0.0000000001s", "column 5: '0.0000000001s' can't stand here; expected a duration"),
         ("run 169h", "column 5: '169h' can't stand here; expected a duration"),
@@ -142,6 +153,15 @@ fn what_is_no_script_is_told_by_line_and_column_with_the_part_and_what_was_expec
     }
     let many = (0..101).map(|number| alloc::format!("host h{number} peer://g")).collect::<Vec<_>>().join("\n");
     assert!(fault(&many).starts_with("line 101, column 6: 'h100' can't stand here; expected 100 hosts at most"));
+}
+
+#[test]
+fn a_line_is_read_for_hosts_that_are_there() {
+    let step = ScriptStep::parse("crash b # Now.", ["a", "b"]).unwrap();
+    assert_eq!(step, Some(ScriptStep::Crash("b".into())));
+    assert_eq!(ScriptStep::parse(" # Nothing.", []).unwrap(), None);
+    let error = ScriptStep::parse("crash c", ["a", "b"]).expect_err("no such host").to_string();
+    assert_eq!(error, "line 1, column 7: there is no host 'c' yet; expected one of: a, b");
 }
 
 #[test]
@@ -197,12 +217,9 @@ fn step() -> impl Strategy<Value = ScriptStep> {
         any::<Vec<u32>>().prop_map(move |segments| ScriptStep::Segments(a(), segments)),
         duration().prop_map(move |duration| ScriptStep::ClockBack(a(), duration)),
         proptest::option::of(1_u64..).prop_map(move |bytes| ScriptStep::Slow(b(), bytes)),
-        send.prop_map(move |(text, times, every)| ScriptStep::Send {
-            host: a(),
-            destination: Destination::topic("t.x").unwrap(),
-            text,
-            times,
-            every,
+        send.prop_map(move |(text, times, every)| {
+            let destination = Destination::topic("t.x").unwrap();
+            ScriptStep::Send(ScriptSend { host: a(), destination, text, times, every })
         }),
         "[a-z]{1,5}(\\.[a-z]{1,5}){0,3}(\\.>)?"
             .prop_map(move |name| { ScriptStep::Subscribe(b(), Destination::queue(&name).unwrap()) }),
