@@ -1,14 +1,18 @@
-//! Events as JSON: an object with `type`, the event's name, `at`, its virtual time in milliseconds, and its fields.
+//! Events as JSON: an object with `type`, the event's name, `at`, its virtual time in milliseconds, `host`, the name of
+//! the host that it was told at, and its fields.
 //! Identities are text, since JavaScript's numbers can't hold them; so are addresses, reasons and refusals.
 
 use flockmq_core::{Answer, BodyKind, Delivery, Event, Instant};
 use serde_json::{Value, json};
 
+use crate::agenda::millis;
+
 /// An event as JavaScript is told it.
-pub(crate) fn to_json(at: Instant, event: &Event) -> Value {
+pub(crate) fn to_json(at: Instant, host: &str, event: &Event) -> Value {
     let mut value = fields(event);
     let object = value.as_object_mut().expect("events are objects");
-    object.insert("at".to_owned(), json!(at.since_origin().as_secs_f64() * 1000.0));
+    object.insert("at".to_owned(), json!(millis(at)));
+    object.insert("host".to_owned(), json!(host));
     value
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use flockmq_core::Instant;
+use bytes::Bytes;
 use flockmq_core::sim::{Cargo, Departure};
-use flockmq_core::wire::{Advert, Decoder, Deframer, Frame, PREFACE};
+use flockmq_core::wire::{Decoder, Deframer, Frame, PREFACE};
 use serde_json::{Value, json};
 
 use crate::agenda::millis;
@@ -78,7 +78,7 @@ impl Default for Direction {
 }
 
 impl Direction {
-    fn read(&mut self, mut data: bytes::Bytes) -> Load {
+    fn read(&mut self, mut data: Bytes) -> Load {
         let mut load = Load::default();
         while self.preface < PREFACE.len() && !data.is_empty() && !self.is_lost {
             self.is_lost = data.split_to(1)[0] != PREFACE[self.preface]; // It had begun before anybody looked.
@@ -150,11 +150,7 @@ impl Kind {
 }
 
 fn advert(data: &[u8]) -> Load {
-    let said = match Advert::decode(data) {
-        Ok(advert) => format!("{:?} {}", advert.status, advert.service),
-        Err(error) => error.to_string(),
-    };
-    Load { kind: Kind::Advert, says: vec![said], messages: Vec::new() }
+    Load { kind: Kind::Advert, says: vec![String::from_utf8_lossy(data).into_owned()], messages: Vec::new() }
 }
 
 /// How many directions are remembered.

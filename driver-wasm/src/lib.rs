@@ -8,24 +8,31 @@
 //! down to the hash of the trace.
 //!
 //! ```
-//! use flockmq_wasm::World;
+//! use flockmq_wasm::{Often, World};
 //!
 //! let mut world = World::new("2a")?;
-//! let here = world.add_peer("peer://flock/here")?;
-//! let there = world.add_peer("peer://flock/there")?;
-//! world.subscribe(there, "topic://greetings")?;
+//! world.add_peer("here", "peer://flock")?;
+//! world.add_peer("there", "peer://flock")?;
+//! world.subscribe("there", "topic://greetings")?;
 //! world.run_for(5000.0)?;
-//! world.send(here, "topic://greetings", "hello")?;
+//! world.publish("here", "topic://greetings", "hello", Often::ONCE)?;
 //! world.run_for(1000.0)?;
-//! assert!(world.events(there)?.iter().any(|event| event["type"] == "Delivered"));
+//! assert!(world.events(true).iter().any(|event| event["type"] == "Delivered" && event["host"] == "there"));
+//! assert_eq!(world.statistics()["delivered"], 1);
 //! # Ok::<(), flockmq_wasm::Fault>(())
 //! ```
 
+mod agenda;
 mod event;
+mod fault;
+mod flight;
+mod ledger;
 mod page;
 mod simulate;
 mod target;
+mod view;
 mod world;
 
+pub use fault::Fault;
 pub use simulate::{Run, simulate};
-pub use world::{Fault, World};
+pub use world::{Often, World};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flockmq_core::Seed;
 use flockmq_core::sim::{Play, Script};
 
-use crate::world::Fault;
+use crate::fault::Fault;
 
 /// What a run came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,323 +1,479 @@
 //! A world of simulated peers, brokers and clients, each with one application attached: what JavaScript drives, without
 //! JavaScript.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::VecDeque;
 
-use flockmq_core::sim::{self, HostId, ScriptError};
-use flockmq_core::uri::{Fanout, Peer, UriError};
-use flockmq_core::{
-    Ack, AckExtent, AckKind, Body, Command, Config, ConfigError, ConnectionId, ConsumerId, Destination,
-    DestinationError, Event, Node, RequestId, Role, Seed, Subscription,
-};
-use serde_json::Value;
+use flockmq_core::sim::{Cargo, Departure, HostId, Play, PlayNote, PlayNoteKind, Script, ScriptStep};
+use flockmq_core::{Event, Instant, MessageId, Node, ProducerId, Seed};
+use serde_json::{Value, json};
 
+use crate::agenda::{Agenda, duration, millis};
+use crate::fault::Fault;
+use crate::flight::Reader;
+use crate::ledger::Ledger;
+use crate::view::{self, Label};
 use crate::{event, target};
 
-/// Simulated peers, brokers and clients, the network between them, and one application at each.
+/// Simulated peers, brokers and clients, the network between them, and one application at each, which acknowledges what
+/// it is handed.
 ///
-/// Hosts are numbered from 0 in the order they were added.
+/// Hosts go by the names that they are added under. All that is done is a step of a scenario
+/// (`flockmq simulate --help`), so that every run is a text: [`World::export`].
 #[derive(Debug)]
 pub struct World {
-    inner: sim::World,
-    hosts: Vec<Host>,
-}
-
-/// Why a call did nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// The URI asks for what this version does not have.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The text names no destination.
-    #[error(transparent)]
-    Destination(#[from] DestinationError),
-    /// A span of time that no clock can wait for.
-    #[error("{0} is no number of milliseconds; expected 0 or more, and less than 584 years")]
-    Duration(f64),
-    /// The text is no scenario.
-    #[error(transparent)]
-    Scenario(#[from] ScriptError),
-    /// The seed is no number.
-    #[error("the seed '{0}' is no hexadecimal number of up to 128 bits")]
-    Seed(String),
-    /// There is no such host.
-    #[error("there is no host {host}; the world has {count}")]
-    UnknownHost {
-        /// The number asked for.
-        host: u32,
-        /// How many there are, numbered from 0.
-        count: usize,
-    },
-    /// The text is no URI of what was to be added.
-    #[error(transparent)]
-    Uri(#[from] UriError),
+    seed: Seed,
+    play: Play,
+    agenda: Agenda,
+    labels: Vec<Label>,
+    reader: Option<Reader>,
+    ledger: Ledger,
+    told: VecDeque<(Instant, HostId, Event)>,
+    unread: u64,
 }
 
 impl World {
     /// A world without hosts. All of its chance comes from `seed`, a hexadecimal number.
     pub fn new(seed: &str) -> Result<Self, Fault> {
+        Self::begin(seed, Script::default())
+    }
+
+    /// A world in which a scenario happens as time passes. What it does before any time passes has happened already.
+    pub fn replay(seed: &str, scenario: &str) -> Result<Self, Fault> {
+        Self::begin(seed, scenario.parse::<Script>()?)
+    }
+
+    fn begin(seed: &str, script: Script) -> Result<Self, Fault> {
         let seed: Seed = seed.parse().map_err(|_| Fault::Seed(seed.to_owned()))?;
-        Ok(Self { inner: sim::World::new(seed), hosts: Vec::new() })
-    }
-
-    /// Starts a broker that stands alone from the URI that a peer would have, `peer://GROUP/NAME?OPTIONS`, and returns
-    /// the number of its host. It serves clients and bridges to nobody.
-    pub fn add_broker(&mut self, uri: &str) -> Result<u32, Fault> {
-        let config = self.peer(uri)?;
-        self.add(Config { role: Role::Broker, ..config })
-    }
-
-    /// Starts a client from its URI, `fanout:(URI)?OPTIONS`, and returns the number of its host, after which it is called.
-    pub fn add_client(&mut self, uri: &str) -> Result<u32, Fault> {
-        let fanout: Fanout = uri.parse()?;
-        self.add(Config::from_fanout(&fanout, self.name())?)
-    }
-
-    /// Starts a peer from its URI, `peer://GROUP/NAME?OPTIONS`, and returns the number of its host. Without a name it is
-    /// called after that.
-    pub fn add_peer(&mut self, uri: &str) -> Result<u32, Fault> {
-        let config = self.peer(uri)?;
-        self.add(config)
-    }
-
-    /// Has a host's application take what arrives at a destination or pattern, and returns the consumer's number.
-    pub fn subscribe(&mut self, host: u32, destination: &str) -> Result<u32, Fault> {
-        let subscription = Subscription::new(destination.parse()?);
-        let host = self.host(host)?;
-        let request = host.request();
-        host.consumers += 1;
-        let consumer = host.consumers;
-        let command =
-            Command::Subscribe { request, connection: CONNECTION, consumer: ConsumerId(consumer.into()), subscription };
-        let id = host.id;
-        self.inner.command(id, command);
-        Ok(consumer)
-    }
-
-    /// Has a host's application send a text message.
-    pub fn send(&mut self, host: u32, destination: &str, text: &str) -> Result<(), Fault> {
-        let destination: Destination = destination.parse()?;
-        let host = self.host(host)?;
-        let id = host.id;
-        let mut commands = Vec::new();
-        let producer = if let Some(producer) = host.producers.get(&destination) {
-            *producer
-        } else {
-            let producer = host.producers.len() as u64 + 1;
-            host.producers.insert(destination.clone(), producer);
-            let request = host.request();
-            commands.push(Command::Produce {
-                request,
-                connection: CONNECTION,
-                producer,
-                destination: destination.into(),
-            });
-            producer
+        let mut play = Play::new(seed, &Script::default());
+        play.keep_notes();
+        let mut world = Self {
+            seed,
+            play,
+            agenda: Agenda::new(script),
+            labels: Vec::new(),
+            reader: None,
+            ledger: Ledger::default(),
+            told: VecDeque::new(),
+            unread: 0,
         };
-        commands.push(Command::Send { connection: CONNECTION, producer, messages: vec![Body::text(text)] });
-        for command in commands {
-            self.inner.command(id, command);
+        world.pass(Instant::ZERO);
+        Ok(world)
+    }
+
+    /// Reads what travels between hosts from now on, for [`World::flights`].
+    pub fn watch(&mut self) {
+        self.play.world().keep_departures();
+        self.reader.get_or_insert_default();
+    }
+}
+
+/// What can be done. Whatever fails changes nothing.
+impl World {
+    /// Does what a line of a scenario says; `run` lets time pass.
+    pub fn act(&mut self, line: &str) -> Result<(), Fault> {
+        if let Some(step) = self.parse(line)? {
+            self.perform(step);
         }
         Ok(())
+    }
+
+    /// Starts a peer from its URI, `peer://GROUP?OPTIONS`.
+    pub fn add_peer(&mut self, name: &str, uri: &str) -> Result<(), Fault> {
+        self.call("host", &[name, uri])
+    }
+
+    /// Starts a broker that stands alone from the URI that a peer would have. It serves clients and bridges to nobody.
+    pub fn add_broker(&mut self, name: &str, uri: &str) -> Result<(), Fault> {
+        self.call("broker", &[name, uri.strip_prefix("peer://").unwrap_or(uri)])
+    }
+
+    /// Starts a client that fans out to many brokers from its URI, `fanout:(URI)?OPTIONS`.
+    pub fn add_fanout(&mut self, name: &str, uri: &str) -> Result<(), Fault> {
+        self.call("host", &[name, uri])
+    }
+
+    /// Has a host's application take what arrives at a destination or pattern, also after a restart.
+    pub fn subscribe(&mut self, host: &str, destination: &str) -> Result<(), Fault> {
+        self.call("subscribe", &[host, destination])
+    }
+
+    /// Has a host's application take no more of a destination or pattern.
+    pub fn unsubscribe(&mut self, host: &str, destination: &str) -> Result<(), Fault> {
+        self.call("unsubscribe", &[host, destination])
+    }
+
+    /// Has a host's application subscribe, and answer what asks for an answer with the same text.
+    pub fn answer(&mut self, host: &str, destination: &str) -> Result<(), Fault> {
+        self.call("answer", &[host, destination])
+    }
+
+    /// Has a host's application send text messages.
+    pub fn publish(&mut self, host: &str, destination: &str, text: &str, often: Often) -> Result<(), Fault> {
+        self.call_often("send", &[host, destination, text], often)
+    }
+
+    /// Has a host's application send text messages that ask for an answer.
+    pub fn request(&mut self, host: &str, destination: &str, text: &str, often: Often) -> Result<(), Fault> {
+        self.call_often("request", &[host, destination, text], often)
+    }
+
+    /// Lets nothing pass between two hosts, until they are healed.
+    pub fn cut(&mut self, a: &str, b: &str) -> Result<(), Fault> {
+        self.call("cut", &[a, b])
+    }
+
+    /// Lets nothing pass from one host to another, until they are healed.
+    pub fn cut_one_way(&mut self, from: &str, to: &str) -> Result<(), Fault> {
+        self.call("cut", &[from, "->", to])
+    }
+
+    /// Lets nothing pass between these hosts and all others.
+    pub fn partition(&mut self, side: &[String]) -> Result<(), Fault> {
+        self.call("partition", &side.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Undoes the cuts between two hosts.
+    pub fn heal(&mut self, a: &str, b: &str) -> Result<(), Fault> {
+        self.call("heal", &[a, b])
+    }
+
+    /// Undoes all cuts.
+    pub fn heal_all(&mut self) {
+        self.perform(ScriptStep::Heal);
+    }
+
+    /// Lets each link of a host take no more than so many bytes a second; any number if `None`.
+    pub fn slow(&mut self, host: &str, bytes_per_second: Option<u32>) -> Result<(), Fault> {
+        let rate = bytes_per_second.map_or("off".to_owned(), |rate| rate.to_string());
+        self.call("slow", &[host, &rate])
+    }
+
+    /// Changes what goes wrong by chance, as the scenario's `faults` does: `loss=5% delay=1ms..20ms`, or `none`.
+    pub fn faults(&mut self, faults: &str) -> Result<(), Fault> {
+        let step = self.parse(&format!("faults {faults}"));
+        self.perform(step.map_err(Fault::of_call)?.expect("there is a word"));
+        Ok(())
+    }
+
+    /// Tears down all connections between two hosts.
+    pub fn reset(&mut self, a: &str, b: &str) -> Result<(), Fault> {
+        self.call("reset", &[a, b])
+    }
+
+    /// Ends a host's process without notice, with all that its memory held.
+    pub fn crash(&mut self, host: &str) -> Result<(), Fault> {
+        self.call("crash", &[host])
+    }
+
+    /// Starts a host's process again, after a crash if it still runs: same URI, new identity, same subscriptions.
+    pub fn restart(&mut self, host: &str) -> Result<(), Fault> {
+        self.call("restart", &[host])
+    }
+
+    /// Stops a host's process in its tracks.
+    pub fn pause(&mut self, host: &str) -> Result<(), Fault> {
+        self.call("pause", &[host])
+    }
+
+    /// Lets a host's process go on.
+    pub fn resume(&mut self, host: &str) -> Result<(), Fault> {
+        self.call("resume", &[host])
+    }
+
+    /// Has a host's node take its leave.
+    pub fn stop(&mut self, host: &str) -> Result<(), Fault> {
+        self.call("stop", &[host])
+    }
+}
+
+/// How often something is sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Often {
+    /// How many times.
+    pub times: u32,
+    /// How many milliseconds to wait after each; all at once if `None`.
+    pub every: Option<f64>,
+}
+
+impl Often {
+    /// One time.
+    pub const ONCE: Self = Self { times: 1, every: None };
+}
+
+/// Time passes.
+impl World {
+    /// What time it is, in milliseconds.
+    pub fn now(&mut self) -> f64 {
+        millis(self.play.world().now())
+    }
+
+    /// When the scenario ends, in milliseconds.
+    pub fn ends_at(&self) -> f64 {
+        millis(self.agenda.ends_at())
     }
 
     /// Lets this many milliseconds of virtual time pass.
     pub fn run_for(&mut self, milliseconds: f64) -> Result<(), Fault> {
-        let duration = Duration::try_from_secs_f64(milliseconds / 1000.0).map_err(|_| Fault::Duration(milliseconds))?;
-        if u64::try_from(duration.as_nanos()).is_err() {
-            return Err(Fault::Duration(milliseconds));
-        }
-        self.inner.run_for(duration);
+        let duration = duration(milliseconds).ok_or(Fault::Duration(milliseconds))?;
+        let now = self.play.world().now();
+        self.pass(now + duration);
         Ok(())
     }
 
-    /// Takes what a host's application was told since the last call, oldest first. Deliveries are acknowledged by
-    /// being taken.
-    pub fn events(&mut self, host: u32) -> Result<Vec<Value>, Fault> {
-        let id = self.host(host)?.id;
-        let mut events = Vec::new();
-        for (at, event) in self.inner.events(id) {
-            if let Event::Delivered { consumer, deliveries } = &event
-                && let Some(last) = deliveries.last()
-            {
-                let ack = Ack { consumer: *consumer, tag: last.tag, extent: AckExtent::UpTo, kind: AckKind::Accepted };
-                self.inner.command(id, Command::Ack { connection: CONNECTION, ack });
-            }
-            events.push(event::to_json(at, &event));
+    /// Lets time pass until this moment, in milliseconds. However a span of time is divided, the run is the same.
+    pub fn run_until(&mut self, milliseconds: f64) -> Result<(), Fault> {
+        let at = Instant::ZERO + duration(milliseconds).ok_or(Fault::Duration(milliseconds))?;
+        if at < self.play.world().now() {
+            return Err(Fault::Past { at: milliseconds, now: self.now() });
         }
-        Ok(events)
+        self.pass(at);
+        Ok(())
+    }
+
+    /// Lets time pass until the next moment at which a process is told something, but no longer than `limit` milliseconds.
+    /// False if nothing happens by then.
+    pub fn step(&mut self, limit: f64) -> Result<bool, Fault> {
+        let limit = duration(limit).ok_or(Fault::Duration(limit))?;
+        let now = self.play.world().now();
+        let end = self.agenda.next_at().unwrap_or(now + limit).clamp(now, now + limit);
+        let (at, done) = (self.play.next_at(end), self.agenda.done());
+        self.pass(at.unwrap_or(end));
+        Ok(at.is_some() || self.agenda.done() > done)
+    }
+
+    fn pass(&mut self, until: Instant) {
+        while let Some(at) = self.agenda.next_at().filter(|at| *at <= until) {
+            self.play.run_until(at);
+            let step = self.agenda.take().expect("there is a next one");
+            self.play(step);
+        }
+        self.play.run_until(until);
+        self.hear();
+    }
+}
+
+/// What there is to see; looking changes nothing.
+impl World {
+    /// A hash over everything that has happened, as 16 hexadecimal digits.
+    pub fn trace_hash(&mut self) -> String {
+        format!("{:016x}", self.play.world().trace_hash())
+    }
+
+    /// All that was done and is still to be done, as a scenario that lasts at least until now: with the same seed it is this
+    /// very run, here and for `flockmq simulate`.
+    pub fn export(&mut self) -> String {
+        self.agenda.script(self.play.world().now()).to_string()
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> String {
+        self.seed.to_string()
+    }
+
+    /// The steps done since there were so many: `at`, in milliseconds, and the `step` as it is written.
+    pub fn steps(&self, since: usize) -> Vec<Value> {
+        let done = self.agenda.done_since(since).iter();
+        done.map(|(at, step)| json!({ "at": millis(*at), "step": step.to_string() })).collect()
+    }
+
+    /// Takes what applications were told since the last call, oldest first, but for what is said of messages unless they are
+    /// wanted too.
+    pub fn events(&mut self, with_messages: bool) -> Vec<Value> {
+        let is_of_messages =
+            |event: &Event| matches!(event, Event::Accepted { .. } | Event::Delivered { .. } | Event::Replied { .. });
+        let told = self.told.drain(..).filter(|(_, _, event)| with_messages || !is_of_messages(event));
+        let labels = &self.labels;
+        told.map(|(at, host, event)| event::to_json(at, name(labels, host), &event)).collect()
+    }
+
+    /// How many events were dropped because nobody took them.
+    pub fn unread(&self) -> u64 {
+        self.unread
+    }
+
+    /// Who there is, who is linked to whom, and which paths are cut.
+    pub fn topology(&mut self) -> Value {
+        view::topology(self.play.world(), &self.labels)
+    }
+
+    /// How one node stands: its queues and topics, its consumers, its peers' demand, whom it dials and when, its targets.
+    pub fn inspect(&mut self, host: &str) -> Result<Value, Fault> {
+        let host = self.host(host)?;
+        let subscriptions: Vec<String> = self.play.subscriptions(host).map(ToString::to_string).collect();
+        Ok(view::node(self.play.world(), host, &self.labels, &subscriptions))
     }
 
     /// The brokers that a client fans out to, or would; none for other hosts, and for those that have crashed.
-    pub fn targets(&mut self, host: u32) -> Result<Vec<Value>, Fault> {
-        let id = self.host(host)?.id;
-        let targets = self.inner.node(id).map(Node::targets).unwrap_or_default();
+    pub fn targets(&mut self, host: &str) -> Result<Vec<Value>, Fault> {
+        let host = self.host(host)?;
+        let targets = self.play.world().node(host).map(Node::targets).unwrap_or_default();
         Ok(targets.iter().map(target::to_json).collect())
     }
 
-    /// A hash over everything that has happened, as 16 hexadecimal digits.
-    pub fn trace_hash(&self) -> String {
-        format!("{:016x}", self.inner.trace_hash())
+    /// Takes what has left hosts for others since the last call, if that is watched; adverts only if they are wanted, since
+    /// everybody hears everybody's.
+    pub fn flights(&mut self, with_adverts: bool) -> Vec<Value> {
+        let Some(reader) = &mut self.reader else { return Vec::new() };
+        let labels = &self.labels;
+        let departures = self.play.world().take_departures();
+        let is_wanted = |found: &&Departure| with_adverts || !matches!(found.cargo, Cargo::Datagram(_));
+        departures
+            .iter()
+            .filter(is_wanted)
+            .map(|departure| reader.read(departure, |host| name(labels, HostId(host))))
+            .collect()
     }
 
-    /// Lets nothing pass between two hosts, until they are healed.
-    pub fn cut(&mut self, a: u32, b: u32) -> Result<(), Fault> {
-        let (a, b) = (self.host(a)?.id, self.host(b)?.id);
-        self.inner.cut(a, b);
-        Ok(())
-    }
-
-    /// Undoes a cut between two hosts.
-    pub fn heal(&mut self, a: u32, b: u32) -> Result<(), Fault> {
-        let (a, b) = (self.host(a)?.id, self.host(b)?.id);
-        self.inner.heal(a, b);
-        Ok(())
-    }
-
-    /// Ends a host without notice, with all that its memory held.
-    pub fn crash(&mut self, host: u32) -> Result<(), Fault> {
-        let id = self.host(host)?.id;
-        self.inner.crash(id);
-        Ok(())
-    }
-
-    /// Starts a crashed host again: same URI, new identity, no consumers.
-    pub fn restart(&mut self, host: u32) -> Result<(), Fault> {
-        let id = self.host(host)?.id;
-        self.inner.restart(id);
-        *self.host(host)? = Host::new(id);
-        self.attach(host)
-    }
-
-    fn peer(&self, uri: &str) -> Result<Config, Fault> {
-        let peer: Peer = uri.parse()?;
-        let name = peer.name.clone().unwrap_or_else(|| self.name());
-        Ok(Config::from_peer(&peer, name)?)
-    }
-
-    /// What the next host is called if nothing else is said.
-    fn name(&self) -> String {
-        format!("host{}", self.hosts.len())
-    }
-
-    fn add(&mut self, config: Config) -> Result<u32, Fault> {
-        let number = u32::try_from(self.hosts.len()).expect("hosts are far fewer than 2^32");
-        let id = self.inner.add_host(config);
-        self.hosts.push(Host::new(id));
-        self.attach(number)?;
-        Ok(number)
-    }
-
-    fn attach(&mut self, host: u32) -> Result<(), Fault> {
-        let host = self.host(host)?;
-        let (id, request) = (host.id, host.request());
-        self.inner.command(id, Command::Attach { request, connection: CONNECTION });
-        Ok(())
-    }
-
-    fn host(&mut self, host: u32) -> Result<&mut Host, Fault> {
-        let count = self.hosts.len();
-        let found = usize::try_from(host).ok().and_then(|index| self.hosts.get_mut(index));
-        found.ok_or(Fault::UnknownHost { host, count })
+    /// What became of all messages so far, and how long those took that were delivered since the last call.
+    pub fn statistics(&mut self) -> Value {
+        let world = self.play.world();
+        let (now, held) = (world.now(), view::held(world));
+        let counts = world.counts();
+        let network = json!({
+            "inputs": counts.inputs,
+            "outputs": counts.outputs,
+            "datagrams": counts.datagrams,
+            "datagramsLost": counts.datagrams_lost + counts.datagrams_cut,
+            "streams": counts.streams,
+            "resets": counts.resets,
+            "crashes": counts.crashes,
+        });
+        let mut told = self.ledger.tell(now, held);
+        told["network"] = network;
+        told
     }
 }
 
-/// What the application at one host has named so far.
-#[derive(Debug)]
-struct Host {
-    id: HostId,
-    requests: u64,
-    consumers: u32,
-    producers: BTreeMap<Destination, u64>,
-}
-
-impl Host {
-    fn new(id: HostId) -> Self {
-        Self { id, requests: 0, consumers: 0, producers: BTreeMap::new() }
+impl World {
+    /// A call in a scenario's words.
+    fn call(&mut self, verb: &str, arguments: &[&str]) -> Result<(), Fault> {
+        let words = arguments.iter().map(|word| quoted(word));
+        let line = std::iter::once(verb.to_owned()).chain(words).collect::<Vec<_>>().join(" ");
+        self.perform(self.parse(&line).map_err(Fault::of_call)?.expect("there is a word"));
+        Ok(())
     }
 
-    fn request(&mut self) -> RequestId {
-        self.requests += 1;
-        RequestId(self.requests)
-    }
-}
-
-const CONNECTION: ConnectionId = ConnectionId(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn what_is_wrong_is_quoted_and_changes_nothing() {
-        let mut world = World::new("1").expect("a seed");
-        let host = world.add_peer("peer://flock/a").expect("a peer");
-        let before = world.trace_hash();
-        let faults = [
-            World::new("x").expect_err("no seed").to_string(),
-            world.add_peer("vm://a").expect_err("no peer").to_string(),
-            world.add_broker("fanout:(multicast://default)").expect_err("no broker").to_string(),
-            world.add_client("peer://flock").expect_err("no client").to_string(),
-            world.targets(8).expect_err("no host").to_string(),
-            world.subscribe(host, "topic://a..b").expect_err("no destination").to_string(),
-            world.send(7, "orders", "x").expect_err("no host").to_string(),
-            world.run_for(f64::NAN).expect_err("no time").to_string(),
-            world.run_for(1e300).expect_err("too long").to_string(),
-        ];
-        let quoted =
-            ["'x'", "vm", "fanout", "peer", "no host 8", "'a..b'", "no host 7; the world has 1", "NaN", "584 years"];
-        for (fault, part) in faults.iter().zip(quoted) {
-            assert!(fault.contains(part), "{part} in: {fault}");
+    fn call_often(&mut self, verb: &str, arguments: &[&str], often: Often) -> Result<(), Fault> {
+        let words: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
+        let mut line = format!("{verb} {} {} times", words.join(" "), often.times);
+        if let Some(every) = often.every {
+            let every = duration(every).ok_or(Fault::Duration(every))?;
+            line += &format!(" every {}ns", every.as_nanos());
         }
-        assert_eq!(world.trace_hash(), before);
+        self.perform(self.parse(&line).map_err(Fault::of_call)?.expect("there is a word"));
+        Ok(())
     }
 
-    #[test]
-    fn a_client_says_what_becomes_of_its_targets() {
-        let mut world = World::new("1").expect("a seed");
-        let broker = world.add_broker("peer://flock/a").expect("a broker");
-        let client = world
-            .add_client("fanout:(multicast://default?group=flock)?minAckCount=1&sendTimeout=1000")
-            .expect("a client");
-        world.run_for(5000.0).expect("a duration");
-        world.send(client, "topic://prices", "gold").expect("a destination");
-        world.run_for(100.0).expect("a duration");
-        let targets = world.targets(client).expect("a host");
-        let [up] = &targets[..] else { panic!("{targets:?}") };
-        assert_eq!((&up["state"], &up["name"], &up["accepted"]), (&json!("Up"), &json!("a"), &json!(1)));
-        let events = world.events(client).expect("a host");
-        let first = |kind: &str| events.iter().find(|event| event["type"] == kind).cloned().unwrap_or_default();
-        assert_eq!(first("TargetFound")["address"], up["address"]);
-        assert_eq!(first("TargetUp")["broker"], up["broker"]);
-        assert_eq!(first("Accepted")["by"], json!([up["broker"]]));
-        let clients = world.events(broker).expect("a host");
-        assert!(clients.iter().any(|event| event["type"] == "ClientUp" && event["name"] == "host1"), "{clients:?}");
-
-        world.crash(broker).expect("a host");
-        world.send(client, "topic://prices", "silver").expect("a destination");
-        world.run_for(2000.0).expect("a duration");
-        let events = world.events(client).expect("a host");
-        let refused = events.iter().find(|event| event["type"] == "Refused").expect("it was lost");
-        assert!(refused["refusal"].is_string() && refused["answers"].is_array(), "{refused}");
-        assert_ne!(
-            world.targets(client).expect("a host").first().map(|target| target["state"].clone()),
-            Some(json!("Up"))
-        );
-        assert!(world.targets(broker).expect("a host").is_empty());
+    fn parse(&self, line: &str) -> Result<Option<ScriptStep>, flockmq_core::sim::ScriptError> {
+        ScriptStep::parse(line, self.labels.iter().map(|label| label.name.as_str()))
     }
 
-    #[test]
-    fn equal_seeds_give_equal_runs() {
-        let run = |seed| {
-            let mut world = World::new(seed).expect("a seed");
-            let host = world.add_peer("peer://flock/a").expect("a peer");
-            world.send(host, "orders", "x").expect("a destination");
-            world.run_for(2000.0).expect("a duration");
-            (world.trace_hash(), world.events(host).expect("a host"))
-        };
-        assert_eq!(run("1"), run("1"));
-        assert_ne!(run("1").0, run("2").0);
+    /// Does something beside what the scenario says.
+    fn perform(&mut self, step: ScriptStep) {
+        let now = self.play.world().now();
+        if let ScriptStep::Run(duration) = step {
+            return self.pass(now + duration);
+        }
+        self.agenda.note(now, step.clone());
+        self.play(step);
+        self.hear();
+    }
+
+    fn play(&mut self, step: ScriptStep) {
+        if let ScriptStep::Start { name, config, .. } = &step {
+            self.labels.push(Label { name: name.clone(), role: config.role, group: config.group.clone() });
+        }
+        self.hear(); // Of what was sent before, by those who subscribe now.
+        self.play.act(step);
+    }
+
+    /// Takes notice of what applications did and were told.
+    fn hear(&mut self) {
+        for PlayNote { at, host, what } in self.play.take_notes() {
+            match what {
+                PlayNoteKind::Sent { first, count, destination } => {
+                    let subscribers = self.subscribers(host, &destination);
+                    for number in 0..u64::from(count) {
+                        let id = MessageId { sequence: first.sequence + number, ..first };
+                        self.ledger.send(at, id, &destination, subscribers);
+                    }
+                }
+                PlayNoteKind::Told(event) => {
+                    self.enter(at, host, &event);
+                    if self.told.len() >= EVENTS_MAX {
+                        self.told.pop_front();
+                        self.unread += 1;
+                    }
+                    self.told.push_back((at, host, event));
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, at: Instant, host: HostId, event: &Event) {
+        match event {
+            Event::Delivered { consumer, deliveries } => {
+                for delivery in deliveries {
+                    self.ledger.deliver(at, delivery.message.id, (host, *consumer));
+                }
+            }
+            Event::Refused { producer, sequence, .. } => {
+                if let Some(broker) = self.play.world().node(host).map(Node::id) {
+                    let producer = ProducerId { broker, number: *producer };
+                    self.ledger.refuse(MessageId { producer, sequence: *sequence });
+                }
+            }
+            _ => (),
+        }
+    }
+
+    /// How many of the sender's group subscribe to a destination on hosts that run.
+    fn subscribers(&mut self, sender: HostId, destination: &flockmq_core::Destination) -> u64 {
+        let group = &label(&self.labels, sender).group;
+        let hosts: Vec<HostId> = self.play.world().hosts().collect();
+        let mut count = 0;
+        for host in hosts {
+            if label(&self.labels, host).group == *group && self.play.world().node(host).is_some() {
+                count += self.play.subscriptions(host).filter(|wanted| wanted.matches(destination)).count() as u64;
+            }
+        }
+        count
+    }
+
+    fn host(&self, name: &str) -> Result<HostId, Fault> {
+        let found = self.play.hosts().find(|(known, _)| *known == name).map(|(_, host)| host);
+        found.ok_or_else(|| {
+            let known = self.labels.iter().map(|label| label.name.clone()).collect();
+            Fault::Step(flockmq_core::sim::ScriptFault::UnknownHost { name: name.to_owned(), known })
+        })
     }
 }
+
+fn label(labels: &[Label], host: HostId) -> &Label {
+    &labels[usize::try_from(host.0).expect("hosts are few")]
+}
+
+fn name(labels: &[Label], host: HostId) -> &str {
+    &label(labels, host).name
+}
+
+/// A word as a scenario has it.
+fn quoted(word: &str) -> String {
+    if word == "->" || word == "off" {
+        return word.to_owned();
+    }
+    let mut quoted = String::from("\"");
+    for letter in word.chars() {
+        match letter {
+            '"' => quoted += "\\\"",
+            '\\' => quoted += "\\\\",
+            '\n' => quoted += "\\n",
+            '\r' => quoted += "\\r",
+            letter => quoted.push(letter),
+        }
+    }
+    quoted + "\""
+}
+
+/// How many events are kept for whoever takes them.
+const EVENTS_MAX: usize = 100_000;

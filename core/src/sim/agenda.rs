@@ -88,6 +88,11 @@ impl Agenda {
         self.heap.push(Entry { at, born: self.born, happening });
     }
 
+    /// When something happens next.
+    pub(super) fn next_at(&self) -> Option<Instant> {
+        self.heap.peek().map(|entry| entry.at)
+    }
+
     /// Takes what happens next, unless that is later than `limit`.
     pub(super) fn pop(&mut self, limit: Instant) -> Option<(Instant, Happening)> {
         if self.heap.peek()?.at > limit {

@@ -180,6 +180,11 @@ impl World {
         }
     }
 
+    /// When something happens next, of which a process may be told or not.
+    pub fn next_at(&self) -> Option<Instant> {
+        self.net.medium.agenda.next_at()
+    }
+
     fn step_until(&mut self, limit: Instant) -> bool {
         while let Some((at, happening)) = self.net.medium.agenda.pop(limit) {
             self.now = at;

@@ -187,6 +187,12 @@ impl Play {
         }
     }
 
+    /// When a process may next be told something or something is sent, if that is before `limit`.
+    pub fn next_at(&self, limit: Instant) -> Option<Instant> {
+        let flows = self.flows.iter().map(|flow| flow.next_at);
+        flows.chain(self.world.next_at()).min().filter(|at| *at < limit)
+    }
+
     /// Does the next thing: a step of the script, or, while it lets time pass, whatever comes next in the world. False if
     /// the play is over.
     pub fn step(&mut self) -> bool {

@@ -1,0 +1,66 @@
+// Charts over virtual time: what was delivered, twice or lost, and how long it took.
+
+import uPlot from "uplot";
+
+import type { Statistics } from "../../pkg/flockmq_wasm.js";
+
+export class Charts {
+  readonly #counts: uPlot;
+  readonly #latency: uPlot;
+  #samples: Statistics[] = [];
+  #isStale = true;
+
+  constructor(element: HTMLElement) {
+    const width = () => Math.max(200, element.clientWidth);
+    const style = getComputedStyle(document.documentElement);
+    const color = (name: string) => () => style.getPropertyValue(`--${name}`).trim();
+    const axis = { stroke: color("faint"), grid: { stroke: color("edge"), width: 1 }, ticks: { stroke: color("edge") } };
+    const chart = (title: string, series: uPlot.Series[]) =>
+      new uPlot(
+        {
+          title,
+          width: width(),
+          height: 180,
+          scales: { x: { time: false } },
+          axes: [{ ...axis, label: "s", labelSize: 14 }, { ...axis, size: 54 }],
+          series: [{ label: "s" }, ...series],
+          legend: { live: true },
+          cursor: { y: false },
+        },
+        [[], ...series.map(() => [])],
+        element,
+      );
+    this.#counts = chart("Messages", [
+      { label: "delivered", stroke: color("good"), width: 2 },
+      { label: "duplicate", stroke: color("warn"), width: 2 },
+      { label: "lost", stroke: color("bad"), width: 2 },
+    ]);
+    this.#latency = chart("Latency, ms", [
+      { label: "median", stroke: color("accent"), width: 2, spanGaps: true },
+      { label: "95 %", stroke: color("warn"), width: 1, spanGaps: true },
+    ]);
+    new ResizeObserver(() => {
+      for (const plot of [this.#counts, this.#latency]) plot.setSize({ width: width(), height: 180 });
+    }).observe(element);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (this.#isStale = true));
+  }
+
+  clear(): void {
+    this.#samples = [];
+    this.#isStale = true;
+  }
+
+  add(sample: Statistics): void {
+    this.#samples.push(sample);
+    this.#isStale = true;
+  }
+
+  draw(): void {
+    if (!this.#isStale) return;
+    this.#isStale = false;
+    const times = this.#samples.map(({ at }) => at / 1000);
+    const of = <T>(read: (sample: Statistics) => T) => this.#samples.map(read);
+    this.#counts.setData([times, of((one) => one.delivered), of((one) => one.duplicate), of((one) => one.lost)]);
+    this.#latency.setData([times, of((one) => one.latency.median), of((one) => one.latency.p95)]);
+  }
+}

@@ -1,0 +1,42 @@
+// How often the picture is drawn, how fast time passes, and how many messages are delivered in a second of it.
+
+export interface Reading {
+  framesPerSecond: number;
+  /** Virtual seconds in a real one. */
+  pace: number;
+  /** In a second of virtual time. */
+  deliveredPerSecond: number;
+}
+
+export class Meter {
+  #began = performance.now();
+  #frames = 0;
+  #from = { now: 0, delivered: 0 };
+  #reading: Reading = { framesPerSecond: 0, pace: 0, deliveredPerSecond: 0 };
+
+  /** A picture was drawn at this virtual time. */
+  draw(now: number, delivered: number): Reading {
+    this.#frames += 1;
+    const past = performance.now() - this.#began;
+    if (now < this.#from.now) this.#restart(now, delivered);
+    else if (past >= EVERY) {
+      const passed = now - this.#from.now;
+      this.#reading = {
+        framesPerSecond: (1000 * this.#frames) / past,
+        pace: passed / past,
+        deliveredPerSecond: passed > 0 ? (1000 * (delivered - this.#from.delivered)) / passed : 0,
+      };
+      this.#restart(now, delivered);
+    }
+    return this.#reading;
+  }
+
+  #restart(now: number, delivered: number): void {
+    this.#began = performance.now();
+    this.#frames = 0;
+    this.#from = { now, delivered };
+  }
+}
+
+/** How long is counted, in milliseconds. */
+const EVERY = 1000;
