@@ -97,6 +97,8 @@ export interface HostView {
   group: string;
   address: string;
   state: "down" | "paused" | "up";
+  /** What its application takes. */
+  takes: string[];
   /** How often its process was started. */
   starts: number;
   /** How many of queues' messages it holds. */
@@ -106,8 +108,6 @@ export interface HostView {
 /** A host, in all that there is to see of it; the optional parts are of those that run. */
 export interface NodeView extends HostView {
   broker?: string;
-  /** What its application takes. */
-  subscriptions?: string[];
   destinations?: DestinationView[];
   /** Its own application's and its clients' consumers. */
   consumers?: ConsumerView[];

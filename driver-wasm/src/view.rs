@@ -21,9 +21,9 @@ pub(crate) struct Label {
 }
 
 /// Who there is, who is linked to whom, and which paths are cut.
-pub(crate) fn topology(world: &World, labels: &[Label]) -> Value {
+pub(crate) fn topology(world: &World, labels: &[Label], takes: &[Vec<String>]) -> Value {
     let ids = identities(world);
-    let hosts: Vec<Value> = world.hosts().map(|host| summary(world, host, labels)).collect();
+    let hosts: Vec<Value> = world.hosts().zip(takes).map(|(host, takes)| summary(world, host, labels, takes)).collect();
     let mut links = BTreeMap::new();
     for host in world.hosts() {
         let Some(node) = world.node(host) else { continue };
@@ -55,16 +55,15 @@ pub(crate) fn topology(world: &World, labels: &[Label]) -> Value {
     json!({ "hosts": hosts, "links": links, "cuts": cuts })
 }
 
-/// One node, in all that there is to see of it; `subscriptions` are its application's.
-pub(crate) fn node(world: &World, host: HostId, labels: &[Label], subscriptions: &[String]) -> Value {
-    let mut value = summary(world, host, labels);
+/// One node, in all that there is to see of it; `takes` is what its application does.
+pub(crate) fn node(world: &World, host: HostId, labels: &[Label], takes: &[String]) -> Value {
+    let mut value = summary(world, host, labels, takes);
     let Some(node) = world.node(host) else { return value };
     let ids = identities(world);
     let called =
         |broker: BrokerId| ids.get(&broker).map_or_else(|| broker.to_string(), |host| name(labels, *host).to_owned());
     let stats = node.stats();
     value["broker"] = json!(node.id().to_string());
-    value["subscriptions"] = json!(subscriptions);
     value["destinations"] = node.destinations().iter().map(destination).collect();
     let (demands, consumers): (Vec<Consumer>, Vec<Consumer>) =
         node.consumers().into_iter().partition(|consumer| matches!(consumer.by, Party::Peer(_)));
@@ -101,7 +100,7 @@ pub(crate) fn held(world: &World) -> u64 {
     nodes.map(|node| node.stats().broker).map(|stats| stats.queued + stats.outstanding_queued + stats.parked).sum()
 }
 
-fn summary(world: &World, host: HostId, labels: &[Label]) -> Value {
+fn summary(world: &World, host: HostId, labels: &[Label], takes: &[String]) -> Value {
     let (node, label) = (world.node(host), label(labels, host));
     let stats = node.map(|node| node.stats().broker).unwrap_or_default();
     let state = match node {
@@ -115,6 +114,7 @@ fn summary(world: &World, host: HostId, labels: &[Label]) -> Value {
         "group": label.group,
         "address": host.ip().to_string(),
         "state": state,
+        "takes": takes,
         "starts": world.incarnation(host) + 1,
         "held": stats.queued + stats.outstanding_queued + stats.parked,
     })

@@ -293,14 +293,16 @@ impl World {
 
     /// Who there is, who is linked to whom, and which paths are cut.
     pub fn topology(&mut self) -> Value {
-        view::topology(self.play.world(), &self.labels)
+        let hosts: Vec<HostId> = self.play.world().hosts().collect();
+        let takes: Vec<Vec<String>> = hosts.into_iter().map(|host| self.takes(host)).collect();
+        view::topology(self.play.world(), &self.labels, &takes)
     }
 
     /// How one node stands: its queues and topics, its consumers, its peers' demand, whom it dials and when, its targets.
     pub fn inspect(&mut self, host: &str) -> Result<Value, Fault> {
         let host = self.host(host)?;
-        let subscriptions: Vec<String> = self.play.subscriptions(host).map(ToString::to_string).collect();
-        Ok(view::node(self.play.world(), host, &self.labels, &subscriptions))
+        let takes = self.takes(host);
+        Ok(view::node(self.play.world(), host, &self.labels, &takes))
     }
 
     /// The brokers that a client fans out to, or would; none for other hosts, and for those that have crashed.
@@ -427,17 +429,23 @@ impl World {
         }
     }
 
-    /// How many of the sender's group subscribe to a destination on hosts that run.
+    /// How many of the sender's group subscribe to a destination on hosts that run; of all, if it has no group and lists its
+    /// brokers.
     fn subscribers(&mut self, sender: HostId, destination: &flockmq_core::Destination) -> u64 {
         let group = &label(&self.labels, sender).group;
         let hosts: Vec<HostId> = self.play.world().hosts().collect();
         let mut count = 0;
         for host in hosts {
-            if label(&self.labels, host).group == *group && self.play.world().node(host).is_some() {
+            let is_reached = group.is_empty() || label(&self.labels, host).group == *group;
+            if is_reached && self.play.world().node(host).is_some() {
                 count += self.play.subscriptions(host).filter(|wanted| wanted.matches(destination)).count() as u64;
             }
         }
         count
+    }
+
+    fn takes(&self, host: HostId) -> Vec<String> {
+        self.play.subscriptions(host).map(ToString::to_string).collect()
     }
 
     fn host(&self, name: &str) -> Result<HostId, Fault> {
@@ -477,3 +485,119 @@ fn quoted(word: &str) -> String {
 
 /// How many events are kept for whoever takes them.
 const EVENTS_MAX: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world() -> World {
+        World::new("1").expect("a seed")
+    }
+
+    /// Two peers, of which `b` consumes from a queue, after they have found each other.
+    fn pair() -> World {
+        let scenario = "host a peer://g\nhost b peer://g\nsubscribe b queue://q\nrun 3s";
+        let mut world = World::replay("1", scenario).expect("a scenario");
+        world.run_until(3000.0).expect("a moment");
+        world
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_by_code_and_in_the_core_s_words_and_changes_nothing() {
+        let mut world = pair();
+        let before = (world.trace_hash(), world.export());
+        let faults = [
+            (World::new("x").expect_err("no seed"), "Seed", "'x'"),
+            (World::replay("1", "run 1s\nhots").expect_err("no scenario"), "Scenario", "line 2, column 1"),
+            (world.add_peer("c", "vm://a").expect_err("no peer"), "Step", "'vm://a'"),
+            (world.add_peer("c", "peer:g").expect_err("no URI"), "Uri", "peer"),
+            (world.add_peer("a", "peer://g").expect_err("taken"), "HostTaken", "'a'"),
+            (world.add_broker("c", "peer://g?persistent=true").expect_err("no store"), "Config", "persistent"),
+            (world.subscribe("a", "topic://a..b").expect_err("no destination"), "Destination", "a..b"),
+            (world.inspect("c").expect_err("no host"), "UnknownHost", "expected one of: a, b"),
+            (world.publish("a", "topic://t.*", "x", Often::ONCE).expect_err("a pattern"), "Step", "without '*'"),
+            (world.faults("los=5%").expect_err("no fault"), "Step", "'los=5%'"),
+            (world.run_for(f64::NAN).expect_err("no time"), "Duration", "NaN"),
+            (world.run_for(1e300).expect_err("too long"), "Duration", "584 years"),
+            (world.run_until(2000.0).expect_err("past"), "Past", "it is 3000 ms now"),
+        ];
+        for (fault, code, part) in faults {
+            assert_eq!(fault.code(), code, "{fault}");
+            assert!(fault.to_string().contains(part), "{part} in: {fault}");
+        }
+        assert_eq!((world.trace_hash(), world.export()), before);
+    }
+
+    #[test]
+    fn words_of_any_letters_arrive_as_they_are() {
+        let mut world = pair();
+        let text = "say \"hi\" \\ # no\tcomment\r\n";
+        world.publish("a", "queue://q", text, Often { times: 2, every: Some(0.5) }).expect("a step");
+        world.run_for(1000.0).expect("a duration");
+        let events = world.events(true);
+        let delivered = events.iter().filter_map(|event| event["deliveries"].as_array()).flatten();
+        assert_eq!(delivered.map(|delivery| delivery["text"].as_str()).collect::<Vec<_>>(), [Some(text); 2]);
+        let mut again = World::replay("1", &world.export()).expect("what is exported is a scenario");
+        again.run_until(world.now()).expect("a moment");
+        assert_eq!(again.trace_hash(), world.trace_hash());
+    }
+
+    #[test]
+    fn what_travels_is_read_from_its_beginning_and_adverts_only_if_they_are_wanted() {
+        let mut world = world();
+        world.watch();
+        for host in ["a", "b"] {
+            world.add_peer(host, "peer://g").expect("a peer");
+        }
+        world.subscribe("b", "topic://t").expect("a destination");
+        world.run_for(3000.0).expect("a duration");
+        let kinds = |flights: &[Value]| {
+            let of = |kind: &str| flights.iter().filter(|flight| flight["kind"] == kind).count();
+            (of("advert"), of("control"), of("demand"), of("message"), of("bytes"))
+        };
+        let (adverts, control, demand, messages, unread) = kinds(&world.flights(true));
+        assert!(adverts >= 10 && control >= 4 && demand >= 1, "{adverts}, {control}, {demand}");
+        assert_eq!((messages, unread), (0, 0));
+        world.publish("a", "topic://t", "hi", Often::ONCE).expect("a destination");
+        world.run_for(1000.0).expect("a duration");
+        let flights = world.flights(false);
+        assert_eq!((kinds(&flights).0, kinds(&flights).3), (0, 1));
+        let message = flights.iter().find(|flight| flight["kind"] == "message").expect("one");
+        assert_eq!((&message["from"], &message["to"]), (&json!("a"), &json!("b")));
+        assert_eq!(message["messages"][0]["destination"], "topic://t");
+        assert_eq!(message["messages"][0]["text"], "hi");
+        assert!(message["left"].as_f64() >= Some(3000.0) && message["arrives"].as_f64() > message["left"].as_f64());
+    }
+
+    #[test]
+    fn a_step_takes_as_long_as_it_takes_for_something_to_happen() {
+        let mut world = world();
+        assert!(!world.step(1000.0).expect("a limit"), "nothing is there");
+        assert_eq!(world.now(), 1000.0);
+        world.add_peer("a", "peer://g").expect("a peer");
+        assert!(world.step(1000.0).expect("a limit"));
+        assert!(world.now() > 1000.0 && world.now() < 1001.0, "{}", world.now());
+    }
+
+    #[test]
+    fn a_topology_shows_who_is_there_and_what_is_between_them() {
+        let mut world = pair();
+        world.add_fanout("c", "fanout:(multicast://default?group=g)?minAckCount=1").expect("a client");
+        world.run_for(3000.0).expect("a duration");
+        world.cut_one_way("a", "b").expect("hosts");
+        world.crash("b").expect("a host");
+        world.run_for(100.0).expect("a duration");
+        let topology = world.topology();
+        let hosts = topology["hosts"].as_array().expect("a list");
+        let of = |name: &str| hosts.iter().map(|host| host[name].as_str().unwrap_or_default()).collect::<Vec<_>>();
+        assert_eq!((of("kind"), of("state")), (vec!["peer", "peer", "client"], vec!["up", "down", "up"]));
+        assert_eq!(hosts[1]["takes"], json!(["queue://q"]));
+        assert_eq!(topology["cuts"], json!([{ "from": "a", "to": "b" }]));
+        assert!(
+            topology["links"]
+                .as_array()
+                .expect("a list")
+                .contains(&json!({ "a": "c", "b": "a", "kind": "client", "isReady": true }))
+        );
+    }
+}

@@ -128,7 +128,7 @@ function calls() {
   const [a, b] = ["a", "b"].map((host) => world.inspect(host));
   assert.deepEqual([a.kind, a.group, a.state, a.starts], ["peer", "g", "up", 1]);
   assert.deepEqual(a.demands.map(({ by, destination }) => [by, destination]), [["b", "queue://q"]]);
-  assert.deepEqual(b.subscriptions, ["queue://q"]);
+  assert.deepEqual(b.takes, ["queue://q"]);
   assert.deepEqual(b.consumers.map(({ by, destination }) => [by, destination]), [[null, "queue://q"]]);
   const found = b.destinations.find(({ name }) => name === "queue://q");
   assert.deepEqual([found.kind, found.enqueued, found.dequeued, found.depth], ["queue", 10, 10, 0]);

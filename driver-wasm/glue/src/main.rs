@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     };
     let mut glue = Bindgen::new();
     glue.typescript(true).remove_name_section(true).remove_producers_section(true);
+    glue.omit_default_module_path(false);
     match glue.web(true).and_then(|glue| glue.input_path(module).generate(folder)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

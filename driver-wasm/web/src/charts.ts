@@ -15,7 +15,14 @@ export class Charts {
     const style = getComputedStyle(document.documentElement);
     const color = (name: string) => () => style.getPropertyValue(`--${name}`).trim();
     const axis = { stroke: color("faint"), grid: { stroke: color("edge"), width: 1 }, ticks: { stroke: color("edge") } };
-    const chart = (title: string, series: uPlot.Series[]) =>
+    const line = (label: string, name: string, width: number): uPlot.Series => ({
+      label,
+      stroke: color(name),
+      width,
+      spanGaps: true,
+      points: { show: false },
+    });
+    const chart = (title: string, ...series: uPlot.Series[]) =>
       new uPlot(
         {
           title,
@@ -30,15 +37,8 @@ export class Charts {
         [[], ...series.map(() => [])],
         element,
       );
-    this.#counts = chart("Messages", [
-      { label: "delivered", stroke: color("good"), width: 2 },
-      { label: "duplicate", stroke: color("warn"), width: 2 },
-      { label: "lost", stroke: color("bad"), width: 2 },
-    ]);
-    this.#latency = chart("Latency, ms", [
-      { label: "median", stroke: color("accent"), width: 2, spanGaps: true },
-      { label: "95 %", stroke: color("warn"), width: 1, spanGaps: true },
-    ]);
+    this.#counts = chart("Messages", line("delivered", "good", 2), line("duplicate", "warn", 2), line("lost", "bad", 2));
+    this.#latency = chart("Latency, ms", line("median", "accent", 2), line("95 %", "demand", 1));
     new ResizeObserver(() => {
       for (const plot of [this.#counts, this.#latency]) plot.setSize({ width: width(), height: 180 });
     }).observe(element);

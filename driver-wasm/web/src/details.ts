@@ -49,7 +49,7 @@ function several(hosts: readonly string[]): HTMLElement[] {
 function node(node: NodeView, now: number): HTMLElement[] {
   const { stats } = node;
   const head = [
-    el("h3", {}, node.name, " ", el("small", {}, `${node.kind} of ${node.group} · ${node.address} · ${node.state}`)),
+    el("h3", {}, node.name, " ", el("small", {}, [node.group ? `${node.kind} of ${node.group}` : node.kind, node.address, node.state].join(" · "))),
     ...(node.starts > 1 ? [el("p", {}, `Its process was started ${node.starts} times.`)] : []),
   ];
   if (!stats) return [...head, el("p", {}, "Nothing runs here: what its memory held is gone.")];

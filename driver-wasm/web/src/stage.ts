@@ -159,14 +159,16 @@ export class Stage {
       this.#buttons.set(host.name, button);
       this.#element.append(button);
     }
-    const state = `${host.kind}|${host.state}|${host.held}|${host.group}`;
+    const takes = host.takes.map((destination) => destination.replace(/^\w+:\/\//, "")).join(", ");
+    const state = `${host.kind}|${host.state}|${host.held}|${host.group}|${takes}`;
     if (button.dataset["state"] === state) return;
     button.dataset["state"] = state;
     button.className = `host is-${host.kind} is-${host.state}`;
     const held = host.held > 0 ? [el("span", { class: "held", title: "messages of queues held here" }, String(host.held))] : [];
     const note = host.state === "up" ? host.kind : host.state;
-    button.replaceChildren(el("b", {}, host.name), el("small", {}, note), ...held);
-    button.setAttribute("aria-label", `${host.name}, ${host.kind} of ${host.group}, ${host.state}${host.held > 0 ? `, holds ${host.held} messages` : ""}`);
+    const wanted = takes ? [el("small", { class: "takes" }, `takes ${takes}`)] : [];
+    button.replaceChildren(el("b", {}, host.name), el("small", {}, note), ...wanted, ...held);
+    button.setAttribute("aria-label", `${host.name}, ${host.kind}${host.group ? ` of ${host.group}` : ""}, ${host.state}${takes ? `, takes ${takes}` : ""}${host.held > 0 ? `, holds ${host.held} messages` : ""}`);
   }
 
   #mark(): void {
