@@ -88,7 +88,7 @@ pub(crate) fn millis(at: Instant) -> f64 {
 pub(crate) fn duration(milliseconds: f64) -> Option<Duration> {
     let nanos = (milliseconds * 1e6).round();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
-    (nanos >= 0.0 && nanos < 1.8e19).then(|| Duration::from_nanos(nanos as u64))
+    (0.0..1.8e19).contains(&nanos).then(|| Duration::from_nanos(nanos as u64))
 }
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ pub(crate) fn held(world: &World) -> u64 {
 
 fn summary(world: &World, host: HostId, labels: &[Label], takes: &[String]) -> Value {
     let (node, label) = (world.node(host), label(labels, host));
-    let stats = node.map(|node| node.stats().broker).unwrap_or_default();
+    let counts = node.map(|node| node.stats().broker).unwrap_or_default();
     let state = match node {
         None => "down",
         Some(_) if world.is_paused(host) => "paused",
@@ -116,7 +116,7 @@ fn summary(world: &World, host: HostId, labels: &[Label], takes: &[String]) -> V
         "state": state,
         "takes": takes,
         "starts": world.incarnation(host) + 1,
-        "held": stats.queued + stats.outstanding_queued + stats.parked,
+        "held": counts.queued + counts.outstanding_queued + counts.parked,
     })
 }
 

@@ -356,12 +356,14 @@ impl World {
     }
 
     fn call_often(&mut self, verb: &str, arguments: &[&str], often: Often) -> Result<(), Fault> {
-        let words: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
-        let mut line = format!("{verb} {} {} times", words.join(" "), often.times);
-        if let Some(every) = often.every {
-            let every = duration(every).ok_or(Fault::Duration(every))?;
-            line += &format!(" every {}ns", every.as_nanos());
-        }
+        let words = arguments.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+        let line = match often.every {
+            None => format!("{verb} {words} {} times", often.times),
+            Some(every) => {
+                let every = duration(every).ok_or(Fault::Duration(every))?.as_nanos();
+                format!("{verb} {words} {} times every {every}ns", often.times)
+            }
+        };
         self.perform(self.parse(&line).map_err(Fault::of_call)?.expect("there is a word"));
         Ok(())
     }
@@ -573,7 +575,7 @@ mod tests {
     fn a_step_takes_as_long_as_it_takes_for_something_to_happen() {
         let mut world = world();
         assert!(!world.step(1000.0).expect("a limit"), "nothing is there");
-        assert_eq!(world.now(), 1000.0);
+        assert_eq!(world.export(), "run 1s\n");
         world.add_peer("a", "peer://g").expect("a peer");
         assert!(world.step(1000.0).expect("a limit"));
         assert!(world.now() > 1000.0 && world.now() < 1001.0, "{}", world.now());

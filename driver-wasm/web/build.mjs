@@ -24,4 +24,5 @@ await build({
 await cp(at("index.html"), `${dist}/index.html`);
 await cp(at("style.css"), `${dist}/style.css`);
 await cp(at("icon.svg"), `${dist}/icon.svg`);
+await cp(at("node_modules/uplot/LICENSE"), `${dist}/uPlot-LICENSE.txt`);
 await cp(at("../pkg/flockmq_wasm_bg.wasm"), `${dist}/flockmq_wasm_bg.wasm`);

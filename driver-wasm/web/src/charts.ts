@@ -15,10 +15,11 @@ export class Charts {
     const style = getComputedStyle(document.documentElement);
     const color = (name: string) => () => style.getPropertyValue(`--${name}`).trim();
     const axis = { stroke: color("faint"), grid: { stroke: color("edge"), width: 1 }, ticks: { stroke: color("edge") } };
-    const line = (label: string, name: string, width: number): uPlot.Series => ({
+    const line = (label: string, name: string, dash: number[] = []): uPlot.Series => ({
       label,
       stroke: color(name),
-      width,
+      width: 2,
+      dash,
       spanGaps: true,
       points: { show: false },
     });
@@ -37,8 +38,8 @@ export class Charts {
         [[], ...series.map(() => [])],
         element,
       );
-    this.#counts = chart("Messages", line("delivered", "good", 2), line("duplicate", "warn", 2), line("lost", "bad", 2));
-    this.#latency = chart("Latency, ms", line("median", "accent", 2), line("95 %", "demand", 1));
+    this.#counts = chart("Messages", line("delivered", "good"), line("duplicate", "warn"), line("lost", "bad"));
+    this.#latency = chart("Latency, ms", line("median", "accent"), line("95 %", "warn", [3, 5]));
     new ResizeObserver(() => {
       for (const plot of [this.#counts, this.#latency]) plot.setSize({ width: width(), height: 180 });
     }).observe(element);

@@ -68,7 +68,7 @@ function node(node: NodeView, now: number): HTMLElement[] {
     section("Queues and topics", table(["", "waiting", "out", "in → done", "consumers"], destinations)),
     section("Subscriptions", table(["", "of", "unanswered"], consumers)),
     section("Demand of peers", table(["", "peer", "unanswered", "waits"], demands)),
-    section("Back-off", table(["address", "", "failed"], (node.dials ?? []).map((dial) => [dial.address, standing(dial, now), count(dial.failures)]))),
+    section("Back-off", table(["address", "", "failed"], (node.dials ?? []).map((dial) => [dial.address.replace("tcp://", ""), standing(dial, now), count(dial.failures)]))),
     ...(node.kind === "client" ? [section("Fanout targets", table(["broker", "", "accepted", "unanswered"], (node.targets ?? []).map(target)))] : []),
     section("Counted", numbers.length > 0 ? [el("p", {}, numbers.join(" · "))] : []),
   ];

@@ -27,6 +27,7 @@ class Simulator implements Watcher {
   readonly #tally = new Tally(byId("tally"));
   readonly #details = new Details(byId("details"), this.#selection, this.#flights);
   readonly #meter = new Meter();
+  #tools: Tools | undefined;
   #run: Run | undefined;
   #statistics: Statistics | undefined;
   #isRunning = false;
@@ -39,7 +40,7 @@ class Simulator implements Watcher {
   #address = "";
 
   start(): void {
-    new Tools(this.#selection, (step) => this.#act(step));
+    this.#tools = new Tools(this.#selection, (step) => this.#act(step));
     this.#selection.onChange(() => this.#refresh());
     const picker = byId<HTMLSelectElement>("scenario");
     picker.append(...SCENARIOS.map(({ name, title }) => el("option", { value: name }, title)));
@@ -49,8 +50,8 @@ class Simulator implements Watcher {
     byId("run").addEventListener("click", () => this.#setRunning(!this.#isRunning));
     byId("step").addEventListener("click", () => this.#step());
     byId("restart").addEventListener("click", () => this.#seek(0));
-    const speed = byId<HTMLSelectElement>("speed");
-    speed.addEventListener("change", () => (this.#speed = Number(speed.value)));
+    const speed = byId<HTMLInputElement>("speed");
+    speed.addEventListener("input", () => this.#setSpeed(Number(speed.value)));
     const scrubber = byId<HTMLInputElement>("scrubber");
     scrubber.addEventListener("input", () => this.#seek(Number(scrubber.value)));
     byId("lasso").addEventListener("click", () => this.#toggleLasso());
@@ -76,6 +77,7 @@ class Simulator implements Watcher {
   }
 
   begun(): void {
+    this.#tools?.note("faults none");
     this.#flights.clear();
     this.#log.clear();
     this.#charts.clear();
@@ -88,6 +90,7 @@ class Simulator implements Watcher {
 
   told(steps: Step[], events: Told[]): void {
     this.#log.add(steps, events);
+    for (const { step } of steps) this.#tools?.note(step);
     this.#isTopologyStale = true;
   }
 
@@ -130,7 +133,7 @@ class Simulator implements Watcher {
       if (clock - this.#seenAt > (isLarge ? 1000 : 100)) this.#look(run, clock);
     }
     this.#stage.draw(now);
-    const { framesPerSecond, pace, deliveredPerSecond } = this.#meter.draw(now, this.#statistics?.delivered ?? 0);
+    const { framesPerSecond, pace, deliveredPerSecond } = this.#meter.draw(now, this.#statistics?.at ?? 0, this.#statistics?.delivered ?? 0);
     if (clock - this.#shownAt < REFRESH_EVERY) return;
     this.#shownAt = clock;
     show(byId("time"), time(now));
@@ -167,6 +170,14 @@ class Simulator implements Watcher {
     show(button, isRunning ? "Pause" : "Run");
     if (!isRunning) this.#writeAddress();
     this.#refresh();
+  }
+
+  /** Doubles or halves it so many times. */
+  #setSpeed(doublings: number): void {
+    this.#speed = 2 ** doublings;
+    const shown = doublings < 0 ? `1/${2 ** -doublings}` : String(this.#speed);
+    show(byId("speed-shown"), `× ${shown}`);
+    byId("speed").setAttribute("aria-valuetext", `${shown} times real time`);
   }
 
   #step(): void {

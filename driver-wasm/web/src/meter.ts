@@ -11,30 +11,30 @@ export interface Reading {
 export class Meter {
   #began = performance.now();
   #frames = 0;
-  #from = { now: 0, delivered: 0 };
+  #from = { now: 0, at: 0, delivered: 0 };
   #reading: Reading = { framesPerSecond: 0, pace: 0, deliveredPerSecond: 0 };
 
-  /** A picture was drawn at this virtual time. */
-  draw(now: number, delivered: number): Reading {
+  /** A picture was drawn at this virtual time; so many messages were delivered `at` the last sample. */
+  draw(now: number, at: number, delivered: number): Reading {
     this.#frames += 1;
     const past = performance.now() - this.#began;
-    if (now < this.#from.now) this.#restart(now, delivered);
+    if (now < this.#from.now) this.#restart(now, at, delivered);
     else if (past >= EVERY) {
-      const passed = now - this.#from.now;
+      const passed = at - this.#from.at;
       this.#reading = {
         framesPerSecond: (1000 * this.#frames) / past,
-        pace: passed / past,
+        pace: (now - this.#from.now) / past,
         deliveredPerSecond: passed > 0 ? (1000 * (delivered - this.#from.delivered)) / passed : 0,
       };
-      this.#restart(now, delivered);
+      this.#restart(now, at, delivered);
     }
     return this.#reading;
   }
 
-  #restart(now: number, delivered: number): void {
+  #restart(now: number, at: number, delivered: number): void {
     this.#began = performance.now();
     this.#frames = 0;
-    this.#from = { now, delivered };
+    this.#from = { now, at, delivered };
   }
 }
 

@@ -8,6 +8,7 @@ export class Tools {
   readonly #act: (step: string) => boolean;
   readonly #selection: Selection;
   readonly #buttons = byId("host-tools");
+  #otherFaults: string[] = []; // Those without a slider, as they are written.
 
   /** `act` does a step, and tells whether it could be done. */
   constructor(selection: Selection, act: (step: string) => boolean) {
@@ -37,14 +38,28 @@ export class Tools {
     });
     this.#onSubmit("faults", (form) => {
       const [loss, least, spread] = [form.number("loss"), form.number("delay"), form.number("spread")];
-      show("loss-shown", `${loss} %`);
-      show("delay-shown", `${least} to ${least + spread} ms`);
-      return act(`faults loss=${loss}% delay=${least}ms..${least + spread}ms`);
+      return act(`faults ${[...this.#otherFaults, `loss=${loss}%`, `delay=${least}ms..${least + spread}ms`].join(" ")}`);
     });
     const faults = byId<HTMLFormElement>("faults");
     faults.addEventListener("change", () => faults.requestSubmit());
     byId("heal-all").addEventListener("click", () => act("heal"));
     this.draw();
+  }
+
+  /** A step was done: the sliders show what goes wrong by chance since. */
+  note(step: string): void {
+    if (!step.startsWith("faults ")) return;
+    const faults = step.split(" ").slice(1);
+    this.#otherFaults = faults.filter((fault) => !/^(none$|loss=|delay=)/.test(fault));
+    const said = (name: string) => faults.find((fault) => fault.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
+    const [least = 0, most = 0] = said("delay").split("..").map(inMilliseconds);
+    const loss = parseFloat(said("loss") || "0");
+    const form = byId<HTMLFormElement>("faults");
+    for (const [name, value] of Object.entries({ loss, delay: least, spread: most - least })) {
+      form.querySelector<HTMLInputElement>(`[name="${name}"]`)!.value = String(value);
+    }
+    show("loss-shown", `${loss} %`);
+    show("delay-shown", most > 0 ? `${least} to ${most} ms` : "less than 1 ms");
   }
 
   /** Offers what can be done with what is selected. */
@@ -114,6 +129,12 @@ class Form {
   isChecked(name: string): boolean {
     return this.#data.has(name);
   }
+}
+
+/** A time as steps have it, `60ms` or `2s`. */
+function inMilliseconds(text: string): number {
+  const [, number = "0", unit = "ms"] = /^([\d.]+)([a-z]+)$/.exec(text) ?? [];
+  return Number(number) * ({ ns: 1e-6, us: 1e-3, ms: 1, s: 1e3, m: 6e4, h: 3.6e6 }[unit] ?? 1);
 }
 
 function show(id: string, text: string): void {

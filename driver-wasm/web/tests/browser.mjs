@@ -66,12 +66,16 @@ class Visit {
   }
 
   /** Runs on until the page shows what is waited for. */
-  async runUntil(shown, speed = "20") {
-    await this.page.selectOption("#speed", speed);
+  async runUntil(shown, speed = 16) {
+    await this.setSpeed(speed);
     await this.page.click("#run");
     await this.page.waitForFunction(shown, null, { timeout: 60_000 });
     if ((await this.page.textContent("#run")) === "Pause") await this.page.click("#run");
     await this.settle();
+  }
+
+  async setSpeed(speed) {
+    await this.page.fill("#speed", String(Math.log2(speed)));
   }
 
   async select(...hosts) {

@@ -54,7 +54,7 @@ for (const name of SMALL) {
 test("a scenario runs by itself, pauses at its end, and messages on their way can be read", async () => {
   const visit = await site.visit("#scenario=two-peers&seed=1");
   assert.equal(await visit.page.textContent("#run"), "Pause", "it has begun");
-  await visit.page.selectOption("#speed", "5");
+  await visit.setSpeed(4);
   await visit.page.waitForFunction(() => document.querySelector("#run").textContent === "Run", null, { timeout: 30_000 });
   await visit.settle();
   assert.equal((await visit.tally()).delivered.verdict, "✓ as expected");
@@ -168,7 +168,7 @@ test("a shared address reproduces the run, and what is exported is the same run 
   await visit.select("d", "e");
   await visit.press("Cut off");
   await visit.page.locator('#faults [name="loss"]').fill("40");
-  await visit.runUntil(() => parseFloat(document.querySelector("#time").textContent) > 15, "5");
+  await visit.runUntil(() => parseFloat(document.querySelector("#time").textContent) > 15, 4);
   await visit.page.keyboard.press("Escape");
   await visit.settle();
   const [state, address] = [await visit.state(), new URL(visit.page.url()).hash];
