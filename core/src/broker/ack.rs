@@ -1,6 +1,7 @@
 //! What consumers say of what they were handed.
 
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 
 use super::dead_letter::Cause;
 use super::outstanding::{Held, NotOutstanding};
@@ -34,10 +35,8 @@ impl Broker {
         }
         .map_err(|NotOutstanding| not_outstanding)?;
         connection.outstanding_bytes -= before - subscription.outstanding.bytes();
-        let rejected =
-            subscription.archive.as_mut().map(|archive| archive.settle(ack, &mut self.memory)).unwrap_or_default();
+        let kept = subscription.archive.as_mut().map(|archive| archive.settle(ack)).unwrap_or_default();
         subscription.progressed(now);
-        let mut returned = BTreeSet::new();
         match ack.kind {
             AckKind::Accepted => {
                 self.stats.acknowledged += (count - subscription.outstanding.count()) as u64;
@@ -54,23 +53,34 @@ impl Broker {
                     self.registry.get_mut(slot).counts.take_back();
                     self.fail(now, slot, &entry, Cause::Rejected, out);
                 }
-                for message in rejected {
-                    self.reject(now, &message, out);
+                for entry in kept {
+                    self.fail_kept(now, &entry, Cause::Rejected, out);
                 }
             }
             AckKind::Released => {
-                for Held { slot, entry } in taken {
-                    Situation::Released.met();
-                    self.registry.get_mut(slot).counts.take_back();
-                    self.redeliver(now, slot, entry, out);
-                    returned.insert(slot);
-                }
+                self.give_back(now, taken, out);
+                self.give_back_kept(now, id, kept, out);
             }
-        }
-        for slot in returned {
-            self.dispatch(now, slot, out);
         }
         self.replenish(now, origin, id, out);
         Ok(())
+    }
+
+    /// Takes back what a consumer gave back. What is dead by that goes where dead letters are kept after all others have
+    /// their places again, and have been handed out: some may be older dead letters from there.
+    fn give_back(&mut self, now: Instant, returned: Vec<Held>, out: &mut Outbox<Output>) {
+        let (mut slots, mut dead) = (BTreeSet::new(), Vec::new());
+        for Held { slot, entry } in returned {
+            Situation::Released.met();
+            self.registry.get_mut(slot).counts.take_back();
+            dead.extend(self.redeliver(now, slot, entry).map(|entry| (slot, entry)));
+            slots.insert(slot);
+        }
+        for slot in slots {
+            self.dispatch(now, slot, out);
+        }
+        for (slot, entry) in dead {
+            self.fail(now, slot, &entry, Cause::GivenBack, out);
+        }
     }
 }

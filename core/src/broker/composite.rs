@@ -1,8 +1,10 @@
 //! Several destinations at once: a consumer of them has one prefetch, and a message to them is taken by all or by none.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::parking::{Parked, Taken};
+use super::registry::Slot;
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
 use crate::model::{Body, Destination, Destinations, Message, Origin, Refusal, Ticket};
@@ -26,46 +28,43 @@ impl Broker {
         Ok(())
     }
 
-    /// Refuses an application's message to several destinations if any of them can't take it, or has no room for it and
-    /// may not have it wait.
-    pub(crate) fn check_sends(
-        &mut self,
-        now: Instant,
-        from: Origin,
-        messages: &[Arc<Message>],
-        out: &mut Outbox<Output>,
-    ) -> Result<(), Refusal> {
-        self.catch_up(now, out);
-        self.check_all(messages.iter().map(|message| &message.destination))?;
-        let (mut size, mut waits) = (0, false);
-        for message in messages {
-            self.check_size(&message.body)?;
-            size = message.size() as u64;
-            if let Some(slot) = self.registry.find(&message.destination).filter(|slot| self.is_congested(*slot)) {
-                self.check_wait(slot, from)?;
-                waits = true;
-            }
-        }
-        if waits { self.check_parking(from, messages.len() as u64, size) } else { Ok(()) }
-    }
-
-    /// Takes a message for one of the destinations that [`check_sends`](Self::check_sends) was asked about, or keeps it
-    /// until there is room.
-    pub(crate) fn send_checked(
+    /// Takes an application's message for each of its destinations, or keeps it there until there is room; refuses it if
+    /// any of them can't take it, or has no room for it and may not have it wait. Tells how many have taken it already.
+    pub(crate) fn send_all(
         &mut self,
         now: Instant,
         from: Origin,
         ticket: Ticket,
-        message: Arc<Message>,
+        messages: Vec<Arc<Message>>,
         out: &mut Outbox<Output>,
-    ) -> Result<Taken, Refusal> {
-        let slot = self.resolve(now, &message.destination, out)?;
-        if self.is_congested(slot) {
-            self.park(slot, Parked { from, ticket, redeliveries: 0, arrived_at: now, message }, out);
-            return Ok(Taken::Parked);
+    ) -> Result<usize, Refusal> {
+        self.catch_up(now, out);
+        self.check_all(messages.iter().map(|message| &message.destination))?;
+        messages.iter().try_for_each(|message| self.check_size(&message.body))?;
+        let slots = self.resolve_each(now, &messages, out)?;
+        let mut waiting =
+            slots.iter().zip(&messages).filter(|(slot, found)| self.is_congested(now, **slot, from, found));
+        if let Some((slot, message)) = waiting.next() {
+            self.check_parking(from, messages.len() as u64, message.size() as u64)?;
+            self.check_wait(now, *slot, from, message)?;
+            waiting.try_for_each(|(slot, message)| self.check_wait(now, *slot, from, message))?;
         }
-        self.accept(now, slot, from, 0, message, out);
-        Ok(Taken::Accepted)
+        let mut accepted = 0;
+        for (slot, message) in slots.into_iter().zip(messages) {
+            let coming = Parked { from, ticket, redeliveries: 0, arrived_at: now, message };
+            accepted += usize::from(self.take(slot, coming, |_, _, _| Ok(()), out)? == Taken::Accepted);
+        }
+        Ok(accepted)
+    }
+
+    /// The slot of each message's destination, which is created if there is none.
+    pub(super) fn resolve_each(
+        &mut self,
+        now: Instant,
+        messages: &[Arc<Message>],
+        out: &mut Outbox<Output>,
+    ) -> Result<Vec<Slot>, Refusal> {
+        messages.iter().map(|message| self.resolve(now, &message.destination, out)).collect()
     }
 
     /// Refuses a message that is too large.
@@ -74,7 +73,11 @@ impl Broker {
         if size > max { Err(Refusal::TooLarge { size, max }) } else { Ok(()) }
     }
 
-    fn check_all<'a>(&self, mut destinations: impl Iterator<Item = &'a Destination> + Clone) -> Result<(), Refusal> {
+    /// Refuses destinations of which one can't be had.
+    pub(super) fn check_all<'a>(
+        &self,
+        mut destinations: impl Iterator<Item = &'a Destination> + Clone,
+    ) -> Result<(), Refusal> {
         self.registry.check_room(destinations.clone(), &self.config)?;
         destinations.try_for_each(|destination| self.check_alive(destination))
     }

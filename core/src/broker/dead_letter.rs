@@ -123,8 +123,8 @@ impl Broker {
         let grave = origin.grave(message, cause);
         // A topic's message may die for several subscribers.
         let id = message.id;
-        if origin.name.kind() == DestinationKind::Topic && grave.is_some() && self.buried.note(id.producer, id.sequence)
-        {
+        let is_of_topic = origin.name.kind() == DestinationKind::Topic;
+        if is_of_topic && grave.is_some() && self.buried.note((id.producer, slot), id.sequence) {
             return;
         }
         let place = grave.and_then(|grave| {

@@ -2,12 +2,15 @@
 //! nobody wants any more goes.
 
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::queue::Entry;
 use super::registry::Slot;
-use super::subscription::SubscriptionId;
+use super::subscription::{Subscription, SubscriptionId};
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
+use crate::model::Message;
 
 /// Where something is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,12 +44,13 @@ impl Broker {
 
     /// Notes when something is due next among what waits for a subscriber.
     pub(super) fn schedule_subscriber(&mut self, id: SubscriptionId) {
-        let at = self.subscriptions.get(id).and_then(|found| found.pending.expires_at());
+        let at = self.subscriptions.get(id).and_then(Subscription::due_at);
         self.due.set(Due::Subscriber(id), at);
     }
 
     fn do_due(&mut self, now: Instant, out: &mut Outbox<Output>) {
         let mut slots = BTreeSet::new();
+        let (mut over, mut over_waiting, mut subscribers) = (Vec::new(), Vec::new(), Vec::new());
         let (mut forsaken, mut idle, mut parked) = (Vec::new(), Vec::new(), Vec::new());
         for due in self.due.due(now).collect::<Vec<_>>() {
             if let Due::Forsaken(_) | Due::Idle(_) | Due::Parked(_) = due {
@@ -57,14 +61,27 @@ impl Broker {
                 Due::Idle(slot) => idle.push(slot),
                 Due::Parked(slot) => parked.push(slot),
                 Due::Queue(slot) => {
-                    self.do_due_at(now, slot, out);
+                    self.take_due(now, slot, &mut over);
                     slots.insert(slot);
                 }
-                Due::Subscriber(id) => self.expire_pending(now, id, out),
+                Due::Subscriber(id) => {
+                    self.take_due_of(now, id, &mut over_waiting);
+                    subscribers.push(id);
+                }
             }
         }
         for slot in slots {
             self.dispatch(now, slot, out);
+        }
+        for id in subscribers {
+            self.drain_pending(now, id, out);
+        }
+        // Last, since they may be dead letters by that: older ones have been handed out again.
+        for (slot, entry) in over {
+            self.expire_queued(now, slot, &entry, out);
+        }
+        for message in over_waiting {
+            self.expire_waiting(now, &message, out);
         }
         self.unpark_all(now, out);
         for slot in forsaken {
@@ -79,9 +96,10 @@ impl Broker {
         }
     }
 
-    fn do_due_at(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
+    /// Takes what is worth nothing any more out of a queue, and puts back what has waited long enough.
+    fn take_due(&mut self, now: Instant, slot: Slot, over: &mut Vec<(Slot, Entry)>) {
         while let Some(entry) = self.registry.queue(slot).pop_expired(now, &mut self.memory) {
-            self.expire_queued(now, slot, &entry, out);
+            over.push((slot, entry));
         }
         while let Some(entry) = self.registry.queue(slot).pop_delayed(now, &mut self.memory) {
             self.keep(slot, entry);
@@ -89,12 +107,14 @@ impl Broker {
         self.schedule(slot);
     }
 
-    /// Ends what waits for a subscriber and is worth nothing any more.
-    fn expire_pending(&mut self, now: Instant, id: SubscriptionId, out: &mut Outbox<Output>) {
-        while let Some(subscription) = self.subscriptions.get_mut(id)
-            && let Some(pending) = subscription.pending.pop_expired(now, &mut self.memory)
-        {
-            self.expire_waiting(now, &pending.message, out);
+    /// Likewise of what waits for a subscriber.
+    fn take_due_of(&mut self, now: Instant, id: SubscriptionId, over: &mut Vec<Arc<Message>>) {
+        if let Some(subscription) = self.subscriptions.get_mut(id) {
+            let (pending, memory) = (&mut subscription.pending, &mut self.memory);
+            over.extend(core::iter::from_fn(|| pending.pop_expired(now, memory)).map(|found| found.message));
+            if let Some(archive) = &mut subscription.archive {
+                archive.take_due(now, over, &mut self.memory);
+            }
         }
         self.schedule_subscriber(id);
     }

@@ -7,23 +7,24 @@ use alloc::vec::Vec;
 use core::num::Saturating;
 
 use super::dead_letter::Cause;
+use super::due::Due;
 use super::memory::Memory;
-use super::queue::unpin;
+use super::place::Place;
+use super::queue::{Entry, Queue};
 use super::slow::SlowConsumers;
 use super::subscription::{Pending, Subscription, SubscriptionId};
 use super::{Broker, Gone, Limits, Output};
 use crate::base::{Instant, Outbox};
-use crate::model::{self, Ack, AckExtent, AckKind, Advisory, Durable, Message, Origin, Refusal, Tag, What};
+use crate::model::{self, Ack, AckExtent, Advisory, Durable, Message, Origin, Priority, Refusal, Tag, What};
 
-/// What is kept of a durable subscription beside its consumer: all that it matched and nobody has acknowledged.
+/// What is kept of a durable subscription beside its consumer: all that it matched and nobody has acknowledged, in a queue
+/// of its own, which knows neither priorities nor groups.
 #[derive(Debug)]
 pub(super) struct Archive {
     asked: model::Subscription,
     bytes_max: u64,
-    born: u64,
-    waiting: BTreeMap<u64, Kept>, // By their order.
-    waiting_bytes: u64,
-    handed_out: BTreeMap<Tag, (u64, Kept)>,
+    queue: Queue,
+    handed_out: BTreeMap<Tag, Entry>,
 }
 
 /// What a consumer finds that asks for a durable subscription.
@@ -34,34 +35,28 @@ pub(super) struct Claim {
     pub(super) is_known: bool,
 }
 
-/// A message that is kept.
-#[derive(Debug)]
-struct Kept {
-    redeliveries: Saturating<u32>,
-    pending: Pending,
-}
-
 impl Archive {
     fn new(asked: model::Subscription, bytes_max: u64) -> Self {
-        Self { asked, bytes_max, born: 0, waiting: BTreeMap::new(), waiting_bytes: 0, handed_out: BTreeMap::new() }
+        Self { asked, bytes_max, queue: Queue::default(), handed_out: BTreeMap::new() }
     }
 
     /// Keeps a new message behind all others.
-    pub(super) fn keep(&mut self, pending: Pending, memory: &mut Memory) {
-        self.born += 1;
-        self.insert(self.born, Kept { redeliveries: Saturating(0), pending }, memory);
+    pub(super) fn keep(&mut self, now: Instant, message: Arc<Message>, memory: &mut Memory) {
+        let place = self.queue.next_place(Priority::default());
+        let entry = Entry { place, redeliveries: Saturating(0), arrived_at: now, group: None, message };
+        self.queue.keep(entry, memory);
     }
 
     /// Drops the oldest of what waits, or the newest, until it is no more than may wait, but not the last; tells how many.
     pub(super) fn trim(&mut self, when_slow: SlowConsumers, memory: &mut Memory) -> u64 {
         let mut dropped = 0;
-        while (self.waiting_bytes > self.bytes_max || memory.is_beyond()) && self.waiting.len() > 1 {
-            let taken = match when_slow {
-                SlowConsumers::DropNewest => self.waiting.pop_last(),
-                SlowConsumers::Disconnect | SlowConsumers::DropOldest => self.waiting.pop_first(),
+        while (self.queue.bytes() > self.bytes_max || memory.is_beyond()) && self.queue.len() > 1 {
+            let entry = match when_slow {
+                SlowConsumers::DropNewest => self.queue.waiting.last(),
+                SlowConsumers::Disconnect | SlowConsumers::DropOldest => self.queue.waiting.first(),
             };
-            let (_, kept) = taken.expect("more than one");
-            self.forget(&kept, memory);
+            let place = entry.expect("more than one").place;
+            self.queue.take(place, memory);
             dropped += 1;
         }
         dropped
@@ -69,61 +64,50 @@ impl Archive {
 
     /// Nothing waits for credit.
     pub(super) fn is_drained(&self) -> bool {
-        self.waiting.is_empty()
+        self.queue.len() == 0
     }
 
     /// How many messages are kept, handed out or not, and the bytes of those that wait.
     pub(super) fn held(&self) -> (u64, u64) {
-        ((self.waiting.len() + self.handed_out.len()) as u64, self.waiting_bytes)
+        ((self.queue.len() + self.queue.delayed() + self.handed_out.len()) as u64, self.queue.bytes())
     }
 
-    /// Takes an answer to deliveries: what is done with is forgotten, what is released takes its old place. Tells what
-    /// is rejected.
-    pub(super) fn settle(&mut self, ack: Ack, memory: &mut Memory) -> Vec<Arc<Message>> {
-        let answered: Vec<(u64, Kept)> = match ack.extent {
+    /// When something is due next among what waits.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        self.queue.due_at()
+    }
+
+    /// Takes what is worth nothing any more, and puts back what has waited long enough since it was given back.
+    pub(super) fn take_due(&mut self, now: Instant, over: &mut Vec<Arc<Message>>, memory: &mut Memory) {
+        over.extend(core::iter::from_fn(|| self.queue.pop_expired(now, memory)).map(|entry| entry.message));
+        while let Some(entry) = self.queue.pop_delayed(now, memory) {
+            self.queue.keep(entry, memory);
+        }
+    }
+
+    /// Takes an answer to deliveries, and tells what was answered, in order.
+    pub(super) fn settle(&mut self, ack: Ack) -> Vec<Entry> {
+        match ack.extent {
             AckExtent::Individual => self.handed_out.remove(&ack.tag).into_iter().collect(),
             AckExtent::UpTo => {
                 let rest = self.handed_out.split_off(&ack.tag.saturating_add(1));
                 core::mem::replace(&mut self.handed_out, rest).into_values().collect()
-            }
-        };
-        match ack.kind {
-            AckKind::Accepted => Vec::new(),
-            AckKind::Rejected => answered.into_iter().map(|(_, kept)| kept.pending.message).collect(),
-            AckKind::Released => {
-                for (order, kept) in answered {
-                    self.insert(order, Kept { redeliveries: kept.redeliveries + Saturating(1), ..kept }, memory);
-                }
-                Vec::new()
             }
         }
     }
 
     /// Everything takes its old place. Deliveries up to `seen` may have been looked at.
     fn take_back(&mut self, seen: Tag, memory: &mut Memory) {
-        for (tag, (order, kept)) in core::mem::take(&mut self.handed_out) {
-            let redeliveries = kept.redeliveries + Saturating(u32::from(tag <= seen));
-            self.insert(order, Kept { redeliveries, ..kept }, memory);
+        for (tag, mut entry) in core::mem::take(&mut self.handed_out) {
+            entry.redeliveries += u32::from(tag <= seen);
+            self.queue.keep(entry, memory);
         }
     }
 
-    fn insert(&mut self, order: u64, kept: Kept, memory: &mut Memory) {
-        let size = kept.pending.message.size() as u64;
-        self.waiting_bytes += size;
-        memory.take(size);
-        self.waiting.insert(order, kept);
-    }
-
-    fn pop(&mut self, memory: &mut Memory) -> Option<(u64, Kept)> {
-        let (order, kept) = self.waiting.pop_first()?;
-        self.forget(&kept, memory);
-        Some((order, kept))
-    }
-
-    fn forget(&mut self, kept: &Kept, memory: &mut Memory) {
-        let size = kept.pending.message.size() as u64;
-        self.waiting_bytes -= size;
-        memory.free(size);
+    /// Takes the first that may be handed out.
+    fn pop(&mut self, memory: &mut Memory) -> Option<Entry> {
+        let place = self.queue.first_from(Place::FIRST)?.place;
+        if place < self.queue.end() { self.queue.take(place, memory) } else { None }
     }
 }
 
@@ -173,7 +157,7 @@ impl Broker {
         match old.archive.take() {
             Some(archive) if archive.asked.continues(asked) => Some(Claim { archive, is_known: true }),
             archive => {
-                self.memory.free(archive.map_or(0, |archive| archive.waiting_bytes));
+                self.memory.free(archive.map_or(0, |archive| archive.queue.bytes()));
                 self.unwant(&old, out);
                 Some(Claim { archive: begun, is_known: false })
             }
@@ -188,6 +172,7 @@ impl Broker {
         archive.take_back(seen, &mut self.memory);
         self.stats.dropped += archive.trim(subscription.when_slow, &mut self.memory);
         let bytes = subscription.suspend();
+        self.schedule_subscriber(id);
         Some(Gone { bytes, slots: Vec::new(), pending: Vec::new(), unwanted: Vec::new() })
     }
 
@@ -212,10 +197,40 @@ impl Broker {
         Ok(())
     }
 
+    /// Takes back what a durable subscription's consumer gave back, each as its topic's policy says, until it is handed out
+    /// again or is a dead letter.
+    pub(super) fn give_back_kept(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        returned: Vec<Entry>,
+        out: &mut Outbox<Output>,
+    ) {
+        let mut dead = Vec::new();
+        for mut entry in returned {
+            entry.redeliveries += 1;
+            let slot = self.registry.find(&entry.message.destination).expect("a topic that is subscribed to stays");
+            let policy = &self.registry.get(slot).policy.redelivery;
+            let (times, subscription) = (entry.redeliveries.0, self.subscriptions.get_mut(id));
+            let archive = subscription.and_then(|found| found.archive.as_mut()).expect("it was handed out by one");
+            if policy.is_exceeded(times) {
+                dead.push(entry);
+            } else if policy.wait(times).is_zero() {
+                archive.queue.keep(entry, &mut self.memory);
+            } else {
+                archive.queue.delay(now + policy.wait(times), entry, policy.keeps_order, &mut self.memory);
+            }
+        }
+        self.schedule_subscriber(id);
+        for entry in dead {
+            self.fail_kept(now, &entry, Cause::GivenBack, out);
+        }
+    }
+
     /// Ends a message that a durable subscription's consumer could do nothing with.
-    pub(super) fn reject(&mut self, now: Instant, message: &Message, out: &mut Outbox<Output>) {
-        if let Ok(slot) = self.resolve_lasting(now, &message.destination, out) {
-            self.bury(now, slot, message, Cause::Rejected, out);
+    pub(super) fn fail_kept(&mut self, now: Instant, entry: &Entry, cause: Cause, out: &mut Outbox<Output>) {
+        if let Ok(slot) = self.resolve_lasting(now, &entry.message.destination, out) {
+            self.bury(now, slot, &entry.message, cause, out);
         }
     }
 
@@ -227,10 +242,8 @@ impl Broker {
         message: &Arc<Message>,
         out: &mut Outbox<Output>,
     ) {
-        let mut pending = Pending { message: Arc::clone(message), arrived_at: now };
-        unpin(&mut pending.message);
         let subscription = self.subscriptions.get_mut(id).expect("whoever is published to is subscribed");
-        let count = subscription.archive(now, pending, &mut self.memory);
+        let count = subscription.archive(now, Arc::clone(message), &mut self.memory);
         if count > 0 {
             self.stats.dropped += count;
             self.advise_of(id, out, |destination, _, _| Advisory::MessagesDropped { destination, count });
@@ -242,23 +255,20 @@ impl Broker {
     pub(super) fn drain_archive(&mut self, now: Instant, id: SubscriptionId, out: &mut Outbox<Output>) {
         while self.has_credit(id) {
             let subscription = self.subscriptions.get_mut(id).expect("whoever has credit is subscribed");
-            let Some((order, kept)) = subscription.archive.as_mut().and_then(|archive| archive.pop(&mut self.memory))
-            else {
-                return;
+            let Some(entry) = subscription.archive.as_mut().and_then(|archive| archive.pop(&mut self.memory)) else {
+                break;
             };
-            if !subscription.fits(&kept.pending.message) {
+            if !subscription.fits(&entry.message) {
                 self.stats.dropped += 1; // Its consumer has come back by way of a smaller link.
                 continue;
             }
-            if kept.pending.is_over(now) {
-                self.expire_waiting(now, &kept.pending.message, out);
-                continue;
-            }
-            let tag = self.deliver(now, id, kept.pending.clone(), kept.redeliveries.0, None, out);
+            let pending = Pending { message: Arc::clone(&entry.message), arrived_at: entry.arrived_at };
+            let tag = self.deliver(now, id, pending, entry.redeliveries.0, None, out);
             let subscription = self.subscriptions.get_mut(id).expect("just delivered to");
             let archive = subscription.archive.as_mut().expect("just popped from");
-            archive.handed_out.insert(tag, (order, kept));
+            archive.handed_out.insert(tag, entry);
         }
+        self.schedule_subscriber(id);
     }
 
     /// How many messages are kept for durable subscriptions, and the bytes of those that wait.
@@ -269,6 +279,7 @@ impl Broker {
 
     fn forget_durable(&mut self, durable: &Durable, id: SubscriptionId) -> Subscription {
         self.durables.remove(durable);
+        self.due.set(Due::Subscriber(id), None);
         let old = self.subscriptions.remove(id).expect("a durable subscription is one");
         self.registry.leave(id, &old, &self.subscriptions);
         old

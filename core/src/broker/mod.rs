@@ -153,7 +153,7 @@ pub(crate) struct Broker {
     memory: Memory,            // What waits.
     remembered_bytes: u64,     // Of all topics.
     due: Deadlines<Due>,
-    buried: Audit<ProducerId>, // Topics' messages that are dead letters.
+    buried: Audit<(ProducerId, Slot)>, // Topics' messages that are dead letters.
     stats: BrokerStats,
 }
 
@@ -497,6 +497,8 @@ impl Broker {
                 self.offer(now, slot, entry, out);
             }
             Room::Topic => {
+                // If one of this id has died, it was another, of a producer whose number is used again.
+                self.buried.forget(&(message.id.producer, slot), message.id.sequence);
                 self.remember(now, slot, from, &message);
                 self.publish(now, slot, from, &message, Audience::All, out);
             }

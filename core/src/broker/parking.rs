@@ -70,18 +70,37 @@ impl Broker {
             }
             slot => slot?,
         };
-        if self.is_congested(slot) && !self.passes(now, slot, from, redeliveries, &message) {
-            self.check_wait(slot, from)?;
-            self.check_parking(from, 1, message.size() as u64)?;
-            self.park(slot, Parked { from, ticket, redeliveries, arrived_at: now, message }, out);
+        let coming = Parked { from, ticket, redeliveries, arrived_at: now, message };
+        self.take(slot, coming, Self::check_park, out)
+    }
+
+    /// Takes a message, or has it wait for room unless `check` refuses that.
+    pub(super) fn take(
+        &mut self,
+        slot: Slot,
+        coming: Parked,
+        check: impl FnOnce(&Self, Slot, &Parked) -> Result<(), Refusal>,
+        out: &mut Outbox<Output>,
+    ) -> Result<Taken, Refusal> {
+        let Parked { arrived_at: now, from, .. } = coming;
+        if self.is_congested(now, slot, from, &coming.message)
+            && !self.passes(now, slot, from, coming.redeliveries, &coming.message)
+        {
+            check(self, slot, &coming)?;
+            self.park(slot, coming, out);
             return Ok(Taken::Parked);
         }
-        self.accept(now, slot, from, redeliveries, message, out);
+        self.accept(now, slot, from, coming.redeliveries, coming.message, out);
         Ok(Taken::Accepted)
     }
 
+    fn check_park(&self, slot: Slot, coming: &Parked) -> Result<(), Refusal> {
+        self.check_wait(coming.arrived_at, slot, coming.from, &coming.message)?;
+        self.check_parking(coming.from, 1, coming.size())
+    }
+
     /// Has a message wait for room.
-    pub(super) fn park(&mut self, slot: Slot, parked: Parked, out: &mut Outbox<Output>) {
+    fn park(&mut self, slot: Slot, parked: Parked, out: &mut Outbox<Output>) {
         Situation::Parked.met();
         self.stats.parked += 1;
         if let Some(connection) = self.connections.get_mut(&parked.from) {
@@ -125,14 +144,18 @@ impl Broker {
     }
 
     /// True if a message for `slot` has to wait: others wait already, or there is no room.
-    pub(super) fn is_congested(&self, slot: Slot) -> bool {
+    pub(super) fn is_congested(&self, now: Instant, slot: Slot, from: Origin, message: &Message) -> bool {
         let destination = self.registry.get(slot);
-        !destination.parked.is_empty() || self.is_full(slot)
+        !destination.parked.is_empty() || self.is_full(now, slot, from, message)
     }
 
     /// Takes parked messages as far as there is room again.
     pub(super) fn unpark(&mut self, now: Instant, slot: Slot, out: &mut Outbox<Output>) {
-        while !self.registry.get(slot).parked.is_empty() && !self.is_full(slot) {
+        let has_room = |broker: &Self, first: &Parked| {
+            let Parked { arrived_at, from, message, .. } = first;
+            !broker.is_full(*arrived_at, slot, *from, message)
+        };
+        while self.registry.get(slot).parked.front().is_some_and(|first| has_room(self, first)) {
             let parked = self.registry.get_mut(slot).parked.pop_front().expect("not empty");
             Situation::Unparked.met();
             self.leave_parking(&parked);

@@ -15,7 +15,7 @@ use super::memory::Memory;
 use super::missed::Missed;
 use super::place::Place;
 use crate::base::Instant;
-use crate::model::Message;
+use crate::model::{Message, Priority};
 
 /// A queue's message with its place, which it is known by: there is one at each.
 #[derive(Clone, Debug)]
@@ -71,9 +71,14 @@ pub(super) struct Queue {
 impl Queue {
     /// Gives a message the next place.
     pub(super) fn entry(&mut self, now: Instant, message: Arc<Message>, redeliveries: u32) -> Entry {
-        self.born += 1;
-        let (place, group) = (Place::new(message.body.priority, self.born), self.groups.enter(&message));
+        let (place, group) = (self.next_place(message.body.priority), self.groups.enter(&message));
         Entry { place, redeliveries: Saturating(redeliveries), arrived_at: now, group, message }
+    }
+
+    /// A new place, behind all of its priority.
+    pub(super) fn next_place(&mut self, priority: Priority) -> Place {
+        self.born += 1;
+        Place::new(priority, self.born)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -4,11 +4,10 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::dead_letter::Cause;
+use super::Broker;
 use super::queue::Entry;
 use super::registry::Slot;
-use super::{Broker, Output};
-use crate::base::{Instant, Outbox, grown};
+use crate::base::{Instant, grown};
 
 /// When and how often a delivery that was given back is handed out again (ActiveMQ's `RedeliveryPolicy`).
 ///
@@ -49,7 +48,7 @@ impl Default for RedeliveryPolicy {
 
 impl RedeliveryPolicy {
     /// How long a message waits that was given back for the n-th time.
-    fn wait(&self, times: u32) -> Duration {
+    pub(super) fn wait(&self, times: u32) -> Duration {
         if times <= 1 {
             return self.first_delay.min(self.delay_max);
         }
@@ -57,28 +56,30 @@ impl RedeliveryPolicy {
     }
 
     /// True if a message may not be handed out again after it was given back so often.
-    fn is_exceeded(&self, times: u32) -> bool {
+    pub(super) fn is_exceeded(&self, times: u32) -> bool {
         self.redeliveries_max.is_some_and(|max| times > max)
     }
 }
 
 impl Broker {
-    /// Takes back a delivery that its consumer gave back: it waits until it is handed out again, or is a dead letter.
-    /// Whoever calls dispatches afterwards.
-    pub(super) fn redeliver(&mut self, now: Instant, slot: Slot, mut entry: Entry, out: &mut Outbox<Output>) {
+    /// Takes back a queue's delivery that its consumer gave back, until it is handed out again; whoever calls dispatches
+    /// afterwards. One that is dead by that is handed back.
+    pub(super) fn redeliver(&mut self, now: Instant, slot: Slot, mut entry: Entry) -> Option<Entry> {
         entry.redeliveries += 1;
         let destination = self.registry.get(slot);
         let policy = &destination.policy.redelivery;
         // What is dead already has nowhere else to go.
         if policy.is_exceeded(entry.redeliveries.0) && !destination.is_dead_letter_queue() {
-            return self.fail(now, slot, &entry, Cause::GivenBack, out);
+            return Some(entry);
         }
         let (wait, keeps_order) = (policy.wait(entry.redeliveries.0), policy.keeps_order);
         if wait.is_zero() {
-            return self.keep(slot, entry);
+            self.keep(slot, entry);
+        } else {
+            self.registry.queue(slot).delay(now + wait, entry, keeps_order, &mut self.memory);
+            self.schedule(slot);
         }
-        self.registry.queue(slot).delay(now + wait, entry, keeps_order, &mut self.memory);
-        self.schedule(slot);
+        None
     }
 }
 

@@ -1,7 +1,7 @@
 //! The destinations there are, and who consumes from each.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::ops::Bound;
 
@@ -238,11 +238,18 @@ impl Registry {
         wanted: impl Iterator<Item = &'a Destination>,
         config: &BrokerConfig,
     ) -> Result<(), Refusal> {
-        let missing = wanted.filter(|name| !name.is_pattern() && self.find(name).is_none()).count();
-        if missing > 0 && self.entries.len() + missing > config.destinations_max {
+        let missing: BTreeSet<_> = wanted.filter(|name| !name.is_pattern() && self.find(name).is_none()).collect();
+        if !missing.is_empty() && self.entries.len() + missing.len() > config.destinations_max {
             return Err(Refusal::LimitReached { what: What::Destination, max: config.destinations_max as u64 });
         }
         Ok(())
+    }
+
+    /// Whoever would consume from a destination of this name.
+    pub(super) fn covering(&self, name: &Destination) -> Vec<SubscriptionId> {
+        let mut ids = self.patterns.covering(name);
+        ids.dedup(); // Several parts of one subscription may cover it.
+        ids
     }
 
     /// The destinations that a name or pattern stands for.

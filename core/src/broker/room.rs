@@ -9,10 +9,10 @@ use super::due::Due;
 use super::parking::Parked;
 use super::place::Place;
 use super::registry::{self, Room, Slot};
-use super::subscription::Subscription;
+use super::subscription::{Subscription, SubscriptionId};
 use super::{Broker, BrokerConfig, Output};
 use crate::base::{Instant, Outbox};
-use crate::model::{Origin, Refusal};
+use crate::model::{DestinationKind, Message, Origin, Refusal};
 
 /// What becomes of a message that its destination has no room for (ActiveMQ's `producerFlowControl`). What comes over a
 /// bridge always waits: it is this broker's to have, and nobody is there to be told otherwise.
@@ -28,8 +28,9 @@ pub enum WhenFull {
 }
 
 impl Broker {
-    /// True if there is no room for a message.
-    pub(super) fn is_full(&self, slot: Slot) -> bool {
+    /// True if there is no room for a message that comes now. A topic's subscriber that is full stands in the way only of
+    /// what is for it.
+    pub(super) fn is_full(&self, now: Instant, slot: Slot, from: Origin, message: &Message) -> bool {
         let destination = self.registry.get(slot);
         match &destination.room {
             Room::Queue(queue) => {
@@ -37,11 +38,46 @@ impl Broker {
                 queue.bytes() >= destination.bytes_max(&self.config) || (self.memory.is_full() && would_wait())
             }
             Room::Topic => {
-                destination.consumers.iter().any(|consumer| {
-                    self.subscriptions.get(consumer.id).is_some_and(|found| found.holds_up(&self.memory))
-                }) || destination.queues.iter().any(|queue| self.is_full(*queue))
+                let ids = destination.consumers.iter().map(|consumer| consumer.id);
+                self.hold_up(now, ids, from, message).next().is_some()
+                    || destination.queues.iter().any(|queue| self.is_full(now, *queue, from, message))
             }
         }
+    }
+
+    /// True if a message would have to wait where it goes, also if there is no such destination yet.
+    pub(super) fn would_wait(&self, now: Instant, from: Origin, message: &Message) -> bool {
+        if let Some(slot) = self.registry.find(&message.destination) {
+            return self.is_congested(now, slot, from, message);
+        }
+        let ids = self.registry.covering(&message.destination);
+        match message.destination.kind() {
+            DestinationKind::Queue => self.memory.is_full() && !ids.into_iter().any(|id| self.has_credit(id)),
+            DestinationKind::Topic => {
+                let virtual_topics = self.config.virtual_topics.as_ref();
+                let pattern = virtual_topics.and_then(|config| config.queues_of(&message.destination));
+                let queues = pattern.map(|pattern| self.registry.covered(&pattern)).unwrap_or_default();
+                self.hold_up(now, ids.into_iter(), from, message).next().is_some()
+                    || queues.into_iter().any(|queue| self.is_full(now, queue, from, message))
+            }
+        }
+    }
+
+    /// Those of a topic's subscribers that publishers have to wait for with this message.
+    fn hold_up(
+        &self,
+        now: Instant,
+        subscribers: impl Iterator<Item = SubscriptionId>,
+        from: Origin,
+        message: &Message,
+    ) -> impl Iterator<Item = &Subscription> {
+        let found = subscribers.filter_map(|id| self.subscriptions.get(id));
+        found.filter(move |found| {
+            found.holds_up(&self.memory)
+                && found.fits(message)
+                && found.is_for(Some(from), message)
+                && self.selection.wants(found, message, 0, now)
+        })
     }
 
     /// True if as much waits in a queue as may.
@@ -51,9 +87,18 @@ impl Broker {
     }
 
     /// Refuses a message that would have to wait, if it may not.
-    pub(super) fn check_wait(&self, slot: Slot, from: Origin) -> Result<(), Refusal> {
-        match (from, self.registry.get(slot).policy.when_full) {
-            (Origin::Application(_) | Origin::Remote(_), WhenFull::Refuse) => self.shortage(slot).map_or(Ok(()), Err),
+    pub(super) fn check_wait(&self, now: Instant, slot: Slot, from: Origin, message: &Message) -> Result<(), Refusal> {
+        let destination = self.registry.get(slot);
+        match (from, destination.policy.when_full) {
+            (Origin::Application(_) | Origin::Remote(_), WhenFull::Refuse) => {
+                // It would stand behind those that wait already.
+                let first = destination.parked.front();
+                let shortage = match first {
+                    Some(first) => self.shortage(slot, first),
+                    None => self.shortage_for(now, slot, from, message),
+                };
+                shortage.map_or(Ok(()), Err)
+            }
             (Origin::Application(_) | Origin::Remote(_), WhenFull::Wait | WhenFull::WaitFor(_))
             | (Origin::Bridge(_), _) => Ok(()),
         }
@@ -75,7 +120,7 @@ impl Broker {
             return; // It has gone, with all that waited there.
         };
         if let WhenFull::WaitFor(wait) = destination.policy.when_full
-            && let Some(refusal) = self.shortage(slot)
+            && let Some(refusal) = destination.parked.front().and_then(|first| self.shortage(slot, first))
         {
             let is_over = |parked: &Parked| parked.is_refusable() && parked.arrived_at + wait <= now;
             let parked = core::mem::take(&mut self.registry.get_mut(slot).parked);
@@ -92,8 +137,12 @@ impl Broker {
         self.schedule_parked(slot);
     }
 
-    /// What there is too much of for another message; none if there is room.
-    fn shortage(&self, slot: Slot) -> Option<Refusal> {
+    /// What there is too much of for a message that waits; none if there is room.
+    fn shortage(&self, slot: Slot, parked: &Parked) -> Option<Refusal> {
+        self.shortage_for(parked.arrived_at, slot, parked.from, &parked.message)
+    }
+
+    fn shortage_for(&self, now: Instant, slot: Slot, from: Origin, message: &Message) -> Option<Refusal> {
         let destination = self.registry.get(slot);
         let full = |bytes, max| Refusal::DestinationFull { destination: destination.name.clone(), bytes, max };
         match &destination.room {
@@ -102,18 +151,18 @@ impl Broker {
             }
             Room::Queue(_) => (),
             Room::Topic => {
-                let consumers = destination.consumers.iter().filter_map(|found| self.subscriptions.get(found.id));
-                let of_subscriber = consumers
-                    .filter(|found| found.holds_up(&self.memory) && found.is_full())
-                    .map(Subscription::waiting)
-                    .next();
-                let of_queue = || destination.queues.iter().find_map(|queue| self.shortage(*queue));
+                let ids = destination.consumers.iter().map(|consumer| consumer.id);
+                let mut subscribers = self.hold_up(now, ids, from, message);
+                let of_subscriber = subscribers.find(|found| found.is_full()).map(Subscription::waiting);
+                let of_queue =
+                    || destination.queues.iter().find_map(|queue| self.shortage_for(now, *queue, from, message));
                 if let Some(refusal) = of_subscriber.map(|(bytes, max)| full(bytes, max)).or_else(of_queue) {
                     return Some(refusal);
                 }
             }
         }
-        self.is_full(slot).then(|| Refusal::BrokerFull { bytes: self.memory.bytes(), max: self.memory.max() })
+        self.is_full(now, slot, from, message)
+            .then(|| Refusal::BrokerFull { bytes: self.memory.bytes(), max: self.memory.max() })
     }
 }
 

@@ -129,10 +129,16 @@ impl Subscription {
         })
     }
 
+    /// True if a topic's message may be handed to this consumer, whose connection it isn't from if that matters.
+    #[inline]
+    pub(super) fn is_for(&self, from: Option<Origin>, message: &Message) -> bool {
+        self.admits(message) && !self.declines(from, message)
+    }
+
     /// True if the consumer's own connection sent `message`, and doesn't want it back. A client's messages bear its id,
     /// by whichever way they come; what an application of this broker sends comes from its connection.
     #[inline]
-    pub(super) fn declines(&self, from: Option<Origin>, message: &Message) -> bool {
+    fn declines(&self, from: Option<Origin>, message: &Message) -> bool {
         self.is_no_local
             && match self.client {
                 None => Some(self.origin) == from,
@@ -210,6 +216,12 @@ impl Subscription {
         self.browse.as_ref().is_some_and(|browse| browse.looks_at(slot))
     }
 
+    /// When something is due next among what waits for it.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        let kept = self.archive.as_ref().and_then(|archive| archive.due_at());
+        [self.pending.expires_at(), kept].into_iter().flatten().min()
+    }
+
     /// Nothing waits for credit.
     pub(super) fn is_drained(&self) -> bool {
         self.pending.is_empty()
@@ -274,12 +286,12 @@ impl Subscription {
     }
 
     /// Keeps a durable subscription's message, dropping what is beyond its limit if nobody takes any; tells how many.
-    pub(super) fn archive(&mut self, now: Instant, pending: Pending, memory: &mut Memory) -> u64 {
+    pub(super) fn archive(&mut self, now: Instant, message: Arc<Message>, memory: &mut Memory) -> u64 {
         let archive = self.archive.as_mut().expect("only durable subscriptions keep anything");
         if archive.is_drained() {
             self.progressed_at = now; // Its consumer had taken everything until now.
         }
-        archive.keep(pending, memory);
+        archive.keep(now, message, memory);
         if self.is_stalled { archive.trim(self.when_slow, memory) } else { 0 }
     }
 

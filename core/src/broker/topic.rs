@@ -52,8 +52,7 @@ impl Broker {
     ) -> bool {
         let has_credit = self.has_credit(id);
         let subscription = self.subscriptions.get_mut(id).expect("a destination's consumers are subscribed");
-        if !subscription.admits(message)
-            || subscription.declines(from, message)
+        if !subscription.is_for(from, message)
             || (audience == Audience::Peers && !subscription.is_bridge())
             || !self.selection.wants(subscription, message, 0, now)
         {

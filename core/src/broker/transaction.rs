@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
-use crate::model::{Ack, AckExtent, AckKind, ConsumerId, Destination, Message, Origin, Refusal, Tag};
+use crate::model::{Ack, AckExtent, AckKind, ConsumerId, Message, Origin, Refusal, Tag};
 
 impl Broker {
     /// True if a delivery is outstanding, so that it can be acknowledged.
@@ -20,30 +20,8 @@ impl Broker {
         }
     }
 
-    /// Sees whether all of a transaction can be done. It is refused where others would wait for room: whoever has been
-    /// told that it is done need not stay until there is some.
-    pub(crate) fn check_commit<'a>(
-        &mut self,
-        now: Instant,
-        origin: Origin,
-        destinations: impl Iterator<Item = &'a Destination>,
-        acknowledged: &[(ConsumerId, Tag)],
-        out: &mut Outbox<Output>,
-    ) -> Result<(), Refusal> {
-        self.catch_up(now, out);
-        for (consumer, tag) in acknowledged {
-            self.check_outstanding(origin, *consumer, *tag)?;
-        }
-        for destination in destinations {
-            let slot = self.resolve(now, destination, out)?;
-            if self.is_congested(slot) {
-                return Err(Refusal::NoRoom { destination: destination.clone() });
-            }
-        }
-        Ok(())
-    }
-
-    /// Does all of a transaction that can be done.
+    /// Does all of a transaction, or refuses it and has changed nothing. It is refused where others would wait for room:
+    /// whoever has been told that it is done need not stay until there is some.
     pub(crate) fn commit(
         &mut self,
         now: Instant,
@@ -51,16 +29,25 @@ impl Broker {
         messages: Vec<Arc<Message>>,
         acknowledged: Vec<(ConsumerId, Tag)>,
         out: &mut Outbox<Output>,
-    ) {
+    ) -> Result<(), Refusal> {
+        self.catch_up(now, out);
+        for (consumer, tag) in &acknowledged {
+            self.check_outstanding(origin, *consumer, *tag)?;
+        }
+        self.check_all(messages.iter().map(|message| &message.destination))?;
+        if let Some(message) = messages.iter().find(|message| self.would_wait(now, origin, message)) {
+            return Err(Refusal::NoRoom { destination: message.destination.clone() });
+        }
+        // All of them before anything else makes a destination, as a dead letter may.
+        let slots = self.resolve_each(now, &messages, out)?;
         for (consumer, tag) in acknowledged {
             let ack = Ack { consumer, tag, extent: AckExtent::Individual, kind: AckKind::Accepted };
             self.acknowledge(now, origin, ack, out).expect("it was seen to be outstanding");
         }
-        for message in messages {
-            let slot = self.resolve(now, &message.destination, out);
-            let slot = slot.expect("it was seen that there is such a destination");
+        for (slot, message) in slots.into_iter().zip(messages) {
             self.accept(now, slot, origin, 0, message, out);
         }
+        Ok(())
     }
 
     /// Gives back what a transaction that is rolled back would have acknowledged, as far as it is still outstanding.

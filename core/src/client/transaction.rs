@@ -7,8 +7,7 @@ use alloc::vec::Vec;
 
 use crate::base::{Instant, Timestamp};
 use crate::model::{
-    Body, BrokerId, ConnectionId, ConsumerId, Destination, Destinations, Message, MessageId, Path, ProducerId, Refusal,
-    Tag, What,
+    Body, BrokerId, ConnectionId, ConsumerId, Destinations, Message, MessageId, Path, ProducerId, Refusal, Tag, What,
 };
 
 /// What the transactions of one connection may hold.
@@ -137,14 +136,22 @@ impl Transactions {
         }
     }
 
-    /// Ends a transaction that is committed.
-    pub(crate) fn commit(&mut self, now: Instant, number: u64) -> Result<Batch, Refusal> {
-        let transaction = self.end(number)?;
-        let messages = transaction.sends.into_iter().flat_map(|held| {
-            self.sent += 1;
-            held.into_messages(now, MessageId { producer: self.producer, sequence: self.sent })
-        });
-        Ok(Batch { messages: messages.collect(), acknowledged: transaction.acknowledged })
+    /// What a transaction would do if it were committed now; refused if it certainly can't be.
+    pub(crate) fn batch(&self, now: Instant, number: u64) -> Result<Batch, Refusal> {
+        let transaction = self.open.get(&number).ok_or(Refusal::Unknown { what: What::Transaction, number })?;
+        if let Some((consumer, tag)) = transaction.lost {
+            return Err(Refusal::NotOutstanding { consumer, tag });
+        }
+        let messages = (self.sent + 1..)
+            .zip(&transaction.sends)
+            .flat_map(|(sequence, held)| held.messages(now, MessageId { producer: self.producer, sequence }));
+        Ok(Batch { messages: messages.collect(), acknowledged: transaction.acknowledged.clone() })
+    }
+
+    /// Ends a transaction that was committed.
+    pub(crate) fn commit(&mut self, number: u64) -> Result<(), Refusal> {
+        self.sent += self.end(number)?.sends.len() as u64;
+        Ok(())
     }
 
     /// Ends a transaction that is rolled back: what it would have acknowledged.
@@ -162,22 +169,6 @@ impl Transactions {
 }
 
 impl Transaction {
-    /// Where its messages go.
-    pub(crate) fn destinations(&self) -> impl Iterator<Item = &Destination> {
-        self.sends.iter().flat_map(|held| held.destination.iter())
-    }
-
-    /// The deliveries that it acknowledges.
-    pub(crate) fn acknowledged(&self) -> &[(ConsumerId, Tag)] {
-        &self.acknowledged
-    }
-
-    /// Refuses it if it holds an acknowledgement of what is certainly not outstanding any more.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
-        let lost = self.lost.map(|(consumer, tag)| Refusal::NotOutstanding { consumer, tag });
-        lost.map_or(Ok(()), Err)
-    }
-
     fn count(&self) -> usize {
         self.messages + self.acknowledged.len()
     }
@@ -185,15 +176,16 @@ impl Transaction {
 
 impl Held {
     /// The message, for each of its destinations.
-    fn into_messages(self, now: Instant, id: MessageId) -> impl Iterator<Item = Arc<Message>> {
-        let Self { destination, timestamp, held_at, mut body } = self;
+    fn messages(&self, now: Instant, id: MessageId) -> impl Iterator<Item = Arc<Message>> {
+        let Self { destination, timestamp, held_at, body } = self;
+        let mut body = body.clone();
         // What is sent in a transaction grows old like what is sent without.
         if let Some(left) = body.headers.time_to_live {
-            body.headers.time_to_live = Some(left.saturating_sub(now - held_at));
+            body.headers.time_to_live = Some(left.saturating_sub(now - *held_at));
         }
-        let parts = Vec::from(destination).into_iter();
-        parts.map(move |destination| {
-            Arc::new(Message { id, destination, path: Path::default(), timestamp, body: body.clone() })
+        destination.iter().map(move |destination| {
+            let (destination, path) = (destination.clone(), Path::default());
+            Arc::new(Message { id, destination, path, timestamp: *timestamp, body: body.clone() })
         })
     }
 }
@@ -210,6 +202,7 @@ const OWN: u64 = 1 << 63;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Destination;
     use core::time::Duration;
 
     const ONE: ConsumerId = ConsumerId(1);
@@ -236,8 +229,10 @@ mod tests {
             assert_eq!(transactions.acknowledge(number, ONE, number), Ok(()));
         }
         for number in [2, 1] {
-            let Batch { messages, acknowledged } =
-                transactions.commit(Instant::from_millis(4_000), number).expect("open");
+            let batch = transactions.batch(Instant::from_millis(4_000), number);
+            assert_eq!(batch, transactions.batch(Instant::from_millis(4_000), number), "as often as it is asked");
+            let Batch { messages, acknowledged } = batch.expect("open");
+            assert_eq!(transactions.commit(number), Ok(()));
             assert_eq!(acknowledged, [(ONE, number)]);
             for message in messages {
                 assert_eq!(message.body.headers.time_to_live, Some(Duration::from_secs(5)));
@@ -275,8 +270,8 @@ mod tests {
         }
         transactions.close_consumer(ONE);
         assert_eq!(transactions.acknowledge(1, ONE, 2), Ok(()), "of another consumer that has its name now");
-        let held = transactions.find(1).expect("open");
-        assert_eq!(held.check(), Err(Refusal::NotOutstanding { consumer: ONE, tag: 2 }));
+        let refused = Err(Refusal::NotOutstanding { consumer: ONE, tag: 2 });
+        assert_eq!(transactions.batch(Instant::ZERO, 1), refused);
         assert_eq!(transactions.roll_back(1), Ok(alloc::vec![(ConsumerId(2), 1), (ONE, 2)]));
     }
 
@@ -291,7 +286,7 @@ mod tests {
         assert_eq!(send(&mut transactions, "a,b,topic://c"), Err(transactions.limits.full(1)));
         assert_eq!(send(&mut transactions, "a,topic://b"), Ok(()));
         assert_eq!(send(&mut transactions, "a"), Err(transactions.limits.full(1)));
-        let messages = transactions.commit(Instant::ZERO, 1).expect("open").messages;
+        let messages = transactions.batch(Instant::ZERO, 1).expect("open").messages;
         let copies: Vec<_> = messages.iter().map(|copy| (copy.id.sequence, copy.destination.name())).collect();
         assert_eq!(copies, [(1, "a"), (1, "b")]);
     }
@@ -309,7 +304,8 @@ mod tests {
         }
         assert_eq!(transactions.roll_back(1), Ok(alloc::vec![(ONE, 1)]));
         assert_eq!(transactions.roll_back(1), Err(unknown(1)));
-        assert_eq!(transactions.commit(Instant::ZERO, 1), Err(unknown(1)));
+        assert_eq!(transactions.batch(Instant::ZERO, 1), Err(unknown(1)));
+        assert_eq!(transactions.commit(1), Err(unknown(1)));
         assert_eq!(transactions.acknowledge(2, ONE, 1), Ok(()), "it came back and may be handed out again");
     }
 }

@@ -91,12 +91,8 @@ impl Node {
             return parts.try_for_each(|(part, message)| fanout.handle_send(now, ticket.stream, part, message));
         }
         let origin = Origin::Application(connection);
-        self.broker.check_sends(now, origin, &messages, &mut self.lanes.broker)?;
-        for message in messages {
-            let taken = self.broker.send_checked(now, origin, ticket, message, &mut self.lanes.broker)?;
-            if taken == Taken::Accepted {
-                self.accepted(origin, ticket);
-            }
+        for _ in 0..self.broker.send_all(now, origin, ticket, messages, &mut self.lanes.broker)? {
+            self.accepted(origin, ticket);
         }
         Ok(())
     }
@@ -123,4 +119,45 @@ impl Node {
 fn check_size(message: &Message, max: u32) -> Result<(), Refusal> {
     let (size, max) = (message.body.size() as u64, max.into());
     if size > max { Err(Refusal::TooLarge { size, max }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Command, Config, Input, Output};
+    use super::*;
+    use crate::base::Seed;
+    use crate::model::RequestId;
+    use crate::wire::ROUTES_MAX;
+
+    /// What becomes of the wish to make a producer.
+    fn produce(node: &mut Node, producer: u64, destinations: &str) -> Result<(), Refusal> {
+        let (request, connection) = (RequestId(1), ConnectionId(1));
+        let destination = destinations.parse().expect("destinations");
+        let command = Command::Produce { request, connection, producer, destination };
+        node.handle_input(Instant::ZERO, Input::Command(command));
+        let outputs = core::iter::from_fn(|| node.poll_output());
+        let mut results = outputs.filter_map(|output| match output {
+            Output::Event(Event::Replied { result, .. }) => Some(result),
+            _ => None,
+        });
+        results.next().expect("an answer")
+    }
+
+    #[test]
+    fn a_producer_that_can_not_have_all_of_its_streams_through_fanout_leaves_none() {
+        let mut config = Config::client("here");
+        config.broker.producers_max = usize::MAX;
+        let mut node = Node::new(config, Seed::from(1), Instant::ZERO);
+        let attach = Command::Attach { request: RequestId(1), connection: ConnectionId(1) };
+        node.handle_input(Instant::ZERO, Input::Command(attach));
+        while node.poll_output().is_some() {}
+        let max = u64::from(ROUTES_MAX);
+        for producer in 1..max {
+            assert_eq!(produce(&mut node, producer, "q"), Ok(()));
+        }
+        let full = Refusal::LimitReached { what: What::Producer, max };
+        assert_eq!(produce(&mut node, max, "q,r"), Err(full.clone()));
+        assert_eq!(produce(&mut node, max, "q"), Ok(()), "neither its stream nor its number is taken");
+        assert_eq!(produce(&mut node, max + 1, "q"), Err(full));
+    }
 }

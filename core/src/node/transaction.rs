@@ -15,13 +15,10 @@ impl Node {
 
     pub(super) fn commit(&mut self, now: Instant, connection: ConnectionId, transaction: u64) -> Result<(), Refusal> {
         let client = self.clients.get_mut(&connection).ok_or(Refusal::unknown_connection(connection))?;
-        let (origin, out) = (Origin::Application(connection), &mut self.lanes.broker);
-        let held = client.transactions().find(transaction)?;
-        held.check()?;
-        self.broker.check_commit(now, origin, held.destinations(), held.acknowledged(), out)?;
-        let Batch { messages, acknowledged } = client.transactions().commit(now, transaction)?;
-        self.broker.commit(now, origin, messages, acknowledged, out);
-        Ok(())
+        let Batch { messages, acknowledged } = client.transactions().batch(now, transaction)?;
+        let origin = Origin::Application(connection);
+        self.broker.commit(now, origin, messages, acknowledged, &mut self.lanes.broker)?;
+        client.transactions().commit(transaction)
     }
 
     pub(super) fn roll_back(

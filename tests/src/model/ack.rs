@@ -41,6 +41,7 @@ impl Model {
     /// Queues' messages are done with, dead, or go back.
     fn settle_queued(&mut self, covered: Vec<(usize, Waiting)>, kind: AckKind) {
         let places: BTreeSet<usize> = covered.iter().map(|(place, _)| *place).collect();
+        let mut dead = Vec::new();
         for (place, waiting) in covered {
             match kind {
                 AckKind::Accepted => {
@@ -49,7 +50,7 @@ impl Model {
                     self.leave_group(place, &waiting);
                 }
                 AckKind::Rejected => self.fail(place, &waiting, Cause::Rejected),
-                AckKind::Released => self.redeliver(place, waiting),
+                AckKind::Released => dead.extend(self.redeliver(place, waiting).map(|waiting| (place, waiting))),
             }
         }
         if kind == AckKind::Released {
@@ -57,19 +58,26 @@ impl Model {
                 self.dispatch(place);
             }
         }
+        // Older dead letters may have been among what was given back, and have been handed out by now.
+        for (place, waiting) in dead {
+            self.fail(place, &waiting, Cause::GivenBack);
+        }
     }
 
     /// A durable subscription's messages are done with, dead, or kept on; others' are gone, whatever is said of them.
     fn settle_kept(&mut self, id: Id, covered: Vec<(usize, Waiting)>, kind: AckKind) {
+        let mut dead = Vec::new();
         for (place, waiting) in covered {
             match kind {
                 AckKind::Accepted => (),
                 AckKind::Rejected => self.bury(place, &waiting.message, Cause::Rejected),
                 AckKind::Released => {
-                    let redeliveries = waiting.redeliveries.saturating_add(1);
-                    self.consumer(id).insert_pending(Waiting { redeliveries, ..waiting });
+                    dead.extend(self.redeliver_kept(id, place, waiting).map(|waiting| (place, waiting)));
                 }
             }
+        }
+        for (place, waiting) in dead {
+            self.bury(place, &waiting.message, Cause::GivenBack);
         }
     }
 }

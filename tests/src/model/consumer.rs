@@ -6,7 +6,7 @@ use flockmq_core::selector::Candidate;
 use flockmq_core::{ConsumerId, Delivery, Instant, Refusal, Subscription, Tag, What};
 
 use super::browse::Browse;
-use super::place::Waiting;
+use super::place::{Delayed, Waiting};
 use super::{Model, REMOTE, is_queue};
 
 /// Consumers in order of birth.
@@ -23,6 +23,7 @@ pub(super) struct Consumer {
     pub(super) held: BTreeMap<Tag, (usize, Waiting)>, // By the place they came from.
     pub(super) born: u64,                             // Of a topic: messages that have come for it.
     pub(super) pending: Vec<Waiting>,                 // Of a topic, in order: what waits for credit.
+    pub(super) delayed: Vec<Delayed>,                 // Of a durable subscription.
     pub(super) progressed_at: Instant,
     pub(super) is_stalled: bool,
     pub(super) has_ended: bool, // What is left is a durable subscription.
@@ -50,7 +51,7 @@ impl Model {
         }
         let kept = self.claim(asked);
         let is_new = kept.is_none();
-        let (pending, born) = kept.unwrap_or_default();
+        let (pending, delayed, born) = kept.unwrap_or_default();
         self.born += 1;
         let id = self.born;
         self.consumers.insert(
@@ -65,6 +66,7 @@ impl Model {
                 held: BTreeMap::new(),
                 born,
                 pending,
+                delayed,
                 progressed_at: self.now,
                 is_stalled: false,
                 has_ended: false,

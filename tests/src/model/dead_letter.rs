@@ -28,10 +28,10 @@ impl Model {
     /// however many subscribers of a topic it died for.
     pub(super) fn bury(&mut self, place: usize, message: &Message, cause: Cause) {
         let grave = self.grave(place, message, cause);
-        if grave.is_some() && !self.is_queue(place) && !self.buried.insert(message.id) {
+        if grave.is_some() && !self.is_queue(place) && !self.buried.insert((message.id, place)) {
             return;
         }
-        let kept = grave.and_then(|grave| self.place(&grave).ok()).filter(|grave| !self.is_full(*grave));
+        let kept = grave.and_then(|grave| self.place(&grave).ok()).filter(|grave| !self.is_queue_full(*grave));
         let Some(grave) = kept else {
             self.counts.discarded += 1;
             return;

@@ -4,7 +4,7 @@ use flockmq_core::{Durable, Refusal, Subscription, Tag, What};
 
 use super::Model;
 use super::consumer::Id;
-use super::place::Waiting;
+use super::place::{Delayed, Waiting};
 
 impl Model {
     /// Deletes a durable subscription that has no consumer.
@@ -29,14 +29,14 @@ impl Model {
         }
     }
 
-    /// What was kept for the subscription that is asked for, and how many messages it was; none if it begins anew, as it
+    /// What was kept for the subscription that is asked for, delayed or not, and how many messages have come for it; none if it begins anew, as it
     /// does when it is asked for with another destination, no-local or selector.
-    pub(super) fn claim(&mut self, asked: &Subscription) -> Option<(Vec<Waiting>, u64)> {
+    pub(super) fn claim(&mut self, asked: &Subscription) -> Option<(Vec<Waiting>, Vec<Delayed>, u64)> {
         let id = asked.durable.as_ref().and_then(|durable| self.durable(durable))?;
         let found = self.consumer(id);
         let same = |asked: &Subscription| (asked.destination.clone(), asked.no_local, asked.selector.clone());
         let is_same = same(&found.asked) == same(asked);
-        let kept = (std::mem::take(&mut found.pending), found.born);
+        let kept = (std::mem::take(&mut found.pending), std::mem::take(&mut found.delayed), found.born);
         self.forget_durable(id);
         is_same.then_some(kept)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flockmq_core::{Instant, Message};
 
 use super::Model;
-use super::consumer::Id;
+use super::consumer::{Consumer, Id};
 use super::dead_letter::Cause;
 use super::place::{Place, Waiting};
 
@@ -26,7 +26,9 @@ impl Model {
         if due.is_empty() {
             return;
         }
-        let (mut queues, mut forsaken) = (Vec::new(), Vec::new());
+        let now = self.now;
+        let (mut queues, mut subscribers, mut forsaken) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut over, mut over_pending) = (Vec::new(), Vec::new());
         for due in due {
             match due {
                 Due::Forsaken(place) => {
@@ -34,15 +36,31 @@ impl Model {
                     forsaken.push(place);
                 }
                 Due::Queue(place) => {
-                    self.catch_up_at(place);
+                    over.extend(self.take_due(place).into_iter().map(|waiting| (place, waiting)));
                     queues.push(place);
                 }
-                Due::Subscriber(id) => self.expire_pending(id),
+                Due::Subscriber(id) => {
+                    over_pending.extend(self.consumer(id).take_due(now));
+                    subscribers.push(id);
+                }
             }
         }
         queues.sort_unstable();
         for place in queues {
             self.dispatch(place);
+        }
+        for id in subscribers {
+            self.drain(id);
+        }
+        // Older dead letters may have been handed out again by now.
+        for (place, waiting) in over {
+            self.counts.expired_queued += 1;
+            self.leave_group(place, &waiting);
+            self.expire(place, &waiting.message);
+        }
+        for waiting in over_pending {
+            let place = self.known(&waiting.message.destination).expect("what was published has a place");
+            self.expire(place, &waiting.message);
         }
         self.unpark_all();
         for place in forsaken {
@@ -57,10 +75,10 @@ impl Model {
             let delayed = place.delayed.iter().map(|delayed| delayed.until);
             Some((place.all().filter_map(Waiting::expires_at).chain(delayed).min()?, Due::Queue(at)))
         });
-        // What is kept for a durable subscription is looked at when it is handed out.
-        let others = self.consumers.values().filter(|found| found.asked.durable.is_none());
-        let subscribers = others.filter_map(|found| {
-            Some((found.pending.iter().filter_map(Waiting::expires_at).min()?, Due::Subscriber(found.id)))
+        let subscribers = self.consumers.values().filter_map(|found| {
+            let delayed = found.delayed.iter().map(|delayed| delayed.until);
+            let ends = found.all_pending().filter_map(Waiting::expires_at);
+            Some((ends.chain(delayed).min()?, Due::Subscriber(found.id)))
         });
         let forsaken = self.forsaken().map(|(at, place)| (at, Due::Forsaken(place)));
         let mut due: Vec<_> = queues.chain(subscribers).chain(forsaken).collect();
@@ -75,36 +93,27 @@ impl Model {
         self.bury(place, message, Cause::Expired);
     }
 
-    fn catch_up_at(&mut self, place: usize) {
+    /// Takes what is worth nothing any more out of a queue, and puts back what has waited long enough.
+    fn take_due(&mut self, place: usize) -> Vec<Waiting> {
         let now = self.now;
-        while let Some(waiting) = self.places[place].take_expired(now) {
-            self.counts.expired_queued += 1;
-            self.leave_group(place, &waiting);
-            self.expire(place, &waiting.message);
-        }
+        let over = std::iter::from_fn(|| self.places[place].take_expired(now)).collect();
         while let Some(waiting) = self.places[place].take_delayed(now) {
             self.places[place].insert(waiting);
         }
+        over
     }
+}
 
-    fn expire_pending(&mut self, id: Id) {
-        let now = self.now;
-        loop {
-            let pending = &mut self.consumer(id).pending;
-            let over = pending.iter().filter(|waiting| waiting.is_over(now));
-            let Some(order) = over.min_by_key(|waiting| (waiting.expires_at(), waiting.order)).map(|found| found.order)
-            else {
-                return;
-            };
-            let at = pending.iter().position(|waiting| waiting.order == order).expect("just seen");
-            let message = pending.remove(at).message;
-            self.expire_at_subscriber(&message);
+impl Consumer {
+    /// Likewise of what waits for it.
+    fn take_due(&mut self, now: Instant) -> Vec<Waiting> {
+        let mut over: Vec<Waiting> = self.pending.extract_if(.., |waiting| waiting.is_over(now)).collect();
+        over.extend(self.delayed.extract_if(.., |delayed| delayed.waiting.is_over(now)).map(|delayed| delayed.waiting));
+        over.sort_by_key(|waiting| (waiting.expires_at(), waiting.order));
+        for delayed in self.delayed.extract_if(.., |delayed| delayed.until <= now).collect::<Vec<_>>() {
+            self.insert_pending(delayed.waiting);
         }
-    }
-
-    pub(super) fn expire_at_subscriber(&mut self, message: &Message) {
-        let place = self.known(&message.destination).expect("what was published has a place");
-        self.expire(place, message);
+        over
     }
 }
 

@@ -30,7 +30,7 @@ use flockmq_core::{
 
 use connection::Connection;
 use consumer::{Consumer, Id};
-use place::{Place, Waiting};
+use place::{Parked, Place, Waiting};
 
 pub(crate) use said::{Said, Sender};
 
@@ -47,11 +47,11 @@ pub(crate) struct Model {
     remote: RemoteConfig,
     now: Instant,
     connections: BTreeMap<u64, Connection>,
-    places: Vec<Place>,                  // In order of birth.
-    consumers: BTreeMap<Id, Consumer>,   // Likewise.
-    born: Id,                            // The last consumer.
-    taken: BTreeSet<(MessageId, usize)>, // By the place they came to.
-    buried: BTreeSet<MessageId>,         // Topics' messages that are dead letters.
+    places: Vec<Place>,                   // In order of birth.
+    consumers: BTreeMap<Id, Consumer>,    // Likewise.
+    born: Id,                             // The last consumer.
+    taken: BTreeSet<(MessageId, usize)>,  // By the place they came to.
+    buried: BTreeSet<(MessageId, usize)>, // Topics' messages that are dead letters, by where they were sent.
     counts: BrokerStats,
     said: Said,
 }
@@ -117,7 +117,7 @@ impl Model {
             outstanding: self.consumers.values().map(held).sum(),
             outstanding_queued: takers.map(held).sum(),
             durables: durables().count() as u64,
-            kept: durables().map(|found| held(found) + found.pending.len() as u64).sum(),
+            kept: durables().map(|found| held(found) + (found.pending.len() + found.delayed.len()) as u64).sum(),
             remembered_bytes: self.remembered_bytes(),
             kept_bytes,
             waiting_bytes: queued_bytes + pending_bytes + kept_bytes,
@@ -130,7 +130,8 @@ impl Model {
         for at in 0..self.places.len() {
             let place = &self.places[at];
             assert_eq!(self.next(at), None, "Q7: what waits in '{}' has nobody to go to", place.name);
-            assert!(place.parked.is_empty() || self.is_full(at), "there is room in '{}'", place.name);
+            let has_room = |first: &Parked| !self.is_full(at, first.connection, &first.waiting);
+            assert!(!place.parked.front().is_some_and(has_room), "there is room in '{}'", place.name);
         }
         stats
     }
@@ -163,6 +164,16 @@ impl Model {
             self.join(self.places.len() - 1, id);
         }
         Ok(self.places.len() - 1)
+    }
+
+    /// There is a place of each of these names, or room to make one.
+    fn check_places<'a>(&self, names: impl Iterator<Item = &'a Destination> + Clone) -> Result<(), Refusal> {
+        let missing: BTreeSet<_> = names.clone().filter(|name| self.known(name).is_none()).collect();
+        let (there, max) = (self.places.iter().filter(|place| !place.is_gone).count(), self.config.destinations_max);
+        if !missing.is_empty() && there + missing.len() > max {
+            return Err(Refusal::LimitReached { what: What::Destination, max: max as u64 });
+        }
+        names.into_iter().try_for_each(|name| self.check_alive(name))
     }
 
     /// The place of this name, if there is one.

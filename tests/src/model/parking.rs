@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use flockmq_core::{Message, Refusal};
 
+use super::consumer::Id;
 use super::place::{Parked, Waiting};
 use super::said::Sender;
-use super::{Model, REMOTE};
+use super::{Model, REMOTE, is_queue};
 
 impl Model {
     pub(super) fn take(
@@ -31,7 +32,8 @@ impl Model {
 
     /// Accepts what came to a place, as far as there is room.
     pub(super) fn unpark(&mut self, place: usize) {
-        while !self.is_full(place)
+        while let Some(first) = self.places[place].parked.front()
+            && !self.is_full(place, first.connection, &first.waiting)
             && let Some(Parked { connection, stream, number, waiting }) = self.places[place].parked.pop_front()
         {
             if connection != REMOTE {
@@ -48,17 +50,39 @@ impl Model {
         }
     }
 
-    /// A queue has room while fewer bytes wait than may; a topic while none of its subscribers
-    /// is full, nor a queue that gets its messages.
-    pub(super) fn is_full(&self, at: usize) -> bool {
-        let place = &self.places[at];
+    /// A queue has room while fewer bytes wait than may; a topic has room for a message while none of its subscribers that
+    /// it is for is full, nor a queue that gets its messages.
+    pub(super) fn is_full(&self, at: usize, connection: u64, waiting: &Waiting) -> bool {
         if self.is_queue(at) {
-            let delayed = place.delayed.iter().map(|delayed| &delayed.waiting);
-            let bytes: u64 = place.waiting.iter().chain(delayed).map(Waiting::size).sum();
-            return bytes >= self.config.queue_bytes_max;
+            return self.is_queue_full(at);
         }
-        place.turns.iter().any(|id| self.consumers[id].is_full(&self.config))
-            || self.queues_of(at).into_iter().any(|queue| self.is_full(queue))
+        self.hold_up(self.places[at].turns.iter(), connection, waiting)
+            || self.queues_of(&self.places[at].name).into_iter().any(|queue| self.is_queue_full(queue))
+    }
+
+    pub(super) fn is_queue_full(&self, at: usize) -> bool {
+        self.places[at].all().map(Waiting::size).sum::<u64>() >= self.config.queue_bytes_max
+    }
+
+    /// A message would have to wait where it goes, also if there is no such place yet.
+    pub(super) fn would_wait(&self, connection: u64, waiting: &Waiting) -> bool {
+        let name = &waiting.message.destination;
+        if let Some(place) = self.known(name) {
+            return self.is_full(place, connection, waiting) || !self.places[place].parked.is_empty();
+        }
+        let others = self.consumers.values().filter(|found| found.asked.destination.first().matches(name));
+        let ids: Vec<Id> = others.filter(|found| !found.asked.browses).map(|found| found.id).collect();
+        !is_queue(name)
+            && (self.hold_up(ids.iter(), connection, waiting)
+                || self.queues_of(name).into_iter().any(|queue| self.is_queue_full(queue)))
+    }
+
+    fn hold_up<'a>(&self, mut ids: impl Iterator<Item = &'a Id>, connection: u64, waiting: &Waiting) -> bool {
+        let waiting = Waiting { redeliveries: 0, ..waiting.clone() };
+        ids.any(|id| {
+            let found = &self.consumers[id];
+            found.is_full(&self.config) && found.is_for(connection, &waiting)
+        })
     }
 
     /// A message has its place from now on, unless it came there before: what a client sends again is recognised. What
@@ -77,6 +101,7 @@ impl Model {
         } else if self.is_queue(place) {
             self.enqueue(place, waiting);
         } else {
+            self.buried.remove(&key); // That was another of this id, of a producer whose number is used again.
             self.copy_to_queues(connection, place, &waiting);
             self.remember(connection, place, &waiting);
             self.publish(connection, place, &waiting);

@@ -5,27 +5,53 @@ use std::time::Duration;
 use flockmq_core::RedeliveryPolicy;
 
 use super::Model;
-use super::dead_letter::Cause;
+use super::consumer::Id;
 use super::place::{Delayed, Waiting};
 
+/// When what was given back is handed out again.
+enum Back {
+    AtOnce(Waiting),
+    Later(Delayed),
+    Never(Waiting),
+}
+
 impl Model {
-    /// What was given back waits, then has its old place again; given back too often it is a dead letter, but for what is
-    /// dead already.
-    pub(super) fn redeliver(&mut self, place: usize, waiting: Waiting) {
+    /// What was given back waits, then has its old place again; given back too often it is dead, but for what is so
+    /// already.
+    pub(super) fn redeliver(&mut self, place: usize, waiting: Waiting) -> Option<Waiting> {
+        match self.after(place, waiting) {
+            Back::AtOnce(waiting) => self.places[place].insert(waiting),
+            Back::Later(delayed) => {
+                let all = &mut self.places[place].delayed;
+                all.push(delayed);
+                all.sort_by_key(|delayed| delayed.waiting.rank());
+            }
+            Back::Never(waiting) => return Some(waiting),
+        }
+        None
+    }
+
+    /// Likewise of what a durable subscription's consumer gave back of a topic.
+    pub(super) fn redeliver_kept(&mut self, id: Id, place: usize, waiting: Waiting) -> Option<Waiting> {
+        match self.after(place, waiting) {
+            Back::AtOnce(waiting) => self.consumer(id).insert_pending(waiting),
+            Back::Later(delayed) => self.consumer(id).delayed.push(delayed),
+            Back::Never(waiting) => return Some(waiting),
+        }
+        None
+    }
+
+    fn after(&self, place: usize, waiting: Waiting) -> Back {
         let times = waiting.redeliveries.saturating_add(1);
         let waiting = Waiting { redeliveries: times, ..waiting };
         let policy = &self.places[place].policy.redelivery;
         let is_exceeded = policy.redeliveries_max.is_some_and(|max| times > max);
-        if is_exceeded && !self.is_dead_letter_queue(place) {
-            return self.fail(place, &waiting, Cause::GivenBack);
-        }
         let (wait, keeps_order) = (wait(policy, times), policy.keeps_order);
-        if wait.is_zero() {
-            return self.places[place].insert(waiting);
+        match wait {
+            _ if is_exceeded && !self.is_dead_letter_queue(place) => Back::Never(waiting),
+            Duration::ZERO => Back::AtOnce(waiting),
+            _ => Back::Later(Delayed { until: self.now + wait, keeps_order, waiting }),
         }
-        let delayed = &mut self.places[place].delayed;
-        delayed.push(Delayed { until: self.now + wait, keeps_order, waiting });
-        delayed.sort_by_key(|delayed| delayed.waiting.rank());
     }
 }
 

@@ -17,8 +17,7 @@ impl Model {
     /// Hands a message to a subscriber that wants it. To those of a topic no message comes again.
     pub(super) fn publish_to(&mut self, id: Id, connection: u64, place: usize, waiting: &Waiting) {
         let waiting = Waiting { redeliveries: 0, ..waiting.clone() };
-        let consumer = &self.consumers[&id];
-        if consumer.wants(&waiting) && !consumer.declines(connection, &waiting) {
+        if self.consumers[&id].is_for(connection, &waiting) {
             self.places[place].counts.dispatched += 1;
             self.keep_pending(id, &waiting);
             self.drain(id);
@@ -27,14 +26,10 @@ impl Model {
 
     /// Hands a subscriber what waits for it, as far as its credit goes.
     pub(super) fn drain(&mut self, id: Id) {
-        while self.has_credit(id) && !self.consumers[&id].pending.is_empty() {
+        while self.has_credit(id) && self.consumers[&id].may_go_on() {
             let waiting = self.consumer(id).pending.remove(0);
-            if waiting.is_over(self.now) {
-                self.expire_at_subscriber(&waiting.message);
-            } else {
-                let place = self.known(&waiting.message.destination).expect("what was published has a place");
-                self.hand(id, place, waiting);
-            }
+            let place = self.known(&waiting.message.destination).expect("what was published has a place");
+            self.hand(id, place, waiting);
         }
     }
 
@@ -92,7 +87,23 @@ impl Consumer {
     }
 
     pub(super) fn pending_bytes(&self) -> u64 {
-        self.pending.iter().map(Waiting::size).sum()
+        self.all_pending().map(Waiting::size).sum()
+    }
+
+    /// All that waits for it, delayed or not.
+    pub(super) fn all_pending(&self) -> impl Iterator<Item = &Waiting> {
+        self.pending.iter().chain(self.delayed.iter().map(|delayed| &delayed.waiting))
+    }
+
+    /// Something waits that no message before it holds up for the sake of their order.
+    fn may_go_on(&self) -> bool {
+        let mut before = self.delayed.iter().filter(|delayed| delayed.keeps_order).map(|delayed| delayed.waiting.order);
+        self.pending.first().is_some_and(|first| before.all(|order| order > first.order))
+    }
+
+    /// A message is for it.
+    pub(super) fn is_for(&self, connection: u64, waiting: &Waiting) -> bool {
+        self.wants(waiting) && !self.declines(connection, waiting)
     }
 
     /// With no-local, a consumer is not handed what its own connection sent, or its own client.

@@ -98,7 +98,7 @@ impl Model {
     }
 
     /// Does all of a transaction, or refuses it and has done nothing. Nobody waits for room by then: what has no room for
-    /// the first of its messages is refused, and what is done may exceed it. Where it sends is made all the same.
+    /// the first of its messages is refused, and what is done may exceed it.
     pub(crate) fn commit(&mut self, connection: u64, number: u64) -> Result<(), Refusal> {
         if let Some((consumer, tag)) = self.transaction(connection, number)?.lost {
             return Err(Refusal::NotOutstanding { consumer, tag });
@@ -106,15 +106,16 @@ impl Model {
         self.catch_up();
         let transaction = self.transaction(connection, number)?;
         let acknowledged = transaction.acknowledged.clone();
-        let destinations: Vec<_> = transaction.sends.iter().map(|held| held.message.destination.clone()).collect();
+        let sends = transaction.sends.clone();
         for (consumer, tag) in &acknowledged {
             self.check_outstanding(connection, *consumer, *tag)?;
         }
-        for destination in destinations {
-            let place = self.place(&destination)?;
-            if self.is_full(place) || !self.places[place].parked.is_empty() {
-                return Err(Refusal::NoRoom { destination });
-            }
+        self.check_places(sends.iter().map(|held| &held.message.destination))?;
+        if let Some(held) = sends.iter().find(|held| self.would_wait(connection, held)) {
+            return Err(Refusal::NoRoom { destination: held.message.destination.clone() });
+        }
+        for held in &sends {
+            self.place(&held.message.destination).expect("there is room for it");
         }
         let transaction = self.end_transaction(connection, number)?;
         for (consumer, tag) in acknowledged {

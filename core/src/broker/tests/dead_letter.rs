@@ -159,6 +159,59 @@ fn a_topics_message_that_expires_for_several_subscribers_is_one_dead_letter() {
 }
 
 #[test]
+fn topics_messages_of_one_id_are_dead_letters_each_by_itself() {
+    let mut bench = Bench::new();
+    // One sent to two topics, and one of a producer whose number was used before.
+    bench.subscribe(APP, ONE, "topic://>", 1);
+    bench.send(APP, "topic://a");
+    for topic in ["topic://a", "topic://b", "topic://a"] {
+        bench.send_body(APP, topic, 7, mortal(true));
+        bench.pass(Duration::from_secs(1));
+    }
+    assert_eq!((bench.broker.stats().expired, bench.broker.stats().dead_lettered), (3, 3));
+}
+
+#[test]
+fn older_dead_letters_come_before_newer_ones_though_they_come_back_together() {
+    let mut config = at_once();
+    config.policies.default.redelivery.redeliveries_max = Some(0);
+    let mut bench = Bench::with(config);
+    bench.subscribe(APP, ONE, "queue://>", 10);
+    bench.send(APP, "orders");
+    bench.ack(APP, reject(ONE, 1)).expect("outstanding");
+    bench.send(APP, "orders");
+    bench.send(APP, "orders");
+    bench.ack(APP, reject(ONE, 4)).expect("outstanding");
+    // It holds the dead letters of 1 and 3, and 2 between them.
+    bench.subscribe(OTHER, TWO, "ActiveMQ.DLQ", 10);
+    let all = Ack { consumer: ONE, tag: 5, extent: AckExtent::UpTo, kind: AckKind::Released };
+    let said = bench.ack(APP, all).expect("outstanding");
+    let order: Vec<u64> = said
+        .into_iter()
+        .map(|said| match said {
+            Said::Deliver { sequence, .. } => sequence,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(order, [1, 3, 2]);
+}
+
+#[test]
+fn an_older_dead_letter_that_is_due_comes_before_one_that_expires_meanwhile() {
+    let mut bench = Bench::new();
+    bench.subscribe(APP, ONE, "ActiveMQ.DLQ", 10);
+    bench.subscribe(OTHER, TWO, "orders", 1);
+    bench.send(APP, "orders");
+    bench.ack(OTHER, reject(TWO, 1)).expect("outstanding");
+    bench.send(APP, "orders");
+    bench.send_one(APP, "orders", mortal(true).expiring(Duration::from_millis(999)));
+    assert_eq!(bench.release(APP, ONE, 1), []);
+    // Nobody has woken the broker in time.
+    bench.now = bench.now + Duration::from_secs(2);
+    assert_eq!(bench.wake(), [again(ONE, 2, 1), deliver(ONE, 3, 3)]);
+}
+
+#[test]
 fn a_dead_letter_that_finds_no_room_is_discarded_and_counted() {
     let full = BrokerConfig { queue_bytes_max: 1, ..BrokerConfig::default() };
     let crowded = BrokerConfig { destinations_max: 2, ..BrokerConfig::default() };

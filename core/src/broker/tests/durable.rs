@@ -88,7 +88,7 @@ fn what_was_outstanding_when_a_durable_consumer_left_comes_again_in_its_place() 
 
 #[test]
 fn a_durable_consumer_may_give_back_what_it_took() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::with(at_once());
     let subscription = Subscription { prefetch: Some(2), ..asked(NEWS, "a") };
     bench.ask(APP, ONE, subscription).expect("accepted");
     for _ in 0..3 {
@@ -223,17 +223,54 @@ fn what_is_kept_and_too_large_for_its_consumer_is_dropped_and_counted() {
 }
 
 #[test]
-fn what_is_kept_until_its_time_is_up_expires_before_it_is_handed_out() {
-    let mut bench = Bench::new();
-    bench.ask_durable(APP, ONE, "a");
-    bench.unsubscribe(APP, ONE, 0);
-    for (sequence, millis) in [(1, 5), (2, 6)] {
-        let body = Body::bytes("x").expiring(Duration::from_millis(millis));
-        bench.send_body(OTHER, NEWS, sequence, body);
+fn what_a_durable_consumer_gives_back_waits_as_its_topics_policy_says() {
+    for keeps_order in [false, true] {
+        let mut config = BrokerConfig::default();
+        let redelivery = &mut config.policies.default.redelivery;
+        (redelivery.redeliveries_max, redelivery.keeps_order) = (Some(1), keeps_order);
+        let mut bench = Bench::with(config);
+        bench.ask(APP, ONE, Subscription { prefetch: Some(1), ..asked(NEWS, "a") }).expect("accepted");
+        let body = Body { persistent: true, ..Body::bytes("x") };
+        bench.send_one(OTHER, NEWS, body.clone());
+        bench.send_one(OTHER, NEWS, body);
+        let next = deliver(ONE, 2, 2);
+        let meanwhile = if keeps_order { Vec::new() } else { Vec::from([next.clone()]) };
+        assert_eq!(bench.release(APP, ONE, 1), meanwhile);
+        assert_eq!((bench.held().1, bench.broker.poll_timeout()), (2, Some(bench.now + Duration::from_secs(1))));
+        if keeps_order {
+            assert_eq!(bench.pass(Duration::from_secs(1)), [again(ONE, 2, 1)]);
+            assert_eq!(bench.release(APP, ONE, 2), [deliver(ONE, 3, 2)], "given back too often, it is a dead letter");
+        } else {
+            assert_eq!(bench.pass(Duration::from_secs(1)), []);
+            assert_eq!(bench.accept(APP, ONE, 2), [again(ONE, 3, 1)]);
+            assert_eq!(bench.release(APP, ONE, 3), [], "given back too often, it is a dead letter");
+        }
+        assert_eq!((bench.held().1, bench.broker.stats().dead_lettered), (u64::from(keeps_order), 1));
     }
-    bench.now = Instant::from_millis(5);
-    assert_eq!(bench.ask_durable(APP, ONE, "a"), [deliver(ONE, 1, 2)]);
-    assert_eq!((bench.held(), bench.broker.stats().expired), ((1, 1, 0), 1));
+}
+
+#[test]
+fn what_is_kept_expires_when_its_time_is_up_with_or_without_a_consumer() {
+    let mut bench = Bench::new();
+    bench.ask(APP, ONE, Subscription { prefetch: Some(1), ..asked(NEWS, "a") }).expect("accepted");
+    let mortal = |millis| Body { persistent: true, ..Body::bytes("x") }.expiring(Duration::from_millis(millis));
+    for millis in [10, 10, 20, 30] {
+        bench.send_one(OTHER, NEWS, mortal(millis));
+    }
+    assert_eq!(bench.broker.poll_timeout(), Some(Instant::from_millis(10)), "of those that wait");
+    assert_eq!(bench.pass(Duration::from_millis(10)), []);
+    assert_eq!((bench.held().1, bench.broker.stats().expired), (3, 1));
+    assert_eq!(bench.release(APP, ONE, 1), [deliver(ONE, 2, 3)]);
+    bench.unsubscribe(APP, ONE, 2);
+    assert_eq!(bench.pass(Duration::ZERO), [], "the first was given back too late");
+    assert_eq!((bench.held().1, bench.broker.stats().expired), (2, 2));
+    bench.pass(Duration::from_millis(10));
+    assert_eq!((bench.held().1, bench.broker.stats().expired), (1, 3), "what had been handed out as well");
+    assert_eq!(bench.ask_durable(OTHER, TWO, "a"), [deliver(TWO, 1, 4)]);
+    bench.unsubscribe(OTHER, TWO, 0);
+    assert_eq!(bench.remove_durable("a"), Ok(Vec::from([Said::Unwanted(NEWS)])));
+    let stats = bench.broker.stats();
+    assert_eq!((bench.broker.poll_timeout(), stats.kept_bytes, stats.dead_lettered), (None, 0, 3));
 }
 
 #[test]
@@ -298,7 +335,7 @@ proptest! {
     fn a_durable_subscription_is_owed_all_it_has_not_acknowledged(
         turns in proptest::collection::vec(any_turn(), 1..80),
     ) {
-        let mut bench = Bench::new();
+        let mut bench = Bench::with(at_once());
         let (mut owed, mut outstanding) = (BTreeMap::<u64, u32>::new(), Vec::<(Tag, u64, u32)>::new());
         let mut prefetch = None; // Of the consumer there is.
         bench.ask_durable(APP, ONE, "a");

@@ -34,6 +34,33 @@ fn too_slow() -> Refusal {
 }
 
 #[test]
+fn a_full_subscriber_holds_up_nothing_that_is_not_for_it() {
+    let mut bench = bench(SlowConsumers::DropOldest);
+    let news: Destination = "topic://news".parse().expect("valid");
+    let selector = Some("n = 1".parse().expect("a selector"));
+    let wants = Subscription { no_local: true, selector, prefetch: Some(1), ..Subscription::new(news) };
+    bench.subscribe_as(APP, ONE, wants);
+    bench.subscribe(PEER, TWO, "topic://news", 1);
+    let body = |n: i64| {
+        let mut body = Body::bytes(alloc::vec![0; 100]);
+        body.headers.properties.set("n", n).expect("room");
+        body
+    };
+    bench.send_one(OTHER, "topic://news", body(1));
+    bench.send_one(OTHER, "topic://news", body(1));
+    bench.accept(PEER, TWO, 1);
+    bench.accept(PEER, TWO, 2);
+    // One message waits for the first consumer, as much as may.
+    assert_eq!(bench.send_one(OTHER, "topic://news", body(2)), [Said::Accepted(3), deliver(TWO, 3, 3)]);
+    assert_eq!(bench.send_one(APP, "topic://news", body(1)), [Said::Accepted(4)], "its own");
+    // Now as much waits for the peer, which a message from there is not for.
+    assert_eq!(bench.send_one(PEER, "topic://news", body(2)), [Said::Accepted(5)]);
+    assert_eq!(bench.send_one(OTHER, "topic://news", body(2)), [], "this one is for the peer");
+    assert_eq!(bench.send_one(PEER, "topic://news", body(2)), [], "and others stand behind it");
+    assert_eq!(bench.accept(PEER, TWO, 3), [deliver(TWO, 4, 4), Said::Accepted(6), Said::Accepted(7)]);
+}
+
+#[test]
 fn a_slow_consumer_gets_the_newest_if_the_oldest_are_dropped() {
     let mut bench = crowd(SlowConsumers::DropOldest, APP);
     assert_eq!(bench.wake(), [Said::Accepted(3), deliver(TWO, 3, 3)]);

@@ -101,12 +101,19 @@ fn a_connections_queues_and_topics_end_each_once() {
 #[test]
 fn a_transaction_can_send_nothing_to_a_temporary_queue_that_is_gone() {
     let mut bench = Bench::new();
-    let (queues, mut out) = ([OWN, FARS].map(|name| name.parse().expect("a destination")), Outbox::new());
-    assert_eq!(bench.broker.check_commit(bench.now, OTHER, queues.iter(), &[], &mut out), Ok(()));
+    let own: Destination = OWN.parse().expect("a destination");
+    let commit = |bench: &mut Bench| {
+        let messages = [own.clone(), FARS.parse().expect("a destination")].map(|destination| {
+            let id = MessageId { producer: ProducerId { broker: LOCAL, number: 9 }, sequence: 1 };
+            let (path, timestamp) = (Path::default(), Timestamp::default());
+            Arc::new(Message { id, destination, path, timestamp, body: Body::default() })
+        });
+        bench.broker.commit(bench.now, OTHER, messages.into(), Vec::new(), &mut Outbox::new())
+    };
+    assert_eq!(commit(&mut bench), Ok(()));
     assert_eq!(bench.broker.poll_timeout(), Some(bench.now + KEPT), "what it may have sent to is kept as long as any");
     bench.detach(APP);
-    let refused = bench.broker.check_commit(bench.now, OTHER, queues.iter(), &[], &mut out);
-    assert_eq!(refused, Err(Refusal::Deleted(queues[0].clone())));
+    assert_eq!(commit(&mut bench), Err(Refusal::Deleted(own.clone())));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What counts all at once.
 
+use alloc::string::ToString;
+
 use super::*;
 
 fn message(sequence: u64, destination: &str) -> Arc<Message> {
@@ -15,9 +17,7 @@ fn message(sequence: u64, destination: &str) -> Arc<Message> {
 impl Bench {
     fn commit(&mut self, messages: &[Arc<Message>], acknowledged: &[(ConsumerId, Tag)]) -> Result<Vec<Said>, Refusal> {
         let mut out = Outbox::new();
-        let destinations = messages.iter().map(|message| &message.destination);
-        self.broker.check_commit(self.now, APP, destinations, acknowledged, &mut out)?;
-        self.broker.commit(self.now, APP, messages.to_vec(), acknowledged.to_vec(), &mut out);
+        self.broker.commit(self.now, APP, messages.to_vec(), acknowledged.to_vec(), &mut out)?;
         Ok(short(&mut out))
     }
 }
@@ -54,11 +54,42 @@ fn what_can_not_be_done_as_a_whole_changes_nothing() {
         (message(11, "q"), &[(TWO, 1)][..], Refusal::unknown_consumer(TWO)), // Another connection's.
     ];
     let before = bench.broker.stats();
+    let names = |bench: &Bench| bench.broker.registry.iter().map(|entry| entry.name.clone()).collect::<Vec<_>>();
+    let there = names(&bench);
     for (other, acknowledged, refusal) in cases {
         assert_eq!(bench.commit(&[Arc::clone(&good), other], acknowledged), Err(refusal));
         assert_eq!(bench.broker.stats(), before);
+        assert_eq!(names(&bench), there);
     }
     assert_eq!(bench.commit(&[good], &bad[..1]), Ok(alloc::vec![deliver(ONE, 2, 10)]));
+}
+
+#[test]
+fn a_refused_commit_makes_none_of_the_destinations_that_it_names() {
+    let config = BrokerConfig { queue_bytes_max: 1, topic_bytes_max: 1, ..BrokerConfig::default() };
+    let mut bench = Bench::with(config);
+    bench.send(APP, "full");
+    bench.subscribe(OTHER, ONE, "topic://a.>", 1);
+    bench.send(APP, "topic://a.b");
+    bench.send(APP, "topic://a.b");
+    for full in ["full", "topic://a.new"] {
+        let refusal = Refusal::NoRoom { destination: full.parse().expect("valid") };
+        assert_eq!(bench.commit(&[message(10, "new"), message(11, full)], &[]), Err(refusal));
+    }
+    let names: Vec<_> = bench.broker.registry.iter().map(|entry| entry.name.to_string()).collect();
+    assert_eq!(names, ["queue://full", "topic://a.b"]);
+}
+
+#[test]
+fn what_is_committed_has_its_destinations_before_dead_letters_have_theirs() {
+    let mut bench = Bench::with(BrokerConfig { destinations_max: 2, ..BrokerConfig::default() });
+    bench.subscribe(APP, ONE, "q", 2);
+    let mut over = Message::clone(&message(10, "q"));
+    over.body.headers.time_to_live = Some(Duration::ZERO);
+    let new = || message(11, "new");
+    assert_eq!(bench.commit(&[Arc::new(over), new(), new()], &[]), Ok(Vec::new()), "two of them go to one");
+    let stats = bench.broker.stats();
+    assert_eq!((stats.queued, stats.expired, stats.dead_lettered, stats.discarded), (2, 1, 0, 1));
 }
 
 #[test]
