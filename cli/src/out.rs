@@ -22,12 +22,21 @@ impl Out {
         self.line.clear();
         self.line.extend_from_slice(text.as_ref());
         self.line.push(b'\n'); // One write for all of it.
-        let written = self.output.write_all(&self.line).and_then(|()| self.output.flush());
-        written.map_err(|error| match error.kind() {
-            ErrorKind::BrokenPipe => Failure::OutputClosed,
-            _ => Failure::Io { what: "writing the output", error },
-        })
+        write(&mut self.output, &self.line)
     }
+
+    /// Has a terminal forget what it shows, and begin at its first line.
+    pub(crate) fn clear(&mut self) -> Result<(), Failure> {
+        write(&mut self.output, b"\x1b[2J\x1b[H")
+    }
+}
+
+fn write(output: &mut impl Write, bytes: &[u8]) -> Result<(), Failure> {
+    let written = output.write_all(bytes).and_then(|()| output.flush());
+    written.map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Failure::OutputClosed,
+        _ => Failure::Io { what: "writing the output", error },
+    })
 }
 
 /// Knows whether somebody still reads standard output, without writing anything. Where that can't be told, as it

@@ -10,7 +10,6 @@ use crate::failure::Failure;
 use crate::out::Out;
 use crate::paint;
 use crate::record::Record;
-use crate::stop::Stop;
 use crate::subscribe::Format;
 use crate::survey::{self, Survey};
 use crate::{duration, place, targets};
@@ -56,17 +55,11 @@ impl Purge {
             let what = "stands for any number of queues; expected --yes if all of them are to be purged";
             return Err(Failure::Usage(format!("'{destination}' {what}")));
         }
-        let mut stop = Stop::listen(None)?;
-        let within = self.duration.unwrap_or(survey::MOMENT);
-        let survey = Survey::begin(&self.uri, &self.record, within, &mut stop).await?;
-        let answers = tokio::select! {
-            biased;
-            cause = stop.wait() => Err(Failure::Stopped(cause)),
-            answers = async { survey.connection.broker().purge(&destination).await } => answers.map_err(Failure::from),
-        };
-        let outcome = answers.and_then(|answers| self.show(&survey, &answers));
-        place::leave(&survey.connection).await;
-        outcome
+        Survey::conduct(&self.uri, &self.record, self.duration, async |survey, stop| {
+            let answers = survey.ask(stop, survey.connection.broker().purge(&destination)).await?;
+            self.show(survey, &answers)
+        })
+        .await
     }
 
     fn show(&self, survey: &Survey, answers: &[Answer<u64>]) -> Result<(), Failure> {

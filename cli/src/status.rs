@@ -1,5 +1,6 @@
 //! `flockmq status`: how brokers and their destinations fare.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,7 +15,7 @@ use crate::record::Record;
 use crate::stop::Stop;
 use crate::subscribe::Format;
 use crate::survey::{self, Survey};
-use crate::{duration, place, targets};
+use crate::{duration, targets};
 
 /// Show brokers, and how their destinations fare.
 ///
@@ -27,18 +28,23 @@ Examples:
   flockmq status 'static:(tcp://a:61616,tcp://b:61616)' --format json
   flockmq status 'fanout:(multicast://default)' --for 3s
   flockmq status peer://groupA
+  flockmq status tcp://localhost:61616 --watch 5
 
 Each broker has a line, 'NAME STATE ADDRESS ID', and one for each of its destinations: messages that wait and their bytes,
 consumers and producers there are now, messages accepted (enqueued), handed out and not answered (out), acknowledged
 (dequeued), too old (expired), kept as dead letters (dead), removed by 'flockmq purge' (purged), and dropped for slow subscribers of a topic (dropped). A peer's consumers
 on other brokers count as one for each of those. The exit code is 0 if all brokers answered, and 1 if one did not or none
-was found.")]
+was found. With --watch it goes on until it is interrupted, and the exit code is 0: a terminal is painted again, elsewhere
+an empty line stands between one time and the next, and none with --format json.")]
 pub(crate) struct Status {
     #[arg(value_name = "URI", help = survey::URI_HELP)]
     uri: String,
     /// How long to look for brokers; less if all that are listed are up before
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
     duration: Option<Duration>,
+    /// Show them again each time this has passed, 2s if not given, until interrupted
+    #[arg(long, value_name = "SECONDS", value_parser = period, num_args = 0..=1, default_missing_value = "2")]
+    watch: Option<Duration>,
     /// How to write a broker with its destinations
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -48,20 +54,43 @@ pub(crate) struct Status {
 
 impl Status {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let mut stop = Stop::listen(None)?;
-        let within = self.duration.unwrap_or(survey::MOMENT);
-        let survey = Survey::begin(&self.uri, &self.record, within, &mut stop).await?;
-        let answers = tokio::select! {
-            biased;
-            cause = stop.wait() => Err(Failure::Stopped(cause)),
-            answers = async { survey.connection.broker().destinations().await } => answers.map_err(Failure::from),
-        };
-        let outcome = answers.and_then(|answers| self.show(&survey, &answers));
-        place::leave(&survey.connection).await;
-        outcome
+        Survey::conduct(&self.uri, &self.record, self.duration, async |survey, stop| match self.watch {
+            None => {
+                let answers = survey.ask(stop, survey.connection.broker().destinations()).await?;
+                let unanswered = self.show(survey, &answers)?;
+                survey.check(unanswered)
+            }
+            Some(period) => match self.watch(period, survey, stop).await {
+                Err(Failure::Stopped(_)) => Ok(()), // There was no other end to reach.
+                ended => ended,
+            },
+        })
+        .await
     }
 
-    fn show(&self, survey: &Survey, answers: &[Answer<Inventory>]) -> Result<(), Failure> {
+    /// Shows them again and again, with those that come and go. On a terminal each time stands in the place of the last.
+    async fn watch(&self, period: Duration, survey: &mut Survey, stop: &mut Stop) -> Result<(), Failure> {
+        let is_repainted = self.format == Format::Text && std::io::stdout().is_terminal();
+        loop {
+            let answers = survey.ask(stop, survey.connection.broker().destinations()).await?;
+            if is_repainted {
+                Out::new().clear()?;
+            }
+            self.show(survey, &answers)?;
+            if self.format == Format::Text && !is_repainted {
+                Out::new().line("")?;
+            }
+            tokio::select! {
+                biased;
+                cause = stop.wait() => return Err(Failure::Stopped(cause)),
+                () = tokio::time::sleep(period) => (),
+            }
+            survey.look_again().await?;
+        }
+    }
+
+    /// Shows each broker; tells how many have not answered.
+    fn show(&self, survey: &Survey, answers: &[Answer<Inventory>]) -> Result<usize, Failure> {
         let (mut out, mut unanswered) = (Out::new(), 0);
         for target in &survey.targets {
             let answer = survey::answer(target, answers).map(|answer| &answer.result);
@@ -78,7 +107,15 @@ impl Status {
                 }
             }
         }
-        survey.check(unanswered)
+        Ok(unanswered)
+    }
+}
+
+/// Reads how long to wait between one time and the next.
+fn period(text: &str) -> Result<Duration, String> {
+    match duration::parse(text)? {
+        period if period < PERIOD_MIN => Err(format!("'{text}' is too short; expected {PERIOD_MIN:?} at least")),
+        period => Ok(period),
     }
 }
 
@@ -164,6 +201,8 @@ fn row(found: &DestinationStatus) -> (String, Vec<String>) {
     (paint::name(&found.name.to_string()), cells.iter().map(ToString::to_string).collect())
 }
 
+/// The shortest time between two looks: brokers have better to do.
+const PERIOD_MIN: Duration = Duration::from_millis(100);
 const DESTINATION: &str = "DESTINATION";
 const HEADINGS: [&str; 11] =
     ["DEPTH", "BYTES", "CONSUMERS", "PRODUCERS", "ENQUEUED", "OUT", "DEQUEUED", "EXPIRED", "DEAD", "PURGED", "DROPPED"];

@@ -1,5 +1,6 @@
 //! Asking all brokers that a URI leads to: finding them, and what became of each.
 
+use std::future::Future;
 use std::time::Duration;
 
 use flockmq::core::uri::{Location, Static};
@@ -26,8 +27,41 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
+    /// Finds brokers for `duration`, or for the usual moment, has `work` done with them and takes leave of them.
+    pub(crate) async fn conduct(
+        uri: &str,
+        record: &Record,
+        duration: Option<Duration>,
+        work: impl AsyncFnOnce(&mut Self, &mut Stop) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut stop = Stop::listen(None)?;
+        let mut survey = Self::begin(uri, record, duration.unwrap_or(MOMENT), &mut stop).await?;
+        let outcome = work(&mut survey, &mut stop).await;
+        place::leave(&survey.connection).await;
+        outcome
+    }
+
+    /// Waits for what is asked, unless it is time to end before.
+    pub(crate) async fn ask<T>(
+        &self,
+        stop: &mut Stop,
+        answers: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            cause = stop.wait() => Err(Failure::Stopped(cause)),
+            answers = answers => answers.map_err(Failure::from),
+        }
+    }
+
+    /// Sees who is there by now.
+    pub(crate) async fn look_again(&mut self) -> Result<(), Error> {
+        self.targets = sorted(self.connection.targets().await?);
+        Ok(())
+    }
+
     /// Connects, and looks for brokers: as long as that, or until all that are listed are up or given up.
-    pub(crate) async fn begin(uri: &str, record: &Record, within: Duration, stop: &mut Stop) -> Result<Self, Failure> {
+    async fn begin(uri: &str, record: &Record, within: Duration, stop: &mut Stop) -> Result<Self, Failure> {
         let config = config(uri)?;
         let is_closed = config.multicast.is_none();
         let builder = record.apply(Builder::new(config));
@@ -76,17 +110,21 @@ async fn find(
     is_closed: bool,
 ) -> Result<Vec<Target>, Error> {
     loop {
-        let mut found = connection.targets().await?;
+        let found = connection.targets().await?;
         let is_settled = |target: &Target| matches!(target.state, TargetState::Up { .. } | TargetState::GivenUp);
         if (is_closed && found.iter().all(is_settled)) || Instant::now() >= until {
-            found.sort_by(|a, b| (targets::name(a), &a.address).cmp(&(targets::name(b), &b.address)));
-            return Ok(found);
+            return Ok(sorted(found));
         }
         tokio::select! {
             _ = events.next() => (),
             () = sleep_until(until) => (),
         }
     }
+}
+
+fn sorted(mut targets: Vec<Target>) -> Vec<Target> {
+    targets.sort_by(|a, b| (targets::name(a), &a.address).cmp(&(targets::name(b), &b.address)));
+    targets
 }
 
 /// A client of all that the URI leads to. To a group of peers it is no peer: they serve it as brokers do.
@@ -119,6 +157,6 @@ fn wrapped(uri: &str) -> Result<flockmq::core::uri::Fanout, Failure> {
 }
 
 /// How long to look for brokers if nobody says.
-pub(crate) const MOMENT: Duration = Duration::from_secs(1);
+const MOMENT: Duration = Duration::from_secs(1);
 /// How long an answer may take if the URI does not say.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);

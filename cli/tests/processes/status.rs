@@ -92,6 +92,29 @@ fn a_broker_that_is_not_there_is_shown_and_is_a_failure() {
 }
 
 #[test]
+fn a_watch_shows_what_changes_until_it_is_interrupted() {
+    let [a, b] = ["a", "b"].map(Broker::start);
+    let uri = fanout(&[&a, &b], "");
+    let mut plain = Running::start(&["status", &uri, "--watch", "100ms"]);
+    let mut json = Running::start(&["status", &uri, "--watch=100ms", "--format", "json"]);
+    assert!(plain.lines_until("b ").last().is_some_and(|line| line.contains(" up ")), "an empty broker");
+    assert_eq!([plain.line(), plain.line()], ["  no destinations", ""], "and the end of one look");
+    send(&b, "orders", &["one"]);
+    plain.lines_until("  queue://orders");
+    let shown = json.lines_until("{");
+    assert!(!shown.iter().any(String::is_empty), "{shown:?}");
+    let address = a.address.clone();
+    drop(a);
+    let is_of_gone = |line: &String| line.contains(&address) && !line.contains(" up ");
+    assert!((0..10_000).any(|_| is_of_gone(&plain.line())), "who goes is seen to go");
+    for watch in [plain, json] {
+        watch.signal("INT");
+        let ended = watch.end();
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
 fn a_broker_that_stands_still_is_told_of_in_time() {
     let broker = Broker::start("a");
     let uri = fanout(&[&broker], "minAckCount=1&sendTimeout=500");
