@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flockmq::core::{Advisory, Party, What};
+use flockmq::core::{Advisory, Destinations, Party, What};
 use flockmq::{Advisories, Config, Connection, Destination, Error, Refusal};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,6 +40,10 @@ async fn whoever_asks_is_told_who_comes_and_goes() {
     consumer.close().await.expect("closed");
     assert!(matches!(next(&mut advisories).await, Advisory::ConsumerRemoved { .. }));
     client.close().await.expect("closed");
+    let Advisory::ProducerRemoved { destination, by: found, .. } = next(&mut advisories).await else {
+        panic!("its producer ends with it");
+    };
+    assert_eq!((destination.to_string().as_str(), found), ("topic://before", by));
     assert_eq!(next(&mut advisories).await, Advisory::ConnectionClosed { by });
     broker.close().await.expect("closed");
     assert_eq!(advisories.next().await, None);
@@ -55,11 +59,37 @@ async fn what_nobody_took_in_time_is_counted() {
     for number in 0..5 {
         broker.send(format!("topic://t.{number}"), "").await.expect("accepted");
     }
-    let last = ["topic://t.3", "topic://t.4"].map(|name| name.parse::<Destination>().expect("a destination"));
-    for destination in last {
-        assert_eq!(next(&mut advisories).await, Advisory::DestinationAdded { destination });
-    }
-    assert_eq!(advisories.missed(), 3);
+    let last: Destination = "topic://t.4".parse().expect("a destination");
+    let producer = next(&mut advisories).await;
+    assert!(matches!(&producer, Advisory::ProducerAdded { destination, .. } if *destination == last.clone().into()));
+    assert_eq!(next(&mut advisories).await, Advisory::DestinationAdded { destination: last });
+    assert_eq!(advisories.missed(), 8);
+    broker.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn producers_are_told_of_as_they_come_and_go() {
+    let (broker, client) = served("producers").await;
+    let mut advisories = broker.broker().advisories().await.expect("told");
+    let both: Destinations = "orders,topic://log".parse().expect("destinations");
+    let producer = broker.producer(both.clone()).await.expect("made");
+    let Advisory::ProducerAdded { destination, producer: number, by } = next(&mut advisories).await else {
+        panic!("a producer of the application comes");
+    };
+    assert!(destination == both && matches!(by, Party::Application(_)), "{destination} {by:?}");
+    producer.close().await.expect("closed");
+    assert_eq!(next(&mut advisories).await, Advisory::ProducerRemoved { destination, producer: number, by });
+    let producer = client.producer("orders").await.expect("made");
+    producer.send("42").await.expect("accepted");
+    let Advisory::ProducerAdded { destination, producer: number, by } = next(&mut advisories).await else {
+        panic!("a client's producer is known by its first message");
+    };
+    assert_eq!((destination.to_string().as_str(), by), ("queue://orders", Party::Client(client.id())));
+    assert!(matches!(next(&mut advisories).await, Advisory::DestinationAdded { .. }));
+    producer.send("43").await.expect("accepted");
+    producer.close().await.expect("closed");
+    assert_eq!(next(&mut advisories).await, Advisory::ProducerRemoved { destination, producer: number, by });
+    client.close().await.expect("closed");
     broker.close().await.expect("closed");
 }
 

@@ -582,7 +582,7 @@ fn config(choice: &mut Choice<'_>) -> Config {
             priority_base: choice.pick(&[Some(-5), None]),
             sync_timeout: Duration::from_secs(2),
         },
-        remote: RemoteConfig { streams_max: 2, parked_bytes_max: 1_000, window: 1_000 },
+        remote: RemoteConfig { administration: true, streams_max: 2, parked_bytes_max: 1_000, window: 1_000 },
         fanout: FanoutConfig {
             acks_min: choice.pick(&[1, 2]),
             replicates_queues: choice.pick(&[false, true]),

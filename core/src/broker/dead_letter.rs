@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::queue::Entry;
 use super::registry::{self, Slot};
 use super::{Broker, Output};
-use crate::base::{Instant, Outbox};
+use crate::base::{Instant, Outbox, Timestamp};
 use crate::model::{Advisory, Destination, DestinationKind, Message, Path, Value};
 
 /// What becomes of messages that can't be delivered (ActiveMQ's `deadLetterStrategy`): because a consumer rejected them,
@@ -114,11 +114,20 @@ impl Broker {
         self.stats.failed_queued += 1;
         self.let_go(slot, entry);
         self.registry.get_mut(slot).counts.failed += 1;
-        self.bury(now, slot, &entry.message, cause, out);
+        self.bury(now, slot, &entry.message, entry.expires_at(), cause, out);
     }
 
-    /// Keeps a message that can't be delivered where its destination's policy says, or discards it.
-    pub(super) fn bury(&mut self, now: Instant, slot: Slot, message: &Message, cause: Cause, out: &mut Outbox<Output>) {
+    /// Keeps a message that can't be delivered, and is worth nothing from `expires_at` on, where its destination's policy
+    /// says, or discards it.
+    pub(super) fn bury(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        message: &Message,
+        expires_at: Option<Instant>,
+        cause: Cause,
+        out: &mut Outbox<Output>,
+    ) {
         let origin = self.registry.get(slot);
         let grave = origin.grave(message, cause);
         // A topic's message may die for several subscribers.
@@ -143,12 +152,13 @@ impl Broker {
             let destination = broker.registry.get(slot).name.clone();
             Advisory::MessageDeadLettered { destination, queue: grave.clone(), message: id }
         });
-        self.place(now, place, None, 0, Arc::new(dead_letter(message, grave, cause)), out);
+        let expires_at = expires_at.map(|at| self.selection.wall_at(at));
+        self.place(now, place, None, 0, Arc::new(dead_letter(message, grave, expires_at, cause)), out);
     }
 }
 
 /// The copy of a message that is kept when it can't be delivered.
-fn dead_letter(message: &Message, grave: Destination, cause: Cause) -> Message {
+fn dead_letter(message: &Message, grave: Destination, expires_at: Option<Timestamp>, cause: Cause) -> Message {
     let mut body = message.body.clone();
     body.headers.time_to_live = None;
     let was_persistent = core::mem::replace(&mut body.persistent, true);
@@ -157,6 +167,9 @@ fn dead_letter(message: &Message, grave: Destination, cause: Cause) -> Message {
     for (name, value) in words.into_iter().chain(mode) {
         // One that has as many properties as there may be goes without.
         _ = body.headers.properties.set(name, value);
+    }
+    if let Some(expires_at) = expires_at {
+        _ = body.headers.properties.set(EXPIRATION, i64::try_from(expires_at.as_millis()).unwrap_or(i64::MAX));
     }
     Message { id: message.id, destination: grave, path: Path::default(), timestamp: message.timestamp, body }
 }
@@ -188,6 +201,9 @@ const SHARED: &str = "ActiveMQ.DLQ";
 
 /// The property that says why a message is a dead letter.
 const CAUSE: &str = "dlqDeliveryFailureCause";
+
+/// The property that says until when it was worth something, in milliseconds by the broker's clock, if that had an end.
+const EXPIRATION: &str = "originalExpiration";
 
 /// The property that says that it was not persistent, if it was not; a dead letter is.
 const MODE: &str = "originalDeliveryMode";

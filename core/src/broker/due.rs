@@ -2,15 +2,13 @@
 //! nobody wants any more goes.
 
 use alloc::collections::BTreeSet;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::queue::Entry;
 use super::registry::Slot;
-use super::subscription::{Subscription, SubscriptionId};
+use super::subscription::{Pending, Subscription, SubscriptionId};
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
-use crate::model::Message;
 
 /// Where something is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,8 +78,8 @@ impl Broker {
         for (slot, entry) in over {
             self.expire_queued(now, slot, &entry, out);
         }
-        for message in over_waiting {
-            self.expire_waiting(now, &message, out);
+        for pending in over_waiting {
+            self.expire_waiting(now, &pending, out);
         }
         self.unpark_all(now, out);
         for slot in forsaken {
@@ -108,10 +106,10 @@ impl Broker {
     }
 
     /// Likewise of what waits for a subscriber.
-    fn take_due_of(&mut self, now: Instant, id: SubscriptionId, over: &mut Vec<Arc<Message>>) {
+    fn take_due_of(&mut self, now: Instant, id: SubscriptionId, over: &mut Vec<Pending>) {
         if let Some(subscription) = self.subscriptions.get_mut(id) {
             let (pending, memory) = (&mut subscription.pending, &mut self.memory);
-            over.extend(core::iter::from_fn(|| pending.pop_expired(now, memory)).map(|found| found.message));
+            over.extend(core::iter::from_fn(|| pending.pop_expired(now, memory)));
             if let Some(archive) = &mut subscription.archive {
                 archive.take_due(now, over, &mut self.memory);
             }

@@ -78,8 +78,8 @@ impl Archive {
     }
 
     /// Takes what is worth nothing any more, and puts back what has waited long enough since it was given back.
-    pub(super) fn take_due(&mut self, now: Instant, over: &mut Vec<Arc<Message>>, memory: &mut Memory) {
-        over.extend(core::iter::from_fn(|| self.queue.pop_expired(now, memory)).map(|entry| entry.message));
+    pub(super) fn take_due(&mut self, now: Instant, over: &mut Vec<Pending>, memory: &mut Memory) {
+        over.extend(core::iter::from_fn(|| self.queue.pop_expired(now, memory)).map(Pending::from));
         while let Some(entry) = self.queue.pop_delayed(now, memory) {
             self.queue.keep(entry, memory);
         }
@@ -230,7 +230,7 @@ impl Broker {
     /// Ends a message that a durable subscription's consumer could do nothing with.
     pub(super) fn fail_kept(&mut self, now: Instant, entry: &Entry, cause: Cause, out: &mut Outbox<Output>) {
         if let Ok(slot) = self.resolve_lasting(now, &entry.message.destination, out) {
-            self.bury(now, slot, &entry.message, cause, out);
+            self.bury(now, slot, &entry.message, entry.expires_at(), cause, out);
         }
     }
 
@@ -262,8 +262,7 @@ impl Broker {
                 self.stats.dropped += 1; // Its consumer has come back by way of a smaller link.
                 continue;
             }
-            let pending = Pending { message: Arc::clone(&entry.message), arrived_at: entry.arrived_at };
-            let tag = self.deliver(now, id, pending, entry.redeliveries.0, None, out);
+            let tag = self.deliver(now, id, Pending::from(entry.clone()), entry.redeliveries.0, None, out);
             let subscription = self.subscriptions.get_mut(id).expect("just delivered to");
             let archive = subscription.archive.as_mut().expect("just popped from");
             archive.handed_out.insert(tag, entry);

@@ -37,26 +37,33 @@ impl Broker {
     pub(super) fn expire_queued(&mut self, now: Instant, slot: Slot, entry: &Entry, out: &mut Outbox<Output>) {
         self.stats.expired_queued += 1;
         self.let_go(slot, entry);
-        self.expire(now, slot, &entry.message, out);
+        self.expire(now, slot, &entry.message, entry.expires_at(), out);
     }
 
     /// Ends a topic's message that has waited for a subscriber until its time was up.
-    pub(super) fn expire_waiting(&mut self, now: Instant, message: &Message, out: &mut Outbox<Output>) {
-        match self.resolve_lasting(now, &message.destination, out) {
-            Ok(slot) => self.expire(now, slot, message, out),
+    pub(super) fn expire_waiting(&mut self, now: Instant, pending: &Pending, out: &mut Outbox<Output>) {
+        match self.resolve_lasting(now, &pending.message.destination, out) {
+            Ok(slot) => self.expire(now, slot, &pending.message, pending.expires_at(), out),
             Err(_) => self.stats.expired += 1,
         }
     }
 
-    /// Ends a message whose time is up.
-    pub(super) fn expire(&mut self, now: Instant, slot: Slot, message: &Message, out: &mut Outbox<Output>) {
+    /// Ends a message whose time is up, or was at `expires_at`.
+    pub(super) fn expire(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        message: &Message,
+        expires_at: Option<Instant>,
+        out: &mut Outbox<Output>,
+    ) {
         self.stats.expired += 1;
         self.registry.get_mut(slot).counts.expired += 1;
         self.advise(out, |broker| {
             let destination = broker.registry.get(slot).name.clone();
             Advisory::MessageExpired { destination, message: message.id }
         });
-        self.bury(now, slot, message, Cause::Expired, out);
+        self.bury(now, slot, message, expires_at, Cause::Expired, out);
     }
 }
 

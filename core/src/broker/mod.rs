@@ -470,7 +470,7 @@ impl Broker {
         }
         if is_over(&message) {
             self.registry.get_mut(slot).counts.enqueued += 1;
-            return self.expire(now, slot, &message, out);
+            return self.expire(now, slot, &message, Some(now), out);
         }
         if !self.registry.get(slot).queues.is_empty() {
             self.copy_to_queues(now, slot, from, &message, out);

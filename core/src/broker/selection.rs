@@ -37,8 +37,7 @@ impl Selection {
     }
 
     fn is_met(&self, selector: &Selector, message: &Message, redeliveries: u32, arrived_at: Instant) -> bool {
-        let (wall, read_at) = self.wall;
-        let expires_at = message.body.headers.time_to_live.map(|left| wall + ((arrived_at + left) - read_at));
+        let expires_at = message.body.headers.time_to_live.map(|left| self.wall_at(arrived_at + left));
         match selector.evaluate(&Candidate { message, redeliveries, expires_at }) {
             Verdict::True => true,
             Verdict::False | Verdict::Unknown => false,
@@ -47,6 +46,12 @@ impl Selection {
                 false
             }
         }
+    }
+
+    /// What the wall clock reads at some instant, as far as is known now.
+    pub(super) fn wall_at(&self, at: Instant) -> Timestamp {
+        let (wall, read_at) = self.wall;
+        if at < read_at { wall - (read_at - at) } else { wall + (at - read_at) }
     }
 
     /// How often a selector was given up.

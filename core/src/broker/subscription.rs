@@ -10,6 +10,7 @@ use super::browse::Browse;
 use super::durable::Archive;
 use super::memory::Memory;
 use super::outstanding::Outstanding;
+use super::queue::Entry;
 use super::registry::Slot;
 use super::slow::SlowConsumers;
 use crate::base::{Arena, Instant, Key, Situation};
@@ -85,6 +86,12 @@ impl Key for SubscriptionId {
 pub(super) struct Pending {
     pub(super) message: Arc<Message>,
     pub(super) arrived_at: Instant,
+}
+
+impl From<Entry> for Pending {
+    fn from(entry: Entry) -> Self {
+        Self { message: entry.message, arrived_at: entry.arrived_at }
+    }
 }
 
 /// A consumer as the broker sees it.

@@ -128,10 +128,10 @@ impl Client {
         Ok(())
     }
 
-    /// Ends a producer.
-    pub(crate) fn close_producer(&mut self, producer: u64) -> Result<(), Refusal> {
+    /// Ends a producer; tells where it sent.
+    pub(crate) fn close_producer(&mut self, producer: u64) -> Result<Destinations, Refusal> {
         let gone = self.producers.remove(&producer);
-        gone.map(|_| ()).ok_or(Refusal::Unknown { what: What::Producer, number: producer })
+        gone.map(|gone| gone.destination).ok_or(Refusal::Unknown { what: What::Producer, number: producer })
     }
 
     /// Makes messages of what a producer sends.
@@ -257,6 +257,11 @@ impl Client {
         self.producers.values().flat_map(|producer| producer.destination.iter())
     }
 
+    /// Its producers, and where each sends.
+    pub(crate) fn producers(&self) -> impl Iterator<Item = (u64, &Destinations)> {
+        self.producers.iter().map(|(number, producer)| (*number, &producer.destination))
+    }
+
     /// The streams under which the broker knows this connection's producers.
     pub(crate) fn is_producing(&self, producer: u64) -> bool {
         self.producers.contains_key(&producer)
@@ -365,7 +370,7 @@ mod tests {
         );
         assert_eq!(client.produce(2, queue.clone().into()), Ok(()));
         assert_eq!(client.produce(3, queue.into()), Err(Refusal::LimitReached { what: What::Producer, max: 2 }));
-        assert_eq!(client.close_producer(2), Ok(()));
+        assert_eq!(client.close_producer(2), Ok(Destination::queue("q").expect("valid").into()));
         assert_eq!(client.close_producer(2), Err(Refusal::Unknown { what: What::Producer, number: 2 }));
     }
 }

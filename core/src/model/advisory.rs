@@ -94,6 +94,25 @@ pub enum Advisory {
         /// How many.
         count: u64,
     },
+    /// There is a new producer (`Producer.Queue.X`, `Producer.Topic.X`): the application's, or a stream of a client, which
+    /// is known from its first message on. Peers pass on what others produce.
+    ProducerAdded {
+        /// Where it sends.
+        destination: Destinations,
+        /// What it is called on its connection.
+        producer: u64,
+        /// Whose it is.
+        by: Party,
+    },
+    /// A producer has ended (`Producer.Queue.X`, `Producer.Topic.X`).
+    ProducerRemoved {
+        /// Where it sent.
+        destination: Destinations,
+        /// What it was called on its connection.
+        producer: u64,
+        /// Whose it was.
+        by: Party,
+    },
     /// A topic's consumer is too slow (`SlowConsumer.Topic.X`).
     SlowConsumer {
         /// What it subscribes to.

@@ -274,6 +274,9 @@ pub enum Refusal {
         /// How many are allowed.
         max: u64,
     },
+    /// A client may not do this here.
+    #[error("the broker lets no clients purge, pause or resume its queues")]
+    NotForClients,
 }
 
 /// What one of several brokers said to what was asked of all of them.

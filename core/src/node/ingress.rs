@@ -194,9 +194,13 @@ impl Node {
     fn detach(&mut self, now: Instant, connection: ConnectionId) -> Result<(), Refusal> {
         let gone = self.clients.remove(&connection);
         self.broker.detach(now, Origin::Application(connection), &mut self.lanes.broker);
-        gone.ok_or(Refusal::unknown_connection(connection))?;
+        let gone = gone.ok_or(Refusal::unknown_connection(connection))?;
         self.forget_advised(connection);
-        self.advise(|| Advisory::ConnectionClosed { by: Party::Application(connection) });
+        let by = Party::Application(connection);
+        for (producer, destination) in gone.producers() {
+            self.advise(|| Advisory::ProducerRemoved { destination: destination.clone(), producer, by });
+        }
+        self.advise(|| Advisory::ConnectionClosed { by });
         Ok(())
     }
 

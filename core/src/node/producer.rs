@@ -7,7 +7,7 @@ use super::{Event, Node};
 use crate::base::Instant;
 use crate::broker::Taken;
 use crate::client::Complete;
-use crate::model::{ConnectionId, Destinations, Message, Origin, Refusal, Ticket, What};
+use crate::model::{Advisory, ConnectionId, Destinations, Message, Origin, Party, Refusal, Ticket, What};
 
 impl Node {
     /// Makes a producer; through fanout each of its destinations is a stream of its own.
@@ -24,6 +24,8 @@ impl Node {
         self.config.broker.check_composite(destinations)?;
         self.client(connection)?.produce(producer, destinations.clone())?;
         let Some(fanout) = &mut self.fanout else {
+            let (destination, by) = (destinations.clone(), Party::Application(connection));
+            self.advise(|| Advisory::ProducerAdded { destination, producer, by });
             return Ok(());
         };
         let mut parts = destinations.iter().enumerate();
@@ -51,7 +53,9 @@ impl Node {
                 self.broker.cancel(now, Origin::Application(connection), producer, 0, &mut self.lanes.broker);
             }
         }
-        self.client(connection)?.close_producer(producer)
+        let destination = self.client(connection)?.close_producer(producer)?;
+        self.advise(|| Advisory::ProducerRemoved { destination, producer, by: Party::Application(connection) });
+        Ok(())
     }
 
     /// Passes a message on, to one destination.

@@ -20,6 +20,8 @@ use crate::wire::Frame;
 /// What clients may ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteConfig {
+    /// True if clients may purge, pause and resume queues. They may look in any case, and delete durable subscriptions.
+    pub administration: bool,
     /// How many streams one client may send on.
     pub streams_max: usize,
     /// How many bytes of one client's messages may wait for room; its link is closed when there are more. Clients keep
@@ -30,9 +32,9 @@ pub struct RemoteConfig {
 }
 
 impl Default for RemoteConfig {
-    /// 4096 streams; 16 MiB of messages that wait for room; 16 MiB of deliveries.
+    /// Clients may administer; 4096 streams; 16 MiB of messages that wait for room; 16 MiB of deliveries.
     fn default() -> Self {
-        Self { streams_max: 4_096, parked_bytes_max: 16 * 1024 * 1024, window: 16 * 1024 * 1024 }
+        Self { administration: true, streams_max: 4_096, parked_bytes_max: 16 * 1024 * 1024, window: 16 * 1024 * 1024 }
     }
 }
 
@@ -50,6 +52,24 @@ pub(crate) enum Inward {
     },
     /// The client did what no client may.
     Close(CloseReason),
+    /// A stream has ended.
+    Finished {
+        /// The stream's number.
+        producer: u64,
+        /// Where its messages went.
+        destination: Destination,
+        /// The client.
+        by: BrokerId,
+    },
+    /// A stream has begun: its first message follows.
+    Opened {
+        /// The stream's number.
+        producer: u64,
+        /// Where its messages go.
+        destination: Destination,
+        /// The client.
+        by: BrokerId,
+    },
     /// A message.
     Send {
         /// What the message is called when it is accepted.
@@ -85,6 +105,13 @@ pub(crate) struct RemoteClient {
     parked_bytes: u64,
 }
 
+/// Which message of a stream has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arrival {
+    First,
+    Further,
+}
+
 #[derive(Debug)]
 struct Stream {
     destination: Destination, // Of its first message.
@@ -108,21 +135,28 @@ impl RemoteClient {
             Frame::Ask { number, asked } => inward.push(Inward::Ask { number, asked }),
             Frame::Finish { stream } => {
                 if let Some(found) = self.streams.get_mut(&stream) {
-                    found.has_ended = true;
+                    if !core::mem::replace(&mut found.has_ended, true) {
+                        let (producer, destination) = (stream.into(), found.destination.clone());
+                        inward.push(Inward::Finished { producer, destination, by: self.id });
+                    }
                     self.forget(stream);
                     if self.streams.contains_key(&stream) {
                         Situation::StreamEndedUnanswered.met();
                     }
                 }
             }
-            Frame::Forward { demand, tag, redeliveries, message } => {
-                inward.push(match self.arrive(demand, tag, &message) {
-                    Ok(()) => {
-                        Inward::Send { ticket: Ticket { stream: demand.into(), number: tag }, redeliveries, message }
+            Frame::Forward { demand, tag, redeliveries, message } => match self.arrive(demand, tag, &message) {
+                Ok(arrival) => {
+                    let producer = demand.into();
+                    if arrival == Arrival::First {
+                        let destination = message.destination.clone();
+                        inward.push(Inward::Opened { producer, destination, by: self.id });
                     }
-                    Err(what) => Inward::Close(CloseReason::Malformed(what)),
-                });
-            }
+                    let ticket = Ticket { stream: producer, number: tag };
+                    inward.push(Inward::Send { ticket, redeliveries, message });
+                }
+                Err(what) => inward.push(Inward::Close(CloseReason::Malformed(what))),
+            },
             Frame::Subscribe { number, subscription } => inward.push(Inward::Subscribe { number, subscription }),
             Frame::Unsubscribe { number, seen } => {
                 inward.push(Inward::Unsubscribe { consumer: ConsumerId(number.into()), seen });
@@ -194,7 +228,13 @@ impl RemoteClient {
         self.streams.values().map(|stream| &stream.destination)
     }
 
-    fn arrive(&mut self, stream: u32, tag: Tag, message: &Message) -> Result<(), String> {
+    /// Streams that have not ended, and where each sends.
+    pub(crate) fn producers(&self) -> impl Iterator<Item = (u64, &Destination)> {
+        let open = self.streams.iter().filter(|(_, stream)| !stream.has_ended);
+        open.map(|(number, stream)| ((*number).into(), &stream.destination))
+    }
+
+    fn arrive(&mut self, stream: u32, tag: Tag, message: &Message) -> Result<Arrival, String> {
         if message.id.producer.broker != self.id || !message.path.is_empty() {
             return Err(format!("message {} is not the client's own", message.id));
         }
@@ -207,8 +247,9 @@ impl RemoteClient {
         if tag <= found.arrived || found.has_ended {
             return Err(format!("message {tag} of stream {stream} came after {} or the end", found.arrived));
         }
+        let arrival = if found.arrived == 0 { Arrival::First } else { Arrival::Further };
         found.arrived = tag;
-        Ok(())
+        Ok(arrival)
     }
 
     /// Forgets a stream that has ended and is answered.
@@ -274,7 +315,7 @@ mod tests {
     fn answers_are_told_as_far_as_nothing_waits_for_room() {
         let mut client = client(2, 100);
         for tag in [3, 4, 7] {
-            assert!(matches!(hear(&mut client, forward(1, tag))[..], [Inward::Send { .. }]));
+            assert!(matches!(hear(&mut client, forward(1, tag)).pop(), Some(Inward::Send { .. })));
         }
         client.handle_accepted(ticket(3));
         assert_eq!(client.handle_parked(ticket(4), 10), Ok(()));
@@ -306,9 +347,16 @@ mod tests {
             assert!(matches!(hear(&mut client, frame)[..], [Inward::Close(CloseReason::Malformed(_))]));
         }
         client.handle_accepted(ticket(5));
+        let destination = Destination::topic("t").expect("valid");
+        let finished = Inward::Finished { producer: 1, destination: destination.clone(), by: CLIENT };
+        assert_eq!(hear(&mut client, Frame::Finish { stream: 1 }), [finished]);
         assert_eq!(hear(&mut client, Frame::Finish { stream: 1 }), []);
         assert_eq!(flush(&mut client), [Frame::Forwarded { demand: 1, up_to: 5 }]);
-        assert!(matches!(hear(&mut client, forward(2, 1))[..], [Inward::Send { .. }]), "there is room for another");
+        let [opened, Inward::Send { .. }] = &hear(&mut client, forward(2, 1))[..] else {
+            panic!("there is room for another");
+        };
+        assert_eq!(*opened, Inward::Opened { producer: 2, destination, by: CLIENT });
+        assert!(matches!(hear(&mut client, forward(2, 2))[..], [Inward::Send { .. }]), "it has begun already");
     }
 
     #[test]

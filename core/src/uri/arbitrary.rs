@@ -227,12 +227,12 @@ fn vm() -> impl Strategy<Value = Vm> {
 fn peer() -> impl Strategy<Value = Peer> {
     let named = (text(), of(text()), broker_options(), wire_format());
     let found = (discovery(), vec(listed(), 0..3), of(discovery()), any::<bool>());
-    let bridged = (of(address(0)), any::<Option<bool>>(), bridge());
+    let bridged = (of(address(0)), any::<Option<bool>>(), any::<Option<bool>>(), bridge());
     (named, found, bridged).prop_map(
         |(
             (group, name, broker, wire_format),
             (discovery, peers, replaced, repeats),
-            (transport_connector, accept_network_connectors, bridge),
+            (transport_connector, accept_network_connectors, client_administration, bridge),
         )| {
             let mut network_connectors = peers;
             let is_replaced = replaced.is_some();
@@ -249,6 +249,7 @@ fn peer() -> impl Strategy<Value = Peer> {
                 transport_connector,
                 accept_network_connectors,
                 bridge,
+                client_administration,
                 wire_format,
             }
         },

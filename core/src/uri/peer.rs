@@ -56,6 +56,8 @@ pub struct Peer {
     pub accept_network_connectors: Option<bool>,
     /// How bridges behave: those within the group, and those that others' network connectors made.
     pub bridge: BridgeOptions,
+    /// True if clients may purge, pause and resume queues (`clientAdministration`).
+    pub client_administration: Option<bool>,
     /// How links behave (`wireFormat.*`).
     pub wire_format: WireFormat,
 }
@@ -72,6 +74,7 @@ impl Peer {
             transport_connector: None,
             accept_network_connectors: None,
             bridge: BridgeOptions::default(),
+            client_administration: None,
             wire_format: WireFormat::default(),
         }
     }
@@ -127,6 +130,7 @@ impl Peer {
             transport_connector: own.address("transportConnectorURIs"),
             accept_network_connectors: own.boolean("acceptNetworkConnectors"),
             bridge: BridgeOptions::read(own),
+            client_administration: own.boolean("clientAdministration"),
             wire_format: WireFormat::read(options.under("wireFormat.")),
         })
     }
@@ -150,6 +154,7 @@ impl Peer {
             .plain("transportConnectorURIs", self.transport_connector.as_ref())
             .plain("acceptNetworkConnectors", self.accept_network_connectors);
         self.wire_format.write(self.bridge.write(written).under("wireFormat."))
+            .plain("clientAdministration", self.client_administration);
     }
 }
 
@@ -239,6 +244,7 @@ const SPECS: &[OptionSpec] = &[
     BridgeOptions::BRIDGE_TEMP_DESTINATIONS,
     BridgeOptions::DECREASE_NETWORK_CONSUMER_PRIORITY,
     BridgeOptions::CONSUMER_PRIORITY_BASE,
+        "clientAdministration",
     BrokerOptions::queue_prefetch("queuePrefetch"),
     BrokerOptions::topic_prefetch("topicPrefetch"),
     BrokerOptions::memory_limit("memoryLimit"),

@@ -472,7 +472,7 @@ fn what_is_given_reaches_its_field() {
     let text = "peer://g/n?persistent=true&discovery.address=239.1.1.1&discovery.port=7&discovery.timeToLive=0\
                 &discovery.keepAliveInterval=10&discovery.interface=lo&discovery.loopBackMode=true\
                 &networkConnectorURIs=(static:(tcp://a:1))&transportConnectorURIs=tcp://0.0.0.0:9&networkTTL=2\
-                &consumerTTL=3&wireFormat.maxFrameSize=65536&wireFormat.maxInactivityDuration=100&prefetchSize=4\
+                &consumerTTL=3&wireFormat.maxFrameSize=65536&wireFormat.maxInactivityDuration=100&prefetchSize=4&clientAdministration=false\
                 &queuePrefetch=5&topicPrefetch=6&memoryLimit=65537&memoryUsage=65538\
                 &checkForDuplicates=false";
     let millis = Duration::from_millis;
@@ -506,6 +506,7 @@ fn what_is_given_reaches_its_field() {
             prefetch_size: Some(4),
             ..BridgeOptions::default()
         },
+        client_administration: Some(false),
         wire_format: WireFormat { max_frame_size: Some(65_536), max_inactivity_duration: Some(millis(100)) },
         ..Peer::new("g")
     };

@@ -70,14 +70,14 @@ impl Model {
         for (place, waiting) in covered {
             match kind {
                 AckKind::Accepted => (),
-                AckKind::Rejected => self.bury(place, &waiting.message, Cause::Rejected),
+                AckKind::Rejected => self.bury(place, &waiting, Cause::Rejected),
                 AckKind::Released => {
                     dead.extend(self.redeliver_kept(id, place, waiting).map(|waiting| (place, waiting)));
                 }
             }
         }
         for (place, waiting) in dead {
-            self.bury(place, &waiting.message, Cause::GivenBack);
+            self.bury(place, &waiting, Cause::GivenBack);
         }
     }
 }

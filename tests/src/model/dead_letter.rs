@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flockmq_core::{DeadLetterQueue, Destination, DestinationKind, Message, NonPersistent, Path};
+use flockmq_core::{DeadLetterQueue, Destination, DestinationKind, Message, NonPersistent, Path, Timestamp};
 
 use super::Model;
 use super::place::Waiting;
@@ -21,12 +21,13 @@ impl Model {
         self.counts.failed_queued += 1;
         self.places[place].counts.failed += 1;
         self.leave_group(place, waiting);
-        self.bury(place, &waiting.message, cause);
+        self.bury(place, waiting, cause);
     }
 
     /// Keeps a dead message where its destination's policy says, if there is room. One message is a dead letter once,
     /// however many subscribers of a topic it died for.
-    pub(super) fn bury(&mut self, place: usize, message: &Message, cause: Cause) {
+    pub(super) fn bury(&mut self, place: usize, dead: &Waiting, cause: Cause) {
+        let message = &dead.message;
         let grave = self.grave(place, message, cause);
         if grave.is_some() && !self.is_queue(place) && !self.buried.insert((message.id, place)) {
             return;
@@ -39,7 +40,7 @@ impl Model {
         self.counts.dead_lettered += 1;
         self.places[place].counts.dead_lettered += 1;
         self.places[grave].counts.enqueued += 1;
-        let message = Arc::new(dead_letter(message, self.places[grave].name.clone(), cause));
+        let message = Arc::new(dead_letter(dead, self.places[grave].name.clone(), cause));
         self.enqueue(grave, Waiting { order: 0, redeliveries: 0, arrived_at: self.now, message });
     }
 
@@ -74,7 +75,8 @@ impl Model {
 }
 
 /// The copy that is kept is persistent and has no end, and says why it is there and what else it was.
-fn dead_letter(message: &Message, grave: Destination, cause: Cause) -> Message {
+fn dead_letter(dead: &Waiting, grave: Destination, cause: Cause) -> Message {
+    let message = &dead.message;
     let words = match cause {
         Cause::Expired => "its time was up",
         Cause::GivenBack => "it was given back more often than its destination allows",
@@ -87,6 +89,10 @@ fn dead_letter(message: &Message, grave: Destination, cause: Cause) -> Message {
     if !body.persistent {
         body.persistent = true;
         body.headers.properties.set("originalDeliveryMode", "NON_PERSISTENT").expect("room");
+    }
+    if let Some(at) = dead.expires_at() {
+        let wall = Timestamp::default() + at.since_origin();
+        body.headers.properties.set("originalExpiration", wall.as_millis().cast_signed()).expect("room");
     }
     Message { id: message.id, destination: grave, path: Path::default(), timestamp: message.timestamp, body }
 }

@@ -56,11 +56,11 @@ impl Model {
         for (place, waiting) in over {
             self.counts.expired_queued += 1;
             self.leave_group(place, &waiting);
-            self.expire(place, &waiting.message);
+            self.expire(place, &waiting);
         }
         for waiting in over_pending {
             let place = self.known(&waiting.message.destination).expect("what was published has a place");
-            self.expire(place, &waiting.message);
+            self.expire(place, &waiting);
         }
         self.unpark_all();
         for place in forsaken {
@@ -87,10 +87,10 @@ impl Model {
     }
 
     /// A message's time is up.
-    pub(super) fn expire(&mut self, place: usize, message: &Message) {
+    pub(super) fn expire(&mut self, place: usize, waiting: &Waiting) {
         self.counts.expired += 1;
         self.places[place].counts.expired += 1;
-        self.bury(place, message, Cause::Expired);
+        self.bury(place, waiting, Cause::Expired);
     }
 
     /// Takes what is worth nothing any more out of a queue, and puts back what has waited long enough.

@@ -97,7 +97,7 @@ impl Model {
         }
         self.places[place].counts.enqueued += 1;
         if waiting.is_over(self.now) {
-            self.expire(place, &waiting.message);
+            self.expire(place, &waiting);
         } else if self.is_queue(place) {
             self.enqueue(place, waiting);
         } else {

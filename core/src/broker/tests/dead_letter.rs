@@ -77,6 +77,27 @@ fn a_dead_letter_is_persistent_and_says_if_it_was_not() {
 }
 
 #[test]
+fn a_dead_letter_says_until_when_it_was_worth_something() {
+    let mut bench = Bench::new();
+    bench.broker.set_wall(bench.now, Timestamp::from_millis(10_000));
+    bench.send_body(APP, "orders", 1, mortal(true));
+    bench.now = Instant::from_millis(4_000);
+    bench.broker.set_wall(bench.now, Timestamp::from_millis(14_000));
+    bench.wake(); // Later than it wanted to be.
+    bench.subscribe(APP, ONE, "orders", 10);
+    bench.send_body(APP, "orders", 2, mortal(true));
+    bench.send_body(APP, "orders", 3, Body::text("x"));
+    bench.ack(APP, Ack { extent: AckExtent::UpTo, ..reject(ONE, 2) }).expect("outstanding");
+    bench.send_body(APP, "orders", 4, mortal(true).expiring(Duration::ZERO));
+    let found: Vec<_> = waiting(&mut bench, "queue://ActiveMQ.DLQ")
+        .iter()
+        .map(|found| property(&found.body.headers.properties, "originalExpiration"))
+        .collect();
+    let expected = [Some("11000"), Some("15000"), None, Some("14000")];
+    assert_eq!(found, expected.map(|time| time.map(ToString::to_string)));
+}
+
+#[test]
 fn dead_letters_go_where_the_policy_says() {
     let long = format!("queue://{}", "n".repeat(Destination::NAME_MAX));
     let cases: [(DeadLetterQueue, &str, Option<&str>); 6] = [

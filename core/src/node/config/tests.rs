@@ -43,7 +43,7 @@ fn every_option_of_a_peer_finds_its_place() {
         &memoryUsage=80001&discovery.address=239.1.1.1&discovery.port=7&discovery.timeToLive=3&discovery.keepAliveInterval=100\
         &discovery.interface=lo&discovery.loopBackMode=true\
         &networkConnectorURIs=(static:(tcp://a:1?connectionTimeout=50)?initialReconnectDelay=5)\
-        &transportConnectorURIs=tcp://127.0.0.1:9&networkTTL=4&messageTTL=2&prefetchSize=6\
+        &transportConnectorURIs=tcp://127.0.0.1:9&networkTTL=4&messageTTL=2&prefetchSize=6&clientAdministration=false\
         &wireFormat.maxFrameSize=100000&wireFormat.maxInactivityDuration=200";
     let transport = TransportConfig {
         backoff: Some(BackoffConfig { first: millis(5), ..BackoffConfig::default() }),
@@ -63,6 +63,7 @@ fn every_option_of_a_peer_finds_its_place() {
         }),
         peers: [address("tcp://a:1")].into(),
         transports: [(address("tcp://a:1"), transport)].into(),
+        remote: RemoteConfig { administration: false, ..RemoteConfig::default() },
         link: LinkConfig { frame_max: 100_000, silence_max: millis(200), ..LinkConfig::default() },
         broker: BrokerConfig {
             queue_prefetch: 1,

@@ -72,6 +72,7 @@ impl Config {
         config.listen = peer.transport_connector.clone().or(config.listen);
         config.bridge = bridge(&peer.bridge);
         config.accepts_connectors = peer.accept_network_connectors.unwrap_or(config.accepts_connectors);
+        config.remote.administration = peer.client_administration.unwrap_or(config.remote.administration);
         Ok(config)
     }
 

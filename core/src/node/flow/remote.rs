@@ -8,7 +8,9 @@ use super::link::farewell;
 use crate::base::Instant;
 use crate::broker::{self, Limits, Subscriber};
 use crate::link::Link;
-use crate::model::{Advisory, CloseReason, ConsumerId, Destination, LinkId, Origin, Party, Path, Refusal};
+use crate::model::{
+    AdminRequest, Advisory, CloseReason, ConsumerId, Destination, LinkId, Origin, Party, Path, Refusal,
+};
 use crate::remote::{self, RemoteClient};
 use crate::wire::{Frame, Hello};
 
@@ -43,9 +45,13 @@ impl Node {
 
     /// A client's link has ended.
     pub(super) fn client_lost(&mut self, now: Instant, link: LinkId, hello: Hello, reason: CloseReason) {
-        self.remotes.remove(&link);
+        let gone = self.remotes.remove(&link);
         self.broker.detach(now, Origin::Remote(link), &mut self.lanes.broker);
-        self.advise(|| Advisory::ConnectionClosed { by: Party::Client(hello.broker) });
+        let by = Party::Client(hello.broker);
+        for (producer, destination) in gone.iter().flat_map(RemoteClient::producers) {
+            self.advise(|| Advisory::ProducerRemoved { destination: destination.clone().into(), producer, by });
+        }
+        self.advise(|| Advisory::ConnectionClosed { by });
         tracing::info!(client = %hello.broker, name = %hello.name, %reason, "client lost");
         self.tell(Event::ClientLost { client: hello.broker, name: hello.name, reason });
     }
@@ -60,7 +66,14 @@ impl Node {
                 remote::Inward::Ask { number, asked } => {
                     let hello = self.pipes.get(link).and_then(|pipe| pipe.hello.as_ref());
                     let bytes_max = hello.map_or(0, |hello| self.config.link.message_max(hello.frame_max));
-                    let result = self.administer(now, &asked, bytes_max);
+                    let result = match asked {
+                        AdminRequest::Pause(_) | AdminRequest::Purge(_) | AdminRequest::Resume(_)
+                            if !self.config.remote.administration =>
+                        {
+                            Err(Refusal::NotForClients)
+                        }
+                        asked => self.administer(now, &asked, bytes_max),
+                    };
                     self.lanes.frames.push(Frame::Answered { number, result });
                     self.frames_lane(link);
                     // Who asks much and reads little is not answered without end.
@@ -74,6 +87,14 @@ impl Node {
                     self.lanes.remote_in.drain().for_each(drop);
                     let farewell = farewell(&reason);
                     return self.end(now, link, reason, farewell);
+                }
+                remote::Inward::Opened { producer, destination, by } => {
+                    let by = Party::Client(by);
+                    self.advise(|| Advisory::ProducerAdded { destination: destination.into(), producer, by });
+                }
+                remote::Inward::Finished { producer, destination, by } => {
+                    let by = Party::Client(by);
+                    self.advise(|| Advisory::ProducerRemoved { destination: destination.into(), producer, by });
                 }
                 remote::Inward::Send { ticket, redeliveries, message } => {
                     let size = message.size() as u64;

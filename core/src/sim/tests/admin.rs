@@ -5,7 +5,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
-use crate::{AdminReply, AdminRequest, Answer, Body, BrokerId, ConnectionId, Destination, Inventory, RequestId};
+use crate::{
+    AdminReply, AdminRequest, Answer, Body, BrokerId, ConnectionId, Destination, Durable, Inventory, Refusal, RequestId,
+};
 
 const CONNECTION: ConnectionId = ConnectionId(1);
 const ALL: AdminRequest = AdminRequest::Destinations { within: None, after: None };
@@ -16,8 +18,16 @@ type Told = (String, u64, u64);
 
 /// A world with two brokers and a client that sends to each of them.
 fn trio() -> (World, [HostId; 2], HostId) {
+    trio_of(|_| ())
+}
+
+fn trio_of(change: impl Fn(&mut Config)) -> (World, [HostId; 2], HostId) {
     let mut world = World::new(Seed::from(1));
-    let brokers = ["a", "b"].map(|name| world.add_host(Config::broker("flock", name)));
+    let brokers = ["a", "b"].map(|name| {
+        let mut config = Config::broker("flock", name);
+        change(&mut config);
+        world.add_host(config)
+    });
     let mut config = Config::client("client");
     config.group = "flock".into();
     config.multicast = Some(crate::MulticastConfig::default());
@@ -93,9 +103,28 @@ fn a_client_hears_from_every_broker_and_each_does_as_it_is_asked() {
     let mut answers = ask(&mut world, client, None, AdminRequest::Purge(queue.clone()));
     answers.sort_by(|one, other| one.name.cmp(&other.name));
     let results: Vec<_> = answers.into_iter().map(|answer| answer.result).collect();
-    assert_eq!(results, [Ok(AdminReply::Purged { messages: 1, queues: 1 }), Err(crate::Refusal::NoDestination(queue))]);
+    assert_eq!(results, [Ok(AdminReply::Purged { messages: 1, queues: 1 }), Err(Refusal::NoDestination(queue))]);
     let stats = world.node(a).unwrap().stats().broker;
     assert_eq!((stats.queued, stats.purged), (0, 1));
+}
+
+#[test]
+fn a_broker_may_let_clients_look_and_do_no_more() {
+    let (mut world, [a, _], client) = trio_of(|config| config.remote.administration = false);
+    produce(&mut world, a, 1, "queue://q", &[1]);
+    let broker = Some(world.node(a).unwrap().id());
+    let queue = Destination::queue("q").unwrap();
+    for asked in [AdminRequest::Pause, AdminRequest::Purge, AdminRequest::Resume] {
+        let answers = ask(&mut world, client, broker, asked(queue.clone()));
+        assert_eq!(answers.into_iter().map(|answer| answer.result).collect::<Vec<_>>(), [Err(Refusal::NotForClients)]);
+    }
+    let shown = vec![("a", vec![("queue://q".into(), 1, 1)])];
+    assert_eq!(inventories(&ask(&mut world, client, broker, ALL)), shown);
+    let durable = Durable::new("me", "log").unwrap();
+    let answers = ask(&mut world, client, broker, AdminRequest::RemoveDurable(durable.clone()));
+    assert_eq!(answers[0].result, Err(Refusal::DurableUnknown(durable)), "that is the subscriber's to do");
+    let own = ask(&mut world, a, None, AdminRequest::Purge(queue));
+    assert_eq!(own[0].result, Ok(AdminReply::Purged { messages: 1, queues: 1 }));
 }
 
 /// A client whose broker is asked to hand out again hears the messages, and its producers hear that there is room.

@@ -233,7 +233,7 @@ fn an_administrators_frames_keep_their_bytes() {
 #[test]
 fn refusals_keep_their_bytes() {
     let durable = Durable::new("me", "log").expect("valid");
-    let cases: [(Refusal, &[u8]); 33] = [
+    let cases: [(Refusal, &[u8]); 34] = [
         (Refusal::AlreadyExists { what: What::Connection, number: 2 }, b"\x00\x00\x02"),
         (Refusal::Closed { what: What::Consumer }, b"\x01\x01"),
         (Refusal::IsPattern(Destination::topic(">").expect("valid")), b"\x02\x01\x01>"),
@@ -270,6 +270,7 @@ fn refusals_keep_their_bytes() {
         (Refusal::ParkedFull { bytes: 300, max: 2 }, b"\x1a\xac\x02\x02"),
         (Refusal::TooSlow { bytes: 300, max: 2, after: Duration::new(3, 4) }, b"\x1b\xac\x02\x02\x03\x04"),
         (Refusal::TooManyDestinations { found: 300, max: 64 }, b"\x1c\xac\x02\x40"),
+        (Refusal::NotForClients, b"\x1d"),
     ];
     for (refusal, bytes) in cases {
         let length = u8::try_from(bytes.len() + 3).expect("short");
@@ -373,7 +374,7 @@ fn what_is_no_frame_says_why() {
         (b"\0\0\0\x0b\x0a\xff\xff\x03\xab\x01\x02\x01\x01t\x00", "route 65535 is beyond the limit of 1024"),
         (b"\0\0\0\x07\x0d\x01\x01\x02\x01q\x00", "7 bytes are no frame"), // There is no third kind of destination,
         (b"\0\0\0\x09\x0d\x01\x01\x01\x03a..\x00", "9 bytes are no frame"), // nor such a name,
-        (b"\0\0\0\x04\x0e\x01\x01\x1d", "4 bytes are no frame"),          // nor such a refusal,
+        (b"\0\0\0\x04\x0e\x01\x01\x1e", "4 bytes are no frame"),          // nor such a refusal,
         (b"\0\0\0\x05\x14\x01\x00\x01a", "5 bytes are no frame"),         // nor a client without an id,
         (b"\0\0\0\x05\x10\x01\x01\x02\x00", "5 bytes are no frame"),      // nor such an extent,
         (b"\0\0\0\x12\x0d\x01\x01\x00\x01q\x00\x00\x00\x00\x00\x00\x00\x01\x03a =", "18 bytes are no frame"), // nor such a selector.
@@ -477,6 +478,7 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
             25 => Refusal::ParkedFull { bytes: a, max: b },
             26 => Refusal::TooSlow { bytes: a, max: b, after: Duration::new(few.into(), nanos) },
             27 => Refusal::NotAQueue(destination),
+            28 => Refusal::NotForClients,
             _ => Refusal::TooManyDestinations { found: a, max: b },
         },
     )
