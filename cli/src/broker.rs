@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 use flockmq::core::uri::{Connector, Discovery, Network, Peer};
-use flockmq::core::{Address, Role};
+use flockmq::core::{Address, PolicyEntry, Role};
 use flockmq::{Builder, Config, Connection, Event, Events};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::paint::{self, Paint};
 use crate::record::Record;
 use crate::stop::Stop;
 use crate::subscribe::Format;
-use crate::{network, place};
+use crate::{network, place, policy};
 
 /// Run a broker for clients that send to many brokers at once (fanout:), until it is interrupted or terminated.
 ///
@@ -30,6 +30,7 @@ Examples:
   flockmq broker --group groupA --interface eth0 --options 'memoryLimit=1048576&queuePrefetch=10'
   flockmq broker --network --group groupA --format json
   flockmq broker --group groupA --network --network 'static:(tcp://hub:61616)?networkTTL=3'
+  flockmq broker --policy 'queue://orders.>?memoryLimit=64MiB&whenFull=refuse' --policy 'topic://>?history=lastImage'
 
 It writes a line when it is up, 'broker up NAME at ADDRESS, ADDRESS…', and one for everyone who comes and goes. When it
 is stopped it takes its leave, and the exit code is 0; it is 1 if it can't listen, and 2 for bad usage.")]
@@ -56,6 +57,9 @@ pub(crate) struct Broker {
     /// Further options of a peer: URI, as after its '?': 'discovery.port=7000&memoryLimit=1048576'
     #[arg(long, value_name = "OPTIONS")]
     options: Option<String>,
+    /// How a destination is treated, or all that a pattern covers, as 'DESTINATION?NAME=VALUE&…'; see --help
+    #[arg(long = "policy", value_name = "POLICY", value_parser = policy::parse, long_help = policy::HELP)]
+    policies: Vec<PolicyEntry>,
     /// How to write what happens
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -104,6 +108,7 @@ impl Broker {
             config.add_network(&network).map_err(flockmq::Error::from)?;
         }
         config.multicast.take_if(|_| self.no_discovery);
+        config.broker.policies.entries.clone_from(&self.policies);
         Ok(config)
     }
 

@@ -18,6 +18,7 @@ mod paint;
 mod peers;
 mod place;
 mod player;
+mod policy;
 mod progress;
 mod property;
 mod publish;

@@ -56,6 +56,27 @@ fn a_broker_speaks_json_and_has_a_name_made_up_if_it_needs_one() {
 }
 
 #[test]
+fn a_broker_treats_destinations_as_it_is_told() {
+    let broker = Broker::start_with(&[
+        "--listen=tcp://127.0.0.1:0",
+        "--no-discovery",
+        "--policy=queue://>?memoryLimit=1&whenFull=refuse",
+        "--policy=queue://orders.*?maximumRedeliveries=2",
+        "--options=clientAdministration=false",
+    ]);
+    let uri = fanout(&[&broker], "minAckCount=1");
+    assert_eq!(run(&["publish", &uri, "orders.eu", "one", "two"]).code, Some(0), "the most specific one holds");
+    let refused = run(&["publish", &uri, "letters", "one", "two"]);
+    assert_ne!(refused.code, Some(0));
+    let told = "no room at queue://letters";
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    let purged = run(&["purge", &broker.address, "letters"]);
+    assert_eq!(purged.code, Some(1));
+    let told = "the broker lets no clients purge, pause or resume its queues";
+    assert!(purged.lines[0].contains(told), "{:?} {}", purged.lines, purged.stderr);
+}
+
+#[test]
 fn brokers_of_a_group_stay_apart_unless_they_are_told_to_network() {
     let group = Group::new();
     let [a, mut b, c] = ["a", "b", "c"].map(|name| group.broker(name, if name == "a" { &[] } else { &["--network"] }));

@@ -5,7 +5,7 @@ use crate::running::{Running, run};
 
 #[test]
 fn bad_usage_exits_with_2_and_quotes_the_fault() {
-    let cases: [(&[&str], &str); 64] = [
+    let cases: [(&[&str], &str); 65] = [
         (&[], "Usage: flockmq"),
         (&["subscrib"], "'subscrib'"),
         (&["publish", "peer://g"], "<DEST>"),
@@ -60,6 +60,7 @@ fn bad_usage_exits_with_2_and_quotes_the_fault() {
         (&["broker", "--listen", "tcp://h:1?x=1"], "'1?x=1' is no port"),
         (&["broker", "--group", ""], "group"),
         (&["broker", "--name", "a\nb"], "name"),
+        (&["broker", "--policy", "orders?memoryLimit=1kB"], "memoryLimit: '1kB' is no number of bytes"),
         (&["broker", "--options", "memoryLimit=1"], "'1' is out of range for 'memoryLimit'"),
         (&["broker", "--options", "persistent=true"], "persistent=true"),
         (
@@ -80,6 +81,7 @@ fn bad_usage_exits_with_2_and_quotes_the_fault() {
         (&["status", "vm://a"], "'vm://a' is a broker within this process"),
         (&["status", "tcp://a:1?x=1"], "'x' is no option"),
         (&["status", "tcp://a:1", "--for", "5x"], "'5x' is no duration"),
+        (&["status", "tcp://a:1", "--watch", "0"], "'0' is too short; expected 100ms at least"),
         (&["replay"], "<FILE>"),
         (&["request", "peer://g/n", "topic://a.>", "x"], "'topic://a.>'"),
         (&["request", "peer://g/n", "temp-queue://a", "x"], "'a' names no temporary destination"),

@@ -152,9 +152,9 @@ impl Peer {
             .write(written)
             .plain("networkConnectorURIs", connectors)
             .plain("transportConnectorURIs", self.transport_connector.as_ref())
-            .plain("acceptNetworkConnectors", self.accept_network_connectors);
-        self.wire_format.write(self.bridge.write(written).under("wireFormat."))
+            .plain("acceptNetworkConnectors", self.accept_network_connectors)
             .plain("clientAdministration", self.client_administration);
+        self.wire_format.write(self.bridge.write(written).under("wireFormat."))
     }
 }
 
@@ -244,7 +244,12 @@ const SPECS: &[OptionSpec] = &[
     BridgeOptions::BRIDGE_TEMP_DESTINATIONS,
     BridgeOptions::DECREASE_NETWORK_CONSUMER_PRIORITY,
     BridgeOptions::CONSUMER_PRIORITY_BASE,
+    OptionSpec::new(
         "clientAdministration",
+        OptionKind::Boolean,
+        Some("true"),
+        "False refuses clients that purge, pause or resume queues.",
+    ),
     BrokerOptions::queue_prefetch("queuePrefetch"),
     BrokerOptions::topic_prefetch("topicPrefetch"),
     BrokerOptions::memory_limit("memoryLimit"),
