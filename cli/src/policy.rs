@@ -105,7 +105,9 @@ fn history(value: &str) -> Result<History, String> {
     let age = || duration::parse(value).ok().filter(|age| !age.is_zero()).map(History::Age);
     let size = || bytes(value).ok().map(History::Bytes);
     count.or_else(size).or_else(age).ok_or_else(|| {
-        format!("'{value}' is none; expected lastImage, a number of messages, of bytes (64KiB) or of time (30s), above 0")
+        format!(
+            "'{value}' is none; expected lastImage, a number of messages, of bytes (64KiB) or of time (30s), above 0"
+        )
     })
 }
 
@@ -205,7 +207,10 @@ mod tests {
             ("orders?memoryLimit=17179869184GiB", "memoryLimit: '17179869184GiB' is no number of bytes"),
             ("orders?whenFull=never", "whenFull: 'never' is neither wait nor refuse, nor a duration"),
             ("orders?slowConsumers=dropOldest", "slowConsumers: it is for topics; 'queue://orders' is none"),
-            ("topic://t?slowConsumers=x", "slowConsumers: 'x' is none; expected dropOldest or dropNewest or disconnect"),
+            (
+                "topic://t?slowConsumers=x",
+                "slowConsumers: 'x' is none; expected dropOldest or dropNewest or disconnect",
+            ),
             ("topic://t?history=0", "history: '0' is none; expected lastImage, a number of messages"),
             ("orders?maximumRedeliveries=-1", "maximumRedeliveries: '-1' is no such number; expected one from 0 on"),
             ("orders?backOffMultiplier=0", "backOffMultiplier: '0' is no such number; expected one from 1 on"),

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flockmq_core::{Ack, AckExtent, AckKind, Command, ConnectionId, ConsumerId, ConsumerPriority, Destinations};
 use flockmq_core::{Durable, DurableError, Refusal, Selector, SelectorError, Subscription, Tag};
@@ -147,6 +147,7 @@ impl SubscribeOptions {
 pub struct Consumer {
     shared: Arc<Shared>,
     batch: std::vec::IntoIter<flockmq_core::Delivery>,
+    arrived_at: Instant, // All of the batch.
     unacknowledged: Unacknowledged,
     timeout: Option<Duration>,
     is_open: bool,
@@ -198,6 +199,7 @@ impl Consumer {
         let mut opened = Self {
             shared,
             batch: Vec::new().into_iter(),
+            arrived_at: Instant::now(),
             unacknowledged: Unacknowledged { count: 0, bytes: 0, count_max: (prefetch / 2).max(1) },
             timeout,
             is_open: true,
@@ -216,7 +218,8 @@ impl Consumer {
         self
     }
 
-    /// The next message; none after the consumer or its connection was closed. A call that is given up loses none.
+    /// The next message; none after the consumer or its connection was closed. A call that is given up loses none. A
+    /// message whose time is up by then goes back to its broker instead, which ends it.
     pub async fn next(&mut self) -> Option<Delivery> {
         poll_fn(|context| self.poll_next(context)).await
     }
@@ -231,7 +234,8 @@ impl Consumer {
             if self.shared.mode != AckMode::DupsOk {
                 self.acknowledge();
             }
-            self.batch = lock(&self.shared.state).batches.pop_front()?.into_iter();
+            let (arrived_at, batch) = lock(&self.shared.state).batches.pop_front()?;
+            (self.arrived_at, self.batch) = (arrived_at, batch.into_iter());
         }
     }
 
@@ -256,7 +260,7 @@ impl Consumer {
             // One unit of the task's budget a batch: a consumer that never has to wait still lets others run.
             let budget = std::task::ready!(tokio::task::coop::poll_proceed(context));
             let mut state = lock(&self.shared.state);
-            let Some(batch) = state.batches.pop_front() else {
+            let Some((arrived_at, batch)) = state.batches.pop_front() else {
                 if state.is_complete || self.shared.has_ended() {
                     return Poll::Ready(None);
                 }
@@ -265,7 +269,7 @@ impl Consumer {
             };
             drop(state);
             budget.made_progress();
-            self.batch = batch.into_iter();
+            (self.arrived_at, self.batch) = (arrived_at, batch.into_iter());
         }
     }
 
@@ -315,11 +319,24 @@ impl Consumer {
         if self.shared.has_ended() {
             return None;
         }
-        let delivery = self.batch.next()?;
+        let delivery = loop {
+            let delivery = self.batch.next()?;
+            match delivery.message.body.headers.time_to_live {
+                Some(left) if left <= self.arrived_at.elapsed() => self.give_back_over(delivery.tag),
+                _ => break delivery,
+            }
+        };
         self.shared.taken.store(delivery.tag, Ordering::Release);
         self.unacknowledged.count += 1;
         self.unacknowledged.bytes += delivery.message.body.data.len();
         Some(Delivery::new(delivery, Arc::clone(&self.shared)))
+    }
+
+    /// What has waited here until its time was up is its broker's to end.
+    #[cold]
+    fn give_back_over(&self, tag: Tag) {
+        // A driver that has gone has ended everything there was to be told.
+        _ = self.shared.give_back(tag, AckKind::Released);
     }
 
     fn acknowledge(&mut self) {
@@ -356,9 +373,9 @@ pub(crate) struct Shared {
 
 #[derive(Default)]
 struct State {
-    batches: VecDeque<Vec<flockmq_core::Delivery>>,
-    is_complete: bool,        // Nothing follows on them.
-    refusal: Option<Refusal>, // Why the broker has ended it.
+    batches: VecDeque<(Instant, Vec<flockmq_core::Delivery>)>, // And when each came.
+    is_complete: bool,                                         // Nothing follows on them.
+    refusal: Option<Refusal>,                                  // Why the broker has ended it.
     waker: Option<Waker>,
 }
 
@@ -379,7 +396,7 @@ impl Shared {
     /// Hands a batch to the application.
     pub(crate) fn deliver(&self, deliveries: Vec<flockmq_core::Delivery>) {
         let mut state = lock(&self.state);
-        state.batches.push_back(deliveries);
+        state.batches.push_back((Instant::now(), deliveries));
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {

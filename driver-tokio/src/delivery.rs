@@ -62,7 +62,7 @@ impl Delivery {
         self.body.priority
     }
 
-    /// How long it was still worth anything when the embedded broker had it; for ever if `None`.
+    /// How long it was still worth anything when it was handed to the consumer; for ever if `None`.
     pub fn time_to_live(&self) -> Option<Duration> {
         self.body.headers.time_to_live
     }

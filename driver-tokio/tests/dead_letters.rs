@@ -72,3 +72,32 @@ async fn a_message_whose_time_is_up_is_not_delivered_but_kept() {
     assert_eq!(connection.stats().await.expect("running").broker.expired, 1);
     connection.close().await.expect("closed");
 }
+
+#[tokio::test]
+async fn what_waits_in_a_prefetch_until_its_time_is_up_is_not_handed_to_the_application() {
+    for ack in [AckMode::Auto, AckMode::Client, AckMode::DupsOk, AckMode::Individual] {
+        let connection = connect(&format!("prefetched-{ack:?}"), |_| ()).await;
+        let options = SubscribeOptions { ack, ..SubscribeOptions::default() };
+        let mut orders = connection.subscribe_with("queue://orders", options).await.expect("subscribed");
+        let short = || Message::text("short").time_to_live(Duration::from_millis(50));
+        for message in [Message::text("first"), short(), short(), Message::text("last")] {
+            connection.send("queue://orders", message).await.expect("accepted");
+        }
+        let first = next(&mut orders).await;
+        assert_eq!(first.text(), Ok("first"));
+        first.ack().await.expect("outstanding");
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        let last = next(&mut orders).await;
+        assert_eq!(last.text(), Ok("last"), "{ack:?}");
+        last.ack().await.expect("outstanding");
+        let mut dead = subscribe(&connection, "queue://ActiveMQ.DLQ").await;
+        for _ in 0..2 {
+            let cause = Some(&Value::Text("its time was up".into()));
+            assert_eq!(next(&mut dead).await.property("dlqDeliveryFailureCause"), cause, "{ack:?}");
+        }
+        orders.close().await.expect("closed");
+        let stats = connection.stats().await.expect("running").broker;
+        assert_eq!((stats.expired_queued, stats.failed_queued, stats.acknowledged_queued), (2, 0, 2), "{ack:?}");
+        connection.close().await.expect("closed");
+    }
+}

@@ -80,7 +80,11 @@ impl Broker {
             self.dispatch(now, slot, out);
         }
         for (slot, entry) in dead {
-            self.fail(now, slot, &entry, Cause::GivenBack, out);
+            if entry.is_over(now) {
+                self.expire_queued(now, slot, &entry, out);
+            } else {
+                self.fail(now, slot, &entry, Cause::GivenBack, out);
+            }
         }
     }
 }

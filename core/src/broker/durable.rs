@@ -213,7 +213,7 @@ impl Broker {
             let policy = &self.registry.get(slot).policy.redelivery;
             let (times, subscription) = (entry.redeliveries.0, self.subscriptions.get_mut(id));
             let archive = subscription.and_then(|found| found.archive.as_mut()).expect("it was handed out by one");
-            if policy.is_exceeded(times) {
+            if entry.is_over(now) || policy.is_exceeded(times) {
                 dead.push(entry);
             } else if policy.wait(times).is_zero() {
                 archive.queue.keep(entry, &mut self.memory);
@@ -223,7 +223,11 @@ impl Broker {
         }
         self.schedule_subscriber(id);
         for entry in dead {
-            self.fail_kept(now, &entry, Cause::GivenBack, out);
+            if entry.is_over(now) {
+                self.expire_waiting(now, &Pending::from(entry), out);
+            } else {
+                self.fail_kept(now, &entry, Cause::GivenBack, out);
+            }
         }
     }
 

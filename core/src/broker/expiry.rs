@@ -17,6 +17,11 @@ impl Entry {
     pub(super) fn expires_at(&self) -> Option<Instant> {
         self.message.body.headers.time_to_live.map(|left| self.arrived_at + left)
     }
+
+    /// True if its message is worth nothing any more.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.expires_at().is_some_and(|at| at <= now)
+    }
 }
 
 impl Pending {

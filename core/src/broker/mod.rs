@@ -580,9 +580,7 @@ impl Broker {
         let connection =
             self.connections.get_mut(&subscription.origin).expect("a subscription's connection is attached");
         let size = u32::try_from(message.size()).unwrap_or(u32::MAX);
-        if let Origin::Bridge(_) | Origin::Remote(_) = subscription.origin {
-            age(&mut message, now - arrived_at); // Others need not have our clock.
-        }
+        age(&mut message, now - arrived_at); // Whoever it goes to counts from now on, by a clock of their own.
         if let Some(Held { slot, .. }) = &held
             && subscription.is_bridge()
         {

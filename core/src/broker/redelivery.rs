@@ -63,8 +63,11 @@ impl RedeliveryPolicy {
 
 impl Broker {
     /// Takes back a queue's delivery that its consumer gave back, until it is handed out again; whoever calls dispatches
-    /// afterwards. One that is dead by that is handed back.
+    /// afterwards. One that is dead by that, or whose time is up, is handed back.
     pub(super) fn redeliver(&mut self, now: Instant, slot: Slot, mut entry: Entry) -> Option<Entry> {
+        if entry.is_over(now) {
+            return Some(entry);
+        }
         entry.redeliveries += 1;
         let destination = self.registry.get(slot);
         let policy = &destination.policy.redelivery;

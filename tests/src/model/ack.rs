@@ -60,7 +60,11 @@ impl Model {
         }
         // Older dead letters may have been among what was given back, and have been handed out by now.
         for (place, waiting) in dead {
-            self.fail(place, &waiting, Cause::GivenBack);
+            if waiting.is_over(self.now) {
+                self.expire_queued(place, &waiting);
+            } else {
+                self.fail(place, &waiting, Cause::GivenBack);
+            }
         }
     }
 
@@ -77,7 +81,11 @@ impl Model {
             }
         }
         for (place, waiting) in dead {
-            self.bury(place, &waiting, Cause::GivenBack);
+            if waiting.is_over(self.now) {
+                self.expire(place, &waiting);
+            } else {
+                self.bury(place, &waiting, Cause::GivenBack);
+            }
         }
     }
 }

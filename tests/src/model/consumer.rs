@@ -166,16 +166,14 @@ impl Model {
             && (found.connection != REMOTE || bytes() < self.remote.window)
     }
 
-    /// Hands out a message; true if by that its group is somebody else's, or anybody's. A remote client, whose clock is
-    /// another, is told what is left of its time.
+    /// Hands out a message; true if by that its group is somebody else's, or anybody's. Whoever takes it is
+    /// told what is left of its time.
     pub(super) fn hand(&mut self, id: Id, place: usize, waiting: Waiting) -> bool {
         let is_freed = self.consumers[&id].takes() && self.hand_group(place, &waiting, id);
         let now = self.now;
         let consumer = self.consumer(id);
         consumer.last += 1;
-        let is_local = consumer.connection != REMOTE;
-        let message = if is_local { waiting.message.clone() } else { waiting.aged(now) };
-        let delivery = Delivery { tag: consumer.last, redeliveries: waiting.redeliveries, message };
+        let delivery = Delivery { tag: consumer.last, redeliveries: waiting.redeliveries, message: waiting.aged(now) };
         consumer.held.insert(consumer.last, (place, waiting));
         assert!(consumer.held.len() <= consumer.prefetch as usize, "Q5: credit");
         let (number, takes) = (consumer.number, consumer.takes());

@@ -54,9 +54,7 @@ impl Model {
         }
         // Older dead letters may have been handed out again by now.
         for (place, waiting) in over {
-            self.counts.expired_queued += 1;
-            self.leave_group(place, &waiting);
-            self.expire(place, &waiting);
+            self.expire_queued(place, &waiting);
         }
         for waiting in over_pending {
             let place = self.known(&waiting.message.destination).expect("what was published has a place");
@@ -84,6 +82,13 @@ impl Model {
         let mut due: Vec<_> = queues.chain(subscribers).chain(forsaken).collect();
         due.sort_unstable();
         due
+    }
+
+    /// The time of a queue's message is up.
+    pub(super) fn expire_queued(&mut self, place: usize, waiting: &Waiting) {
+        self.counts.expired_queued += 1;
+        self.leave_group(place, waiting);
+        self.expire(place, waiting);
     }
 
     /// A message's time is up.

@@ -17,7 +17,7 @@ enum Back {
 
 impl Model {
     /// What was given back waits, then has its old place again; given back too often it is dead, but for what is so
-    /// already.
+    /// already, and so it is if its time is up.
     pub(super) fn redeliver(&mut self, place: usize, waiting: Waiting) -> Option<Waiting> {
         match self.after(place, waiting) {
             Back::AtOnce(waiting) => self.places[place].insert(waiting),
@@ -48,6 +48,7 @@ impl Model {
         let is_exceeded = policy.redeliveries_max.is_some_and(|max| times > max);
         let (wait, keeps_order) = (wait(policy, times), policy.keeps_order);
         match wait {
+            _ if waiting.is_over(self.now) => Back::Never(waiting),
             _ if is_exceeded && !self.is_dead_letter_queue(place) => Back::Never(waiting),
             Duration::ZERO => Back::AtOnce(waiting),
             _ => Back::Later(Delayed { until: self.now + wait, keeps_order, waiting }),

@@ -1,6 +1,7 @@
 //! Messages whose life has an end.
 
 use super::*;
+use crate::model::Durable;
 
 /// A message that is worth something for so long.
 fn mortal(millis: u64) -> Body {
@@ -19,8 +20,8 @@ fn left(out: &mut Outbox<Output>) -> Vec<Option<u128>> {
 }
 
 #[test]
-fn what_is_left_of_a_life_is_told_to_other_brokers_and_clients() {
-    for (origin, told) in [(APP, 500), (PEER, 300), (CLIENT, 300)] {
+fn what_is_left_of_a_life_is_told_to_whoever_is_handed_it() {
+    for origin in [APP, PEER, CLIENT] {
         for destination in ["queue://d", "topic://d"] {
             let mut bench = Bench::new();
             bench.subscribe(origin, ONE, destination, 1);
@@ -29,7 +30,7 @@ fn what_is_left_of_a_life_is_told_to_other_brokers_and_clients() {
             bench.send_body(APP, destination, 3, Body::text("for ever"));
             bench.now = Instant::from_millis(200);
             let mut out = Outbox::new();
-            for (tag, expected) in [(1, Some(told)), (2, None)] {
+            for (tag, expected) in [(1, Some(300)), (2, None)] {
                 let ack = Ack { consumer: ONE, tag, extent: AckExtent::UpTo, kind: AckKind::Accepted };
                 bench.broker.acknowledge(bench.now, origin, ack, &mut out).expect("outstanding");
                 assert_eq!(left(&mut out), [expected], "{destination} to {origin:?}");
@@ -108,4 +109,25 @@ fn what_expires_while_it_is_handed_out_does_not_come_back() {
     assert_eq!(bench.pass(Duration::from_secs(2)), []);
     let stats = bench.broker.stats();
     assert_eq!((stats.expired_queued, stats.delayed, stats.queued), (2, 0, 2), "both are dead letters");
+}
+
+#[test]
+fn what_is_given_back_after_its_time_has_expired_however_often_it_might_come_again() {
+    let mut config = at_once();
+    config.policies.default.redelivery.redeliveries_max = Some(0);
+    for destination in ["queue://d", "topic://d"] {
+        let mut bench = Bench::with(config.clone());
+        let durable = Durable::new("client", "d").ok().filter(|_| destination == "topic://d");
+        let wanted = Subscription { durable, ..Subscription::new(destination.parse().expect("a destination")) };
+        bench.subscribe_as(APP, ONE, wanted);
+        let body = Body { persistent: true, ..mortal(500) };
+        bench.send_body(APP, destination, 1, body.clone());
+        bench.send_body(APP, destination, 2, body);
+        bench.now = Instant::from_millis(499);
+        assert_eq!(bench.release(APP, ONE, 1), []);
+        bench.now = Instant::from_millis(500);
+        assert_eq!(bench.release(APP, ONE, 2), []);
+        let stats = bench.broker.stats();
+        assert_eq!((stats.expired, stats.dead_lettered, stats.kept), (1, 2, 0), "{destination}");
+    }
 }
