@@ -211,7 +211,7 @@ impl Future for Receipt {
         if state.settled >= this.sequence {
             return Poll::Ready(match state.refused.remove(&this.sequence) {
                 Some(refused) => Err(refused),
-                None if this.sequence <= state.forgotten => {
+                None if (1..=state.forgotten).contains(&this.sequence) => {
                     Err(Error::Forgotten { max: this.shared.window.max(REFUSED_MAX) })
                 }
                 None => Ok(state.outcomes.at(this.sequence)),
@@ -435,6 +435,12 @@ mod tests {
         assert_eq!([BYTES_MAX * 2, 1].map(|size| append(&by_bytes, size).is_ready()), [true, false]);
         by_bytes.accept(1, Outcome::default());
         assert_eq!([BYTES_MAX, 1].map(|size| append(&by_bytes, size).is_ready()), [true, false]);
+    }
+
+    #[test]
+    fn who_has_sent_nothing_has_nothing_to_wait_for() {
+        let shared = shared(10);
+        assert!(matches!(poll(receipt(&shared, 0)), Poll::Ready(Ok(_))));
     }
 
     #[test]
