@@ -5,7 +5,7 @@ use crate::running::{Running, run};
 
 #[test]
 fn bad_usage_exits_with_2_and_quotes_the_fault() {
-    let cases: [(&[&str], &str); 65] = [
+    let cases: [(&[&str], &str); 66] = [
         (&[], "Usage: flockmq"),
         (&["subscrib"], "'subscrib'"),
         (&["publish", "peer://g"], "<DEST>"),
