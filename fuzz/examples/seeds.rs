@@ -5,6 +5,7 @@
 //! cargo run -p flockmq-fuzz --example seeds
 //! ```
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,7 +105,10 @@ fn conversations() -> Vec<(&'static str, Vec<Frame>)> {
         ("synced", vec![Frame::Synced, Frame::SyncedHeard]),
         ("messages", vec![forward(1, Body::text("first")), forward(2, Body::bytes("second")), forward(3, rich)]),
         ("long-body", vec![forward(1, Body::bytes(vec![b'x'; 1024]))]),
-        ("answers", vec![Frame::Forwarded { demand: 1, up_to: 3 }, Frame::KeepAlive, Frame::Undemand { number: 1 }]),
+        (
+            "answers",
+            vec![Frame::Forwarded { demand: 1, up_to: 3 }, Frame::KeepAlive, Frame::Undemand { numbers: vec![1] }],
+        ),
         ("leaving", vec![Frame::Goodbye(Farewell::Leaving)]),
         ("refusal", vec![Frame::Goodbye(Farewell::Refused("another group".to_owned()))]),
     ]
@@ -123,7 +127,8 @@ fn beyond() -> Vec<(&'static str, Vec<Frame>)> {
 
 fn far_demand(hops: usize) -> Frame {
     let destination = Destination::topic("prices.>").expect("a valid name");
-    Frame::Demand { number: 1, demand: Demand { destination, path: far(hops) } }
+    let demand = Demand { destination, selector: None, path: far(hops) };
+    Frame::Demand { number: 1, demand, consumers: NonZeroU32::MIN, instead: false }
 }
 
 fn far_forward(hops: usize) -> Frame {
@@ -235,8 +240,9 @@ fn properties() -> Properties {
     properties
 }
 
-/// Demand for the topic `prices.>` that came by broker 9. By hand, since only links make demand.
-const DEMAND: &[u8] = b"\x00\x00\x00\x0e\x05\x01\x01\x08prices.>\x01\x09";
+/// Demand for the topic `prices.>` where `n=1` that came by broker 9, for two consumers. By hand, since only links make
+/// demand.
+const DEMAND: &[u8] = b"\x00\x00\x00\x15\x05\x01\x01\x08prices.>\x01\x03n=1\x01\x09\x02\x00";
 
 const URIS: [(&str, &str); 20] = [
     ("broker", "broker:(tcp://0.0.0.0:0,network:static:(tcp://hub:61616))?name=edge&acceptNetworkConnectors=false"),

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -444,10 +445,13 @@ impl Bench {
                 Frame::Forward { demand: number, tag, redeliveries: choice.pick(&[0, 1, u32::MAX]), message }
             }
             5 | 6 => Frame::Forwarded { demand: number, up_to: tag(choice) },
+            7 | 8 if choice.chance(1, 4) => Frame::Weight { number, consumers: consumers(choice) },
             7 | 8 => {
-                Frame::Demand { number, demand: Demand { destination: destination(choice), path: path(me, choice) } }
+                let (destination, selector, path) = (destination(choice), any_selector(choice), path(me, choice));
+                let demand = Demand { destination, selector, path };
+                Frame::Demand { number, demand, consumers: consumers(choice), instead: choice.chance(1, 4) }
             }
-            9 => Frame::Undemand { number },
+            9 => Frame::Undemand { numbers: vec![number; 1 + usize::from(choice.chance(1, 4))] },
             10 | 11 => Frame::Subscribe { number, subscription: subscription(choice) },
             12 => Frame::Unsubscribe { number, seen: tag(choice) },
             13 | 14 => Frame::Ack(ack(ConsumerId(number.into()), choice)),
@@ -581,6 +585,8 @@ fn config(choice: &mut Choice<'_>) -> Config {
                 .clone(),
             priority_base: choice.pick(&[Some(-5), None]),
             sync_timeout: Duration::from_secs(2),
+            selectors_max: choice.pick(&[0, 1]),
+            conduit_subscriptions: choice.chance(1, 4),
         },
         remote: RemoteConfig { administration: true, streams_max: 2, parked_bytes_max: 1_000, window: 1_000 },
         fanout: FanoutConfig {
@@ -689,15 +695,19 @@ fn subscription(choice: &mut Choice<'_>) -> Subscription {
         no_local: choice.chance(1, 4),
         retroactive: choice.chance(1, 4),
         durable: choice.chance(1, 4).then(|| durable(choice)),
-        selector: choice
-            .pick(&[None, None, Some("JMSPriority = 4"), Some("x IS NULL AND JMSRedelivered")])
-            .map(selector),
+        selector: any_selector(choice),
         ..Subscription::to(destination)
     }
 }
 
-fn selector(text: &str) -> Selector {
-    text.parse().expect("a selector")
+fn any_selector(choice: &mut Choice<'_>) -> Option<Selector> {
+    let text = choice.pick(&[None, None, Some("JMSPriority = 4"), Some("x IS NULL AND JMSRedelivered")]);
+    text.map(|text| text.parse().expect("a selector"))
+}
+
+/// How many stand behind a demand.
+fn consumers(choice: &mut Choice<'_>) -> NonZeroU32 {
+    choice.pick(&[NonZeroU32::MIN, NonZeroU32::MAX])
 }
 
 fn durable(choice: &mut Choice<'_>) -> Durable {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flockmq_core::sim::{HostId, World};
 use flockmq_core::{
-    Body, Command, Config, ConnectionId, ConsumerId, Destinations, Event, RequestId, Seed, Subscription,
+    Body, Command, Config, ConnectionId, ConsumerId, Destinations, Event, RequestId, Seed, Stats, Subscription,
 };
 
 /// Hosts with an application each, driven by hand.
@@ -46,8 +46,12 @@ impl Group {
 
     /// Has a host's application consume from a destination, or several.
     pub fn subscribe(&mut self, host: usize, destination: &str) -> ConsumerId {
+        self.subscribe_as(host, Subscription::to(at(destination)))
+    }
+
+    /// Has a host's application consume, saying all that there is to say.
+    pub fn subscribe_as(&mut self, host: usize, subscription: Subscription) -> ConsumerId {
         let (request, consumer) = (self.ask(), ConsumerId(self.asked));
-        let subscription = Subscription::to(at(destination));
         self.command(host, Command::Subscribe { request, connection: CONNECTION, consumer, subscription });
         consumer
     }
@@ -60,9 +64,13 @@ impl Group {
 
     /// Has a host's application send these to a destination, or several.
     pub fn send(&mut self, host: usize, destination: &str, texts: &[String]) {
+        self.send_bodies(host, destination, texts.iter().map(Body::text).collect());
+    }
+
+    /// Has a host's application send messages to a destination, or several.
+    pub fn send_bodies(&mut self, host: usize, destination: &str, messages: Vec<Body>) {
         let (request, producer, destination) = (self.ask(), self.asked, at(destination));
         self.command(host, Command::Produce { request, connection: CONNECTION, producer, destination });
-        let messages = texts.iter().map(Body::text).collect();
         self.command(host, Command::Send { connection: CONNECTION, producer, messages });
     }
 
@@ -91,6 +99,11 @@ impl Group {
         let mut texts: Vec<&str> = texts.map(String::as_str).collect();
         texts.sort_by_key(|text| (text.len(), *text));
         texts
+    }
+
+    /// What the node of a host counts.
+    pub fn stats(&self, host: usize) -> Stats {
+        self.world.node(self.hosts[host]).expect("it runs").stats()
     }
 
     /// How far a host's application was told that its messages were accepted, each time.

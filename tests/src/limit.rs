@@ -37,6 +37,8 @@ pub enum Limit {
     Reconnect(u32, u32, u32, u32),
     /// So many bytes may a client have been handed by one broker.
     RemoteWindow(u32),
+    /// A peer is told so many selectors for one destination.
+    Selectors(u8),
     /// So many services may be known.
     Services(u8),
     /// For so many milliseconds may the other end of a link be silent.
@@ -59,7 +61,7 @@ impl Limit {
         if eighths == 0 {
             return Vec::new();
         }
-        let draws: [fn(&mut Choice<'_>) -> Self; 20] = [
+        let draws: [fn(&mut Choice<'_>) -> Self; 21] = [
             |choice| Self::LinkWindow(choice.pick(&[64, 128, 256, 512])),
             |choice| Self::QueueBytes(choice.pick(&[1, 200, 1_000])),
             |choice| Self::QueuePrefetch(choice.pick(&[1, 2, 3])),
@@ -87,6 +89,7 @@ impl Limit {
             |choice| Self::Services(choice.pick(&[7, 9])),
             |_| Self::Unchecked,
             |choice| Self::FrameBytes(choice.pick(&[4_500, 8_192])),
+            |choice| Self::Selectors(choice.pick(&[1, 0, 2])),
         ];
         let mut limits = Vec::new();
         for draw in draws {
@@ -144,6 +147,7 @@ impl Limit {
                 (backoff.factor, backoff.jitter_percent) = (factor, jitter);
             }
             Self::RemoteWindow(bytes) => remote.window = bytes.into(),
+            Self::Selectors(count) => bridge.selectors_max = count.into(),
             Self::Services(count) => {
                 if let Some(multicast) = &mut config.multicast {
                     multicast.services_max = count.into();

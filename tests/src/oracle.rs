@@ -25,7 +25,7 @@ use wish::{Lane, Wishes};
 
 use crate::limit::Limit;
 use crate::stage::text_of;
-use crate::wish::is_same;
+use crate::wish::{is_chosen, is_same};
 
 /// One run of a host's program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -201,7 +201,8 @@ impl Oracle {
         if !is_client && to.kind() == DestinationKind::Topic && body.headers.time_to_live.is_none() {
             let is_meant = |found: &Subscriber| {
                 let is_own = found.wanted.no_local && found.process.host == host;
-                found.wanted.destination.first().matches(to) && !is_own
+                let is_wanted = found.wanted.destination.first().matches(to) && is_chosen(&found.wanted, id, to, body);
+                is_wanted && !is_own
             };
             let owed = self.subscribers.iter().filter(|(_, found)| is_meant(found));
             let owed = owed

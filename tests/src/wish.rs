@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use flockmq_core::selector::Candidate;
 use flockmq_core::{
     Body, BrokerConfig, ConsumerPriority, DeadLetterPolicy, DeadLetterQueue, Destination, DestinationKind,
-    DestinationPolicy, History, PolicyEntry, Priority, Properties, RedeliveryPolicy, Subscription, Value,
+    DestinationPolicy, History, Message, MessageId, Path, PolicyEntry, Priority, Properties, RedeliveryPolicy,
+    Subscription, Timestamp, Value,
 };
 
 use crate::application::Acking;
@@ -28,6 +30,7 @@ pub(crate) fn body(to: &str, wish: u8, number: usize, text: String) -> Body {
                 set(&mut body, GROUP_SEQUENCE, [0_i64, 1, -1][usize::from(wish) / 3 % 3]);
             }
         }
+        "choosy" => set(&mut body, KIND, i64::try_from(turn % 3).expect("small")),
         "VirtualTopic" => {
             body.headers.time_to_live = [None, None, None, Some(2_000)][turn % 4].map(Duration::from_millis);
             body.persistent = wish.is_multiple_of(2);
@@ -52,6 +55,11 @@ pub(crate) fn subscription(to: &str, how: u8) -> (Subscription, Acking) {
     let mut wanted = Subscription::new(to.parse().expect("a destination"));
     wanted.prefetch = [None, Some(1), Some(3)][usize::from(how) / 6 % 3];
     let wish = how / 18 % 8;
+    if family(to) == "choosy" {
+        let texts = ["kind = 1", "kind = 0", "kind < 2", "kind <> 1", "kind = 2", "kind = 3"];
+        wanted.selector = texts.get(usize::from(wish)).map(|text| text.parse().expect("a selector"));
+        return (wanted, ackings[usize::from(how) % ackings.len()]);
+    }
     match wanted.destination.first().kind() {
         DestinationKind::Queue => {
             wanted.exclusive = wish >= 6 && !wanted.destination.first().is_pattern();
@@ -97,14 +105,26 @@ pub(crate) fn configure(config: &mut BrokerConfig) {
     ];
 }
 
-/// True unless messages of a queue may wait though somebody is there who would take them.
+/// True unless messages of a queue may wait though somebody is there who would take them, or takes others.
 pub(crate) fn is_prompt(queue: &Destination) -> bool {
-    !is_grave(queue) && family(queue.name()) != "grouped" && queue.name() != "retried.strictly"
+    !is_grave(queue) && !["choosy", "grouped"].contains(&family(queue.name())) && queue.name() != "retried.strictly"
+}
+
+/// True unless a message may pass another that only somebody else wants.
+pub(crate) fn keeps_order(place: &Destination) -> bool {
+    !is_grave(place) && (place.kind() == DestinationKind::Topic || family(place.name()) != "choosy")
+}
+
+/// True if a consumer's selector, if it has one, is true of a message that was sent so.
+pub(crate) fn is_chosen(wanted: &Subscription, id: MessageId, to: &Destination, body: &Body) -> bool {
+    let (destination, body) = (to.clone(), body.clone());
+    let message = Message { id, destination, path: Path::default(), timestamp: Timestamp::default(), body };
+    wanted.selector.as_ref().is_none_or(|selector| selector.matches(&Candidate::new(&message)))
 }
 
 /// True if what goes back to a queue is behind nothing that came later.
 pub(crate) fn keeps_places(queue: &Destination) -> bool {
-    !["urgent", "grouped", "retried"].contains(&family(queue.name())) && !is_grave(queue)
+    !["choosy", "urgent", "grouped", "retried"].contains(&family(queue.name())) && !is_grave(queue)
 }
 
 /// How often a message of a queue may be given back and be handed out again.
@@ -195,7 +215,7 @@ fn set(body: &mut Body, name: &str, value: impl Into<Value>) {
 }
 
 /// Where wishes are sent.
-pub(crate) const PLACES: [&str; 14] = [
+pub(crate) const PLACES: [&str; 17] = [
     "queue://urgent",
     "queue://urgent.here",
     GROUPED,
@@ -210,10 +230,13 @@ pub(crate) const PLACES: [&str; 14] = [
     "topic://past.young",
     "queue://retried.>",
     "queue://ActiveMQ.DLQ",
+    "queue://choosy",
+    "topic://choosy",
+    "topic://choosy.>",
 ];
 
 /// Which of them a scenario keeps to: where messages are sent, and what is subscribed to.
-pub(crate) const FAMILIES: [(&[u8], &[u8]); 7] = [
+pub(crate) const FAMILIES: [(&[u8], &[u8]); 8] = [
     (&[0, 1], &[0, 1, 13]),
     (&[0], &[0]),
     (&[2], &[2]),
@@ -221,6 +244,7 @@ pub(crate) const FAMILIES: [(&[u8], &[u8]); 7] = [
     (&[5, 5, 6], &[5, 6, 7]),
     (&[8], &[8]),
     (&[8, 9, 10, 11], &[8, 9, 10, 11]),
+    (&[14, 15], &[14, 15, 16]),
 ];
 
 /// Where messages belong together.
@@ -228,6 +252,8 @@ pub(crate) const GROUPED: &str = "queue://grouped";
 
 const REDELIVERIES_MAX: u32 = 2;
 const GRAVE: &str = "ActiveMQ.DLQ";
+/// What selectors ask for.
+const KIND: &str = "kind";
 const GROUP_ID: &str = "JMSXGroupID";
 const GROUP_SEQUENCE: &str = "JMSXGroupSeq";
 const RETAIN: &str = "ActiveMQ.Retain";

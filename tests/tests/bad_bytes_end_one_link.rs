@@ -1,10 +1,11 @@
 //! Whatever a peer sends, it ends its own link at worst, with a reason that says what was wrong, and the others notice
 //! nothing.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use flockmq_core::wire::{Frame, PREFACE};
-use flockmq_core::{AdminRequest, BrokerId, CloseReason, Config, Event, LinkId, Role};
+use flockmq_core::{AdminRequest, BrokerId, CloseReason, Config, Demand, Event, LinkId, Path, Role};
 use flockmq_tests::{HostId, Puppet, Stage};
 
 #[test]
@@ -102,12 +103,41 @@ fn a_demand_told_twice() {
     let (mut stage, hosts) = quiet();
     let mut puppet = Puppet::new(&mut stage, "puppet");
     let link = befriend(&mut stage, &mut puppet, hosts[0], BrokerId(u128::MAX));
-    // As docs/protocol.md has it: length, head 5, number 1, a topic, its name, an empty path.
-    let demand = [0, 0, 0, 6, 5, 1, 1, 1, b't', 0];
+    // As docs/protocol.md has it: length, head 5, number 1, a topic, its name, no selector, an empty path, one consumer,
+    // in nobody's place.
+    let demand = [0, 0, 0, 9, 5, 1, 1, 1, b't', 0, 0, 1, 0];
     puppet.send(&mut stage, link, [demand, demand].concat());
     stage.run_for(Duration::from_millis(50));
     let reason = lost_reason(&stage, hosts[0]);
     assert!(matches!(&reason, Some(CloseReason::Malformed(what)) if what.contains("twice")), "{reason:?}");
+    nothing_is_noticed(&mut stage, &hosts);
+}
+
+#[test]
+fn more_demands_than_a_peer_may_have() {
+    let demand = |number: usize| {
+        let destination = format!("topic://t{}", number / 100).parse().expect("a topic");
+        let selector = Some(format!("n = {number}").parse().expect("a selector"));
+        let demand = Demand { destination, selector, path: Path::default() };
+        let number = u32::try_from(number).expect("small");
+        Frame::Demand { number, demand, consumers: NonZeroU32::MIN, instead: false }
+    };
+    let (mut stage, hosts) = quiet();
+    let max = stage.config(hosts[0]).bridge.demands_max;
+    for (one_more, expected) in [(false, None), (true, Some(format!("it has more than {max} demands")))] {
+        let mut puppet = Puppet::new(&mut stage, "puppet");
+        let link = befriend(&mut stage, &mut puppet, hosts[0], BrokerId(u128::MAX - u128::from(one_more)));
+        let frames: Vec<Frame> = (1..=max + usize::from(one_more)).map(demand).collect();
+        puppet.say(&mut stage, link, &frames);
+        stage.run_for(Duration::from_millis(50));
+        let lost = stage.notices(hosts[0]).iter().filter(|(_, event)| matches!(event, Event::PeerLost { .. })).count();
+        let reason = lost_reason(&stage, hosts[0]).filter(|_| one_more);
+        assert_eq!((lost, reason), (usize::from(one_more) * 2, expected.map(CloseReason::Malformed)));
+        if !one_more {
+            puppet.close(&mut stage, link);
+            stage.run_for(Duration::from_millis(50));
+        }
+    }
     nothing_is_noticed(&mut stage, &hosts);
 }
 

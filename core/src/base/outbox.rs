@@ -37,9 +37,14 @@ impl<T> Outbox<T> {
         self.items.drain(..)
     }
 
-    /// Everything, first said first, as it stands.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.items.iter()
+    /// Takes everything but so many that were said first.
+    pub(crate) fn drain_after(&mut self, count: usize) -> impl Iterator<Item = T> + '_ {
+        self.items.drain(count..)
+    }
+
+    /// How many things were said.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
     }
 
     /// True if nothing was said.
@@ -60,7 +65,9 @@ mod tests {
             outbox.push(word);
         }
         assert_eq!((outbox.is_empty(), outbox.pop()), (false, Some("one")));
-        assert!(outbox.drain().eq(["two", "three"]));
+        assert!(outbox.drain_after(1).eq(["three"]));
+        assert_eq!(outbox.len(), 1);
+        assert!(outbox.drain().eq(["two"]));
         assert!(outbox.is_empty());
     }
 }

@@ -77,6 +77,8 @@ situations! {
     // Bridges.
     /// A demand is told anew by a shorter path.
     DemandShortened,
+    /// So many selectors are wanted of a destination that the peer is told of none.
+    SelectorsMerged,
     /// A demand ends while messages after one that waits for room are accepted.
     DemandEndedAhead,
     /// A queue's message crosses the end of its demand.

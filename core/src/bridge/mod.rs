@@ -3,11 +3,13 @@
 
 mod forward;
 mod interest;
+mod ways;
 
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::sync::Arc;
-
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -35,8 +37,15 @@ pub struct BridgeConfig {
     pub topic_prefetch: u32,
     /// How many bytes of messages may be on their way to one peer.
     pub window: u64,
-    /// How many destinations one peer may demand.
+    /// How many demands one peer may have, each for a destination and all of its messages or those that one selector is
+    /// true of.
     pub demands_max: usize,
+    /// How many selectors a peer is told for one destination. Where there are more it is told that all messages are wanted,
+    /// until no more than half as many are left.
+    pub selectors_max: usize,
+    /// True if each peer counts as one consumer when a queue's messages are shared out among peers (ActiveMQ's
+    /// `conduitSubscriptions`); false if each counts as many as it has.
+    pub conduit_subscriptions: bool,
     /// Which destinations are told as wanted, and forwarded.
     pub permits: Permits,
     /// The priority of a peer's consumers here, less one for each broker between; as that of consumers of our own if
@@ -47,8 +56,9 @@ pub struct BridgeConfig {
 }
 
 impl Default for BridgeConfig {
-    /// One hop, as ActiveMQ; 1000 of a queue's messages, 32 767 of a topic's, 8 MiB in all; 10 000 destinations; peers'
-    /// consumers after our own; 30 s to exchange demand.
+    /// One hop, as ActiveMQ; 1000 of a queue's messages, 32 767 of a topic's, 1 MiB in all; 10 000 demands, 16 selectors
+    /// for one destination; peers' consumers after our own, and shares as they have consumers, which they have not in
+    /// ActiveMQ; 30 s to exchange demand.
     fn default() -> Self {
         Self {
             message_hops_max: 1,
@@ -57,6 +67,8 @@ impl Default for BridgeConfig {
             topic_prefetch: 32_767,
             window: 1024 * 1024,
             demands_max: 10_000,
+            selectors_max: 16,
+            conduit_subscriptions: false,
             permits: Permits::default(),
             priority_base: Some(-5),
             sync_timeout: Duration::from_secs(30),
@@ -89,20 +101,35 @@ pub(crate) enum Inward {
         /// The message.
         message: Arc<Message>,
     },
+    /// The peer wants messages of these in the place of those, all at once.
+    Replace {
+        /// The names of its subscriptions that end.
+        ended: Vec<ConsumerId>,
+        /// Those that take their place.
+        begun: Vec<Wish>,
+    },
     /// The peer wants messages.
-    Subscribe {
+    Subscribe(Wish),
+    /// A subscription of the peer counts for more consumers or fewer.
+    Weigh {
         /// The name of its subscription.
         consumer: ConsumerId,
-        /// What it wants, and over which brokers.
-        demand: Demand,
-        /// How many may be on their way.
-        prefetch: u32,
+        /// For how many consumers it counts.
+        weight: NonZeroU32,
     },
-    /// The peer no longer wants messages.
-    Unsubscribe {
-        /// The name of its subscription.
-        consumer: ConsumerId,
-    },
+}
+
+/// What a peer wants.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Wish {
+    /// The name of its subscription.
+    pub consumer: ConsumerId,
+    /// What it wants, and over which brokers.
+    pub demand: Demand,
+    /// How many may be on their way.
+    pub prefetch: u32,
+    /// For how many consumers it counts.
+    pub weight: NonZeroU32,
 }
 
 /// A bridge to one peer, over one link.
@@ -112,6 +139,7 @@ pub(crate) struct Bridge {
     local: BrokerId,
     remote: BrokerId,
     theirs: BTreeSet<u32>,
+    held: Vec<Wish>,                 // Of theirs, those that wait for the end of others.
     included: BTreeSet<Destination>, // What the peer forwards whether or not it is wanted here.
     ours: Interest,
     arrivals: Arrivals,
@@ -127,25 +155,29 @@ impl Bridge {
         config: BridgeConfig,
         local: BrokerId,
         remote: BrokerId,
-        wanted: impl Iterator<Item = &'a Demand>,
+        wanted: impl Iterator<Item = (&'a Demand, NonZeroU32)>,
         out: &mut Outbox<Frame>,
     ) -> Self {
         let mut bridge = Self {
             local,
             remote,
             theirs: BTreeSet::new(),
+            held: Vec::new(),
             included: BTreeSet::new(),
-            ours: Interest::default(),
+            ours: Interest::new(config.selectors_max),
             arrivals: Arrivals::default(),
             has_heard: false,
             was_heard: false,
             ready_by: Some(now + config.sync_timeout),
             config,
         };
-        for demand in wanted {
-            // Nothing has come yet that the end of a demand could cancel.
-            bridge.handle_wanted(demand, &mut Outbox::new(), out);
+        for (demand, consumers) in wanted {
+            if bridge.may_be_told(demand) {
+                bridge.ours.begin(demand, consumers);
+            }
         }
+        let changes = bridge.ours.tell_all();
+        bridge.tell(changes, &mut Outbox::new(), out); // Nothing ends that has only begun.
         for destination in bridge.config.permits.forwarded() {
             out.push(Frame::Include { destination: destination.clone() });
         }
@@ -156,7 +188,15 @@ impl Bridge {
     /// Hears a frame of the peer.
     pub(crate) fn handle_frame(&mut self, frame: Frame, inward: &mut Outbox<Inward>, outward: &mut Outbox<Frame>) {
         match frame {
-            Frame::Demand { number, demand } => self.hear_demand(number, demand, inward),
+            Frame::Demand { number, demand, consumers, instead } => {
+                if let Some(wish) = self.hear_demand(number, demand, consumers, inward) {
+                    if instead {
+                        self.held.push(wish);
+                    } else {
+                        inward.push(Inward::Subscribe(wish));
+                    }
+                }
+            }
             Frame::Forward { demand, tag, redeliveries, message } => {
                 let delivery = Delivery { tag, redeliveries, message };
                 self.hear_message(demand, delivery, inward);
@@ -178,9 +218,10 @@ impl Bridge {
                 self.was_heard = true;
                 self.say_if_ready(inward);
             }
-            Frame::Undemand { number } => {
-                if self.theirs.remove(&number) {
-                    inward.push(Inward::Unsubscribe { consumer: ConsumerId(number.into()) });
+            Frame::Undemand { numbers } => self.hear_end(&numbers, inward),
+            Frame::Weight { number, consumers } => {
+                if self.theirs.contains(&number) && !self.config.conduit_subscriptions {
+                    inward.push(Inward::Weigh { consumer: ConsumerId(number.into()), weight: consumers });
                 }
             }
             frame => {
@@ -190,19 +231,27 @@ impl Bridge {
         }
     }
 
-    /// Somebody here wants messages of a destination.
-    pub(crate) fn handle_wanted(&mut self, demand: &Demand, inward: &mut Outbox<Inward>, out: &mut Outbox<Frame>) {
+    /// So many here want messages of a destination by this path.
+    pub(crate) fn handle_wanted(
+        &mut self,
+        demand: &Demand,
+        consumers: NonZeroU32,
+        inward: &mut Outbox<Inward>,
+        out: &mut Outbox<Frame>,
+    ) {
         if self.may_be_told(demand) {
-            let changes = self.ours.add(demand);
-            self.tell(demand.destination.kind(), changes, inward, out);
+            let changes = self.ours.set(demand, consumers);
+            self.tell(changes, inward, out);
         }
     }
 
     /// Nobody here wants messages of a destination by this path any more.
     pub(crate) fn handle_unwanted(&mut self, demand: &Demand, inward: &mut Outbox<Inward>, out: &mut Outbox<Frame>) {
-        if self.may_be_told(demand) && !self.is_owed(demand) {
+        if self.is_owed(demand) {
+            self.handle_wanted(demand, NonZeroU32::MIN, inward, out);
+        } else if self.may_be_told(demand) {
             let changes = self.ours.remove(demand);
-            self.tell(demand.destination.kind(), changes, inward, out);
+            self.tell(changes, inward, out);
         }
     }
 
@@ -245,25 +294,47 @@ impl Bridge {
         self.remote
     }
 
-    fn hear_demand(&mut self, number: u32, demand: Demand, inward: &mut Outbox<Inward>) {
+    fn hear_demand(
+        &mut self,
+        number: u32,
+        demand: Demand,
+        consumers: NonZeroU32,
+        inward: &mut Outbox<Inward>,
+    ) -> Option<Wish> {
         if demand.path.contains(self.local) || demand.path.len() >= Path::HOPS_MAX {
-            return; // Our own demand come back, or one from too far away.
+            return None; // Our own demand come back, or one from too far away.
         }
         if !self.config.permits.may_concern(&demand.destination) {
-            return; // It may want it, but not from here.
+            return None; // It may want it, but not from here.
         }
         if self.theirs.len() >= self.config.demands_max {
-            let what = format!("it demands more than {} destinations", self.config.demands_max);
-            return inward.push(Inward::Close(CloseReason::Malformed(what)));
+            let what = format!("it has more than {} demands", self.config.demands_max);
+            inward.push(Inward::Close(CloseReason::Malformed(what)));
+            return None;
         }
         let consumer = ConsumerId(number.into());
         if !self.theirs.insert(number) {
             let what = format!("demand {number} was told twice");
-            return inward.push(Inward::Close(CloseReason::Malformed(what)));
+            inward.push(Inward::Close(CloseReason::Malformed(what)));
+            return None;
         }
         let prefetch = self.config.prefetch_for(&demand.destination);
         let path = demand.path.then(self.remote);
-        inward.push(Inward::Subscribe { consumer, demand: Demand { path, ..demand }, prefetch });
+        let weight = if self.config.conduit_subscriptions { NonZeroU32::MIN } else { consumers };
+        Some(Wish { consumer, demand: Demand { path, ..demand }, prefetch, weight })
+    }
+
+    fn hear_end(&mut self, numbers: &[u32], inward: &mut Outbox<Inward>) {
+        let (mut ended, mut begun) = (Vec::new(), core::mem::take(&mut self.held));
+        for number in numbers {
+            let consumer = ConsumerId((*number).into());
+            match begun.iter().position(|wish| wish.consumer == consumer) {
+                _ if !self.theirs.remove(number) => (),
+                Some(held) => drop(begun.remove(held)), // It ends before it has held.
+                None => ended.push(consumer),
+            }
+        }
+        inward.push(Inward::Replace { ended, begun });
     }
 
     /// The peer forwards a destination's messages whether or not they are wanted here. It is told that they are, since
@@ -276,15 +347,17 @@ impl Bridge {
             let what = format!("it includes more than {} destinations", self.config.demands_max);
             return inward.push(Inward::Close(CloseReason::Malformed(what)));
         }
-        let demand = Demand { destination: destination.clone(), path: Path::default() };
+        let demand = Demand { destination: destination.clone(), selector: None, path: Path::default() };
         self.included.insert(destination);
-        let changes = self.ours.add(&demand);
-        self.tell(demand.destination.kind(), changes, inward, out);
+        if !self.ours.is_wanted(&demand) {
+            let changes = self.ours.set(&demand, NonZeroU32::MIN);
+            self.tell(changes, inward, out);
+        }
     }
 
     /// True for a demand that stands for what the peer forwards unasked, and so stays.
     fn is_owed(&self, demand: &Demand) -> bool {
-        demand.path.is_empty() && self.included.contains(&demand.destination)
+        demand.path.is_empty() && demand.selector.is_none() && self.included.contains(&demand.destination)
     }
 
     fn hear_message(&mut self, demand: u32, delivery: Delivery, inward: &mut Outbox<Inward>) {
@@ -311,20 +384,16 @@ impl Bridge {
         inward.push(Inward::Send { ticket, redeliveries, message });
     }
 
-    fn tell(
-        &mut self,
-        kind: DestinationKind,
-        changes: impl IntoIterator<Item = Change>,
-        inward: &mut Outbox<Inward>,
-        out: &mut Outbox<Frame>,
-    ) {
+    fn tell(&mut self, changes: Vec<Change>, inward: &mut Outbox<Inward>, out: &mut Outbox<Frame>) {
+        let instead = changes.iter().any(|change| matches!(change, Change::Ended { .. }));
+        let mut numbers = Vec::new();
         for change in changes {
             match change {
-                Change::Begun { number, demand } => {
+                Change::Begun { number, demand, consumers } => {
                     self.arrivals.begin(number);
-                    out.push(Frame::Demand { number, demand });
+                    out.push(Frame::Demand { number, demand, consumers, instead });
                 }
-                Change::Ended { number } => {
+                Change::Ended { number, kind } => {
                     // What was accepted is said before the end, and what comes after it is not ours.
                     let taken = self.arrivals.end(number);
                     if let Some(up_to) = taken {
@@ -334,9 +403,13 @@ impl Bridge {
                     if kind == DestinationKind::Queue {
                         inward.push(Inward::Cancel { stream: number.into(), taken: taken.unwrap_or(0) });
                     }
-                    out.push(Frame::Undemand { number });
+                    numbers.push(number);
                 }
+                Change::Weighed { number, consumers } => out.push(Frame::Weight { number, consumers }),
             }
+        }
+        if !numbers.is_empty() {
+            out.push(Frame::Undemand { numbers });
         }
     }
 

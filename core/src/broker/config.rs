@@ -17,7 +17,8 @@ pub struct BrokerConfig {
     pub destinations_max: usize,
     /// How many connections may be attached.
     pub connections_max: usize,
-    /// How many consumers one connection may have.
+    /// How many consumers one connection may have; peers have as many demands as their bridges take
+    /// ([`BridgeConfig::demands_max`](crate::BridgeConfig::demands_max)).
     pub consumers_max: usize,
     /// How many producers one connection may have.
     pub producers_max: usize,

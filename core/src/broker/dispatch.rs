@@ -238,12 +238,10 @@ impl Broker {
     }
 
     fn hand_out(&mut self, now: Instant, slot: Slot, index: usize, entry: Entry, out: &mut Outbox<Output>) {
-        let consumers = &mut self.registry.get_mut(slot).consumers;
-        let served = consumers[index];
-        // Whoever was served stands behind their equals.
-        let equals = consumers[index..].iter().take_while(|other| other.priority == served.priority).count();
-        consumers[index..index + equals].rotate_left(1);
-        self.hand_to(now, slot, served.id, entry, out);
+        let destination = self.registry.get_mut(slot);
+        let id = destination.consumers[index].id;
+        destination.take_turn(index);
+        self.hand_to(now, slot, id, entry, out);
     }
 
     fn hand_to(&mut self, now: Instant, slot: Slot, id: SubscriptionId, entry: Entry, out: &mut Outbox<Output>) {

@@ -173,7 +173,7 @@ impl Broker {
         self.stats.dropped += archive.trim(subscription.when_slow, &mut self.memory);
         let bytes = subscription.suspend();
         self.schedule_subscriber(id);
-        Some(Gone { bytes, slots: Vec::new(), pending: Vec::new(), unwanted: Vec::new() })
+        Some(Gone { id, bytes, slots: Vec::new(), pending: Vec::new(), demands: Vec::new() })
     }
 
     /// Deletes a durable subscription that has no consumer, with all that is kept for it.
@@ -289,8 +289,7 @@ impl Broker {
     }
 
     fn unwant(&mut self, old: &Subscription, out: &mut Outbox<Output>) {
-        for demand in self.release_demands(old) {
-            out.push(Output::Unwanted(demand));
-        }
+        let changed = self.count_out(old);
+        self.tell_demand(changed, out);
     }
 }

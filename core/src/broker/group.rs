@@ -92,12 +92,13 @@ impl Groups {
         takers.subscriptions.get(owner).is_some_and(|found| takers.can_have(found, entry)).then_some(owner)
     }
 
-    /// Of those who may take a message, and who come first, the one with the fewest groups: the place of the first such.
+    /// Of those who may take a message, and who come first, the one with the fewest groups for its weight: the place of
+    /// the first such.
     pub(super) fn least_loaded(&self, consumers: &[Consumer], may_take: impl Fn(&Consumer) -> bool) -> Option<usize> {
         let first = consumers.iter().position(&may_take)?;
         let equals = consumers[first..].iter().take_while(|other| other.priority == consumers[first].priority);
         let able = equals.enumerate().filter(|(_, consumer)| may_take(consumer));
-        able.min_by_key(|(_, consumer)| self.count(consumer.id)).map(|(index, _)| first + index)
+        able.min_by_key(|(_, consumer)| consumer.turn.load(self.count(consumer.id))).map(|(index, _)| first + index)
     }
 
     /// How many groups a consumer has.

@@ -12,6 +12,7 @@ mod config;
 mod copies;
 mod dead_letter;
 mod delayed;
+mod demand;
 mod dispatch;
 mod due;
 mod durable;
@@ -42,6 +43,7 @@ mod temporary;
 mod tests;
 mod topic;
 mod transaction;
+mod turn;
 mod virtual_topic;
 mod ways;
 
@@ -50,8 +52,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
+use core::num::NonZeroU32;
 
 use copies::Copies;
+use demand::Wanted;
 use due::Due;
 use durable::Claim;
 use expiry::{age, is_over};
@@ -60,7 +64,7 @@ use outstanding::Held;
 use queue::Entry;
 use registry::{Registry, Room, Slot};
 use selection::Selection;
-use subscription::{Pending, Subscription, SubscriptionId, Subscriptions, demands};
+use subscription::{Pending, Subscription, SubscriptionId, Subscriptions};
 use topic::Audience;
 use ways::Ways;
 
@@ -129,10 +133,15 @@ pub(crate) enum Output {
         /// Why.
         refusal: Box<Refusal>,
     },
-    /// Somebody here wants messages of a destination that nobody wanted before.
-    Wanted(Demand),
-    /// Nobody here wants messages of a destination any more.
+    /// Nobody here wants this any more.
     Unwanted(Demand),
+    /// Somebody here wants this who did not before, or others want a queue's.
+    Wanted {
+        /// What is wanted.
+        demand: Demand,
+        /// How many want it now.
+        consumers: NonZeroU32,
+    },
 }
 
 /// An embedded broker.
@@ -148,7 +157,7 @@ pub(crate) struct Broker {
     durables: BTreeMap<Durable, SubscriptionId>,
     copies: Copies,
     ways: Ways,
-    wanted: BTreeMap<Demand, usize>,
+    wanted: Wanted,
     congested: BTreeSet<Slot>, // Destinations with parked messages.
     memory: Memory,            // What waits.
     remembered_bytes: u64,     // Of all topics.
@@ -166,13 +175,22 @@ struct Connection {
     parked_bytes: u64,
 }
 
+/// A consumer that is there, and was handed nothing of what waits.
+#[derive(Debug)]
+struct Entered {
+    id: SubscriptionId,
+    queues: Vec<Slot>,    // Where it consumes from.
+    demands: Vec<Demand>, // What more want now.
+}
+
 /// What a consumer leaves.
 #[derive(Debug)]
 struct Gone {
+    id: SubscriptionId,
     bytes: u64,            // That were outstanding.
     slots: Vec<Slot>,      // Where it consumed from.
     pending: Vec<Pending>, // Of a bridge's: what waited for credit.
-    unwanted: Vec<Demand>, // What nobody wants any more.
+    demands: Vec<Demand>,  // What fewer want now.
 }
 
 impl Broker {
@@ -192,7 +210,7 @@ impl Broker {
             subscriptions: Subscriptions::default(),
             selection: Selection::default(),
             durables: BTreeMap::new(),
-            wanted: BTreeMap::new(),
+            wanted: Wanted::default(),
             congested: BTreeSet::new(),
             remembered_bytes: 0,
             stats: BrokerStats::default(),
@@ -236,9 +254,7 @@ impl Broker {
             self.end_temporaries(connection, out);
             self.unpark_all(now, out); // What has gone took room from others too.
         }
-        for demand in gone.into_iter().flat_map(|gone| gone.unwanted) {
-            out.push(Output::Unwanted(demand));
-        }
+        self.tell_demand(gone.into_iter().flat_map(|gone| gone.demands), out);
     }
 
     /// Creates a consumer.
@@ -250,25 +266,41 @@ impl Broker {
         subscriber: Subscriber,
         out: &mut Outbox<Output>,
     ) -> Result<(), Refusal> {
+        if let Some(entered) = self.enter(now, origin, consumer, subscriber, out)? {
+            self.welcome(now, entered, out);
+        }
+        Ok(())
+    }
+
+    /// Creates a consumer; none if there is nothing to hand it, or to say of it, any more.
+    fn enter(
+        &mut self,
+        now: Instant,
+        origin: Origin,
+        consumer: ConsumerId,
+        subscriber: Subscriber,
+        out: &mut Outbox<Output>,
+    ) -> Result<Option<Entered>, Refusal> {
         self.catch_up(now, out);
         let connection = self.connections.get(&origin).ok_or(Refusal::unknown_consumer(consumer))?;
         if connection.consumers.contains_key(&consumer) {
             return Err(Refusal::AlreadyExists { what: What::Consumer, number: consumer.0 });
         }
-        if connection.consumers.len() >= self.config.consumers_max {
+        let is_bounded = !matches!(origin, Origin::Bridge(_)); // A peer's demands are counted by its bridge.
+        if is_bounded && connection.consumers.len() >= self.config.consumers_max {
             return Err(Refusal::LimitReached { what: What::Consumer, max: self.config.consumers_max as u64 });
         }
         self.check_owner(origin, &subscriber)?;
         let allowance = self.config.allowance(&subscriber.subscription)?;
         subscriber.subscription.check_kind()?;
         if subscriber.subscription.browses {
-            return self.browse(now, origin, consumer, subscriber, allowance, out);
+            return self.browse(now, origin, consumer, subscriber, allowance, out).map(|()| None);
         }
         let limits = connection.limits.clone();
         self.check_durable(origin, &limits, &subscriber.subscription)?;
         let destination = subscriber.subscription.destination.clone();
         self.resolve_all(now, &destination, out)?;
-        let demands: Vec<Demand> = demands(&destination, &subscriber.path).collect();
+        let (demands, weight) = (subscriber.demands().collect(), subscriber.weight);
         let is_retroactive = subscriber.subscription.retroactive;
         let durable = subscriber.subscription.durable.clone();
         let claim = self.claim(now, &subscriber.subscription, out);
@@ -284,40 +316,32 @@ impl Broker {
         }
         if is_known {
             self.unpark_all(now, out); // What was handed out has made room.
-            return Ok(()); // What it wants was wanted all the while.
+            return Ok(None); // What it wants was wanted all the while.
         }
         if is_retroactive {
             self.recover(now, id, &slots, out);
         }
-        let mut wanted = Vec::new();
-        for demand in demands {
-            let count = self.wanted.entry(demand.clone()).or_insert(0);
-            *count += 1;
-            if *count == 1 {
-                wanted.push(demand);
-            }
-        }
+        let demands = self.count_in(demands, weight);
         for slot in &slots {
             self.tend(now, *slot);
         }
-        if destination.has(DestinationKind::Queue) {
-            for slot in slots
-                .into_iter()
-                .filter(|slot| matches!(self.registry.get(*slot).room, Room::Queue(_)))
-                .collect::<Vec<_>>()
-            {
-                self.refill(now, slot, id, out);
-                self.unpark(now, slot, out);
-            }
-            if !self.congested.is_empty() {
-                self.unpark_all(now, out); // Topics whose messages the queue gets.
-            }
+        let mut queues = slots;
+        queues.retain(|slot| matches!(self.registry.get(*slot).room, Room::Queue(_)));
+        Ok(Some(Entered { id, queues, demands }))
+    }
+
+    /// Hands a new consumer what waits for it.
+    fn welcome(&mut self, now: Instant, entered: Entered, out: &mut Outbox<Output>) {
+        let Entered { id, queues, demands } = entered;
+        for slot in &queues {
+            self.refill(now, *slot, id, out);
+            self.unpark(now, *slot, out);
+        }
+        if !queues.is_empty() && !self.congested.is_empty() {
+            self.unpark_all(now, out); // Topics whose messages the queue gets.
         }
         // Said last: it may end a demand by a longer path, which what was just accepted has answered.
-        for demand in wanted {
-            out.push(Output::Wanted(demand));
-        }
-        Ok(())
+        self.tell_demand(demands, out);
     }
 
     /// Ends a consumer. Deliveries up to `seen` may have been looked at and go back to their queues marked so.
@@ -329,13 +353,12 @@ impl Broker {
         seen: Tag,
         out: &mut Outbox<Output>,
     ) -> Result<(), Refusal> {
-        for demand in self.end_consumer(now, origin, consumer, seen, out)? {
-            out.push(Output::Unwanted(demand));
-        }
+        let changed = self.end_consumer(now, origin, consumer, seen, out)?;
+        self.tell_demand(changed, out);
         Ok(())
     }
 
-    /// Ends a consumer; tells what nobody wants any more. That is said after the acceptances that the end gives room
+    /// Ends a consumer; tells what fewer want now. That is said after the acceptances that the end gives room
     /// for: they still answer the demand.
     fn end_consumer(
         &mut self,
@@ -346,12 +369,30 @@ impl Broker {
         out: &mut Outbox<Output>,
     ) -> Result<Vec<Demand>, Refusal> {
         self.catch_up(now, out);
+        let gone = self.take_consumer(origin, consumer, seen, out)?;
+        Ok(self.settle_gone(now, origin, gone, out))
+    }
+
+    /// Takes a connection's consumer away.
+    fn take_consumer(
+        &mut self,
+        origin: Origin,
+        consumer: ConsumerId,
+        seen: Tag,
+        out: &mut Outbox<Output>,
+    ) -> Result<Gone, Refusal> {
         let unknown = Refusal::unknown_consumer(consumer);
         let connection = self.connections.get_mut(&origin).ok_or(unknown.clone())?;
         let id = connection.consumers.remove(&consumer).ok_or(unknown)?;
         self.advise_of(id, out, advise::removed);
-        let Gone { bytes, slots, pending, unwanted } = self.remove_consumer(id, seen);
-        self.connections.get_mut(&origin).expect("just found").outstanding_bytes -= bytes;
+        let gone = self.remove_consumer(id, seen);
+        self.connections.get_mut(&origin).expect("just found").outstanding_bytes -= gone.bytes;
+        Ok(gone)
+    }
+
+    /// Hands out what a consumer has left; tells what fewer want now.
+    fn settle_gone(&mut self, now: Instant, origin: Origin, gone: Gone, out: &mut Outbox<Output>) -> Vec<Demand> {
+        let Gone { id, bytes: _, slots, pending, demands } = gone;
         for slot in slots {
             self.dispatch(now, slot, out);
             self.tend(now, slot);
@@ -361,7 +402,7 @@ impl Broker {
             self.replenish_all(now, origin, id, out);
         }
         self.unpark_all(now, out);
-        Ok(unwanted)
+        demands
     }
 
     /// Takes a consumer away and its deliveries back. Those up to `seen` may have been looked at.
@@ -373,7 +414,7 @@ impl Broker {
         self.due.set(Due::Subscriber(id), None);
         if subscription.browse.is_some() {
             let bytes = subscription.outstanding.bytes();
-            return Gone { bytes, slots: Vec::new(), pending: Vec::new(), unwanted: Vec::new() };
+            return Gone { id, bytes, slots: Vec::new(), pending: Vec::new(), demands: Vec::new() };
         }
         let slots = self.registry.leave(id, &subscription, &self.subscriptions);
         let bytes = subscription.outstanding.bytes();
@@ -397,22 +438,8 @@ impl Broker {
             pending.extend(core::iter::from_fn(|| subscription.pop_pending(&mut self.memory)));
         }
         self.memory.free(subscription.pending.bytes());
-        let unwanted = self.release_demands(&subscription);
-        Gone { bytes, slots, pending, unwanted }
-    }
-
-    /// A subscription has ended: what it wanted and nobody wants any more.
-    fn release_demands(&mut self, subscription: &Subscription) -> Vec<Demand> {
-        let mut unwanted = Vec::new();
-        for demand in subscription.demands() {
-            let count = self.wanted.get_mut(&demand).expect("a subscription's demand is counted");
-            *count -= 1;
-            if *count == 0 {
-                self.wanted.remove(&demand);
-                unwanted.push(demand);
-            }
-        }
-        unwanted
+        let demands = self.count_out(&subscription);
+        Gone { id, bytes, slots, pending, demands }
     }
 
     /// Does what is due, and gives up on topic subscribers that have taken nothing for too long.
@@ -424,11 +451,6 @@ impl Broker {
     /// When there is something to do next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         [self.due.first(), self.slow_at()].into_iter().flatten().min()
-    }
-
-    /// Everything that is wanted here, to be told to a new peer.
-    pub(crate) fn wanted(&self) -> impl Iterator<Item = &Demand> {
-        self.wanted.keys()
     }
 
     /// How many messages wait in each queue that has any.

@@ -14,6 +14,7 @@ use super::place::Place;
 use super::policy::DestinationPolicy;
 use super::queue::Queue;
 use super::subscription::{Subscription, SubscriptionId, Subscriptions};
+use super::turn::Turn;
 use crate::base::{Arena, Key};
 use crate::model::{Destination, DestinationKind, Refusal, What};
 
@@ -37,6 +38,8 @@ pub(super) struct Entry {
     pub(super) room: Room,
     pub(super) policy: DestinationPolicy,
     pub(super) consumers: Vec<Consumer>, // First in turn first; of a topic, one for each bridge.
+    /// Topics: the other subscriptions of those bridges.
+    pub(super) seconds: Vec<SubscriptionId>,
     pub(super) exclusive: Option<SubscriptionId>, // Queues: whoever has it to itself.
     pub(super) parked: VecDeque<Parked>,
     pub(super) past: Option<Box<Past>>, // Of a topic that remembers something.
@@ -61,6 +64,7 @@ pub(super) enum Room {
 pub(super) struct Consumer {
     pub(super) id: SubscriptionId,
     pub(super) priority: i32,
+    pub(super) turn: Turn,
     pub(super) is_exclusive: bool,
     /// True if it has a selector.
     pub(super) is_selective: bool,
@@ -209,6 +213,16 @@ impl Registry {
         slots
     }
 
+    /// A subscription counts for more consumers or fewer.
+    pub(super) fn weigh(&mut self, id: SubscriptionId, subscription: &Subscription) {
+        for slot in self.covered_by(subscription) {
+            let consumers = &mut self.get_mut(slot).consumers;
+            if let Some(consumer) = consumers.iter_mut().find(|found| found.id == id) {
+                consumer.turn.weigh(subscription.weight);
+            }
+        }
+    }
+
     /// The queues that a subscription consumes from.
     pub(super) fn joined(&self, id: SubscriptionId, subscription: &Subscription) -> Vec<Slot> {
         let mut slots = self.covered_by(subscription);
@@ -271,6 +285,7 @@ impl Registry {
             room,
             policy,
             consumers: Vec::new(),
+            seconds: Vec::new(),
             exclusive: None,
             parked: VecDeque::new(),
             past: None,
@@ -296,6 +311,7 @@ impl Entry {
     /// Lists the subscriptions that cover this destination anew.
     fn gather(&mut self, patterns: &Index<SubscriptionId>, subscriptions: &Subscriptions) {
         self.consumers.clear();
+        self.seconds.clear();
         let mut ids = patterns.covering(&self.name);
         ids.dedup(); // Several parts of one subscription may cover it.
         for id in ids {
@@ -312,14 +328,14 @@ impl Entry {
                 .iter()
                 .any(|known| subscriptions.get(known.id).is_some_and(|known| known.origin == subscription.origin));
         if is_second {
-            return; // A topic's message crosses a bridge once, however many demands it answers.
+            return self.seconds.push(id); // A topic's message crosses a bridge once, however many demands it answers.
         }
         let priority = subscription.priority();
-        let place = self.consumers.partition_point(|known| known.priority >= priority);
         let is_exclusive = subscription.is_exclusive && matches!(self.room, Room::Queue(_));
         let is_selective = subscription.selector.is_some();
-        let consumer = Consumer { id, priority, is_exclusive, is_selective, cursor: Place::FIRST };
-        self.consumers.insert(place, consumer);
+        let turn = Turn::new(subscription.weight);
+        let consumer = Consumer { id, priority, turn, is_exclusive, is_selective, cursor: Place::FIRST };
+        self.line_up(consumer);
         if is_exclusive {
             self.claim(consumer);
         }

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use super::backlog::Backlog;
@@ -33,6 +34,20 @@ pub(crate) struct Subscriber {
     pub subscription: model::Subscription,
     /// The brokers between the consumer and here; empty for this broker's own.
     pub path: Path,
+    /// For how many consumers it counts.
+    pub weight: NonZeroU32,
+}
+
+impl Subscriber {
+    /// One of this broker's own.
+    pub(crate) fn own(subscription: model::Subscription) -> Self {
+        Self { subscription, path: Path::default(), weight: NonZeroU32::MIN }
+    }
+
+    /// What it wants, each destination by itself.
+    pub(super) fn demands(&self) -> impl Iterator<Item = Demand> {
+        demands(&self.subscription.destination, self.subscription.selector.as_ref(), &self.path)
+    }
 }
 
 /// What a connection may be handed.
@@ -101,6 +116,7 @@ pub(super) struct Subscription {
     pub(super) consumer: ConsumerId,
     pub(super) destination: Destinations,
     pub(super) path: Path,
+    pub(super) weight: NonZeroU32,
     pub(super) outstanding: Outstanding,
     pub(super) is_exclusive: bool,
     pub(super) browse: Option<Browse>, // Of one that only looks.
@@ -184,14 +200,9 @@ impl Subscription {
         }
     }
 
-    /// True if it covers this destination.
-    pub(super) fn covers(&self, destination: &Destination) -> bool {
-        self.destination.iter().any(|part| part.matches(destination))
-    }
-
     /// What it wants, each destination by itself.
     pub(super) fn demands(&self) -> impl Iterator<Item = Demand> {
-        demands(&self.destination, &self.path)
+        demands(&self.destination, self.selector.as_ref(), &self.path)
     }
 
     /// True for a bridge's.
@@ -308,9 +319,13 @@ impl Subscription {
     }
 }
 
-/// What is wanted by whoever subscribes to these.
-pub(super) fn demands(destinations: &Destinations, path: &Path) -> impl Iterator<Item = Demand> {
-    destinations.iter().map(|destination| Demand { destination: destination.clone(), path: path.clone() })
+fn demands(destinations: &Destinations, selector: Option<&Selector>, path: &Path) -> impl Iterator<Item = Demand> {
+    let demand = move |destination: &Destination| Demand {
+        destination: destination.clone(),
+        selector: selector.cloned(),
+        path: path.clone(),
+    };
+    destinations.iter().map(demand)
 }
 
 /// All subscriptions of a broker.
@@ -335,6 +350,7 @@ impl Subscriptions {
             consumer,
             destination: subscriber.subscription.destination,
             path: subscriber.path,
+            weight: subscriber.weight,
             outstanding: Outstanding::default(),
             is_exclusive: subscriber.subscription.exclusive,
             browse: None,

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::queue::unpin;
 use super::registry::Slot;
-use super::subscription::{Pending, SubscriptionId};
+use super::subscription::{Pending, Subscription, SubscriptionId};
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox, Situation};
 use crate::model::{Advisory, Message, Origin};
@@ -51,10 +51,10 @@ impl Broker {
         out: &mut Outbox<Output>,
     ) -> bool {
         let has_credit = self.has_credit(id);
-        let subscription = self.subscriptions.get_mut(id).expect("a destination's consumers are subscribed");
+        let subscription = self.subscriptions.get(id).expect("a destination's consumers are subscribed");
         if !subscription.is_for(from, message)
             || (audience == Audience::Peers && !subscription.is_bridge())
-            || !self.selection.wants(subscription, message, 0, now)
+            || !self.is_wanted(subscription, message, now)
         {
             return false;
         }
@@ -72,6 +72,7 @@ impl Broker {
             let mut kept = Pending { message: Arc::clone(message), arrived_at: now };
             unpin(&mut kept.message);
             let is_mortal = kept.expires_at().is_some();
+            let subscription = self.subscriptions.get_mut(id).expect("just found");
             let dropped = subscription.pend(now, kept, &mut self.memory);
             self.drop_copies(id, dropped.iter().map(|copy| &*copy.message), out);
             if is_mortal {
@@ -81,16 +82,31 @@ impl Broker {
         true
     }
 
-    /// Gives what waited for a bridge's subscription that has ended to its others that cover it: a message crosses a
-    /// bridge for one of them only, and now for that one no more.
+    /// True if a subscription wants a topic's message, which came `arrived_at`; of a bridge, if any of its subscriptions
+    /// does. All that they want crosses it under the first of them, so that it stays in order.
+    #[inline]
+    fn is_wanted(&self, subscription: &Subscription, message: &Message, arrived_at: Instant) -> bool {
+        self.selection.wants(subscription, message, 0, arrived_at)
+            || (subscription.is_bridge() && self.is_wanted_by_second(subscription, message, arrived_at))
+    }
+
+    fn is_wanted_by_second(&self, first: &Subscription, message: &Message, arrived_at: Instant) -> bool {
+        let slot = self.registry.find(&message.destination);
+        let seconds = slot.into_iter().flat_map(|slot| &self.registry.get(slot).seconds);
+        let mut seconds = seconds.filter_map(|id| self.subscriptions.get(*id));
+        seconds.any(|second| second.origin == first.origin && self.selection.wants(second, message, 0, arrived_at))
+    }
+
+    /// Gives what waited for a bridge's subscription that has ended to the one that comes first now, if any of the bridge's
+    /// others wants it.
     pub(super) fn pass_on(&mut self, now: Instant, origin: Origin, pending: Vec<Pending>, out: &mut Outbox<Output>) {
         for kept in pending {
             let message = &kept.message;
-            let others = self.connections.get(&origin).into_iter().flat_map(|connection| connection.consumers.values());
-            let mut others = others.copied();
-            let heir = others.find(|id| {
-                let found = self.subscriptions.get(*id);
-                found.is_some_and(|found| found.covers(&message.destination) && found.admits(message))
+            let slot = self.registry.find(&message.destination);
+            let consumers = slot.into_iter().flat_map(|slot| &self.registry.get(slot).consumers);
+            let heir = consumers.map(|consumer| consumer.id).find(|id| {
+                let first = self.subscriptions.get(*id).expect("a destination's consumers are subscribed");
+                first.origin == origin && first.admits(message) && self.is_wanted(first, message, kept.arrived_at)
             });
             if let Some(heir) = heir
                 && let Some(subscription) = self.subscriptions.get_mut(heir)

@@ -284,7 +284,7 @@ fn what_waits_is_bounded() {
     assert!(a.poll_send(Instant::ZERO).is_some());
     while a.waiting() <= 96 {
         assert_eq!(a.check_backlog(), Ok(()));
-        a.send(Frame::Undemand { number: 1 });
+        a.send(Frame::Undemand { numbers: alloc::vec![1] });
     }
     assert_eq!(a.poll_send(Instant::ZERO), None, "the window is full");
     assert_eq!(a.check_backlog(), Err(CloseReason::Backlog { max: 96 }));

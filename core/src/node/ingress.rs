@@ -12,8 +12,8 @@ use crate::broker::{Limits, Subscriber};
 use crate::client::{Client, TransactionLimits};
 use crate::link::Link;
 use crate::model::{
-    Advisory, Body, CloseReason, ConnectionId, ConsumerId, Destination, LinkId, Origin, Party, Path, Refusal,
-    RequestId, Service, Subscription, Tag,
+    Advisory, Body, CloseReason, ConnectionId, ConsumerId, Destination, LinkId, Origin, Party, Refusal, RequestId,
+    Service, Subscription, Tag,
 };
 use crate::wire::{Hello, VERSION_MAX, VERSION_MIN};
 
@@ -226,7 +226,7 @@ impl Node {
         subscription: Subscription,
     ) -> Result<(), Refusal> {
         self.client(connection)?;
-        let subscriber = Subscriber { subscription, path: Path::default() };
+        let subscriber = Subscriber::own(subscription);
         self.broker.subscribe(now, Origin::Application(connection), consumer, subscriber, &mut self.lanes.broker)
     }
 

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,10 @@ pub enum Frame {
         number: u32,
         /// What is wanted.
         demand: Demand,
+        /// How many consumers stand behind it.
+        consumers: NonZeroU32,
+        /// True if it takes the place of others, and so holds from the `Undemand` on that ends them.
+        instead: bool,
     },
     /// A message that answers a demand, that a client sends on a stream, or that is for a client's consumer.
     Forward {
@@ -137,10 +142,10 @@ pub enum Frame {
     Synced,
     /// The other end's `Synced`, and so all demand before it, has been heard.
     SyncedHeard,
-    /// A demand has ended.
+    /// Demands have ended; those that take their place hold.
     Undemand {
-        /// The demand's number.
-        number: u32,
+        /// The demands' numbers.
+        numbers: Vec<u32>,
     },
     /// A client's consumer has ended.
     Unsubscribe {
@@ -171,6 +176,13 @@ pub enum Frame {
         number: u32,
         /// Why.
         refusal: Refusal,
+    },
+    /// More consumers or fewer stand behind a demand than was told.
+    Weight {
+        /// The demand's number.
+        number: u32,
+        /// How many there are now.
+        consumers: NonZeroU32,
     },
 }
 
@@ -218,6 +230,7 @@ impl Frame {
             Self::Finish { .. } => "Finish",
             Self::Browsed { .. } => "Browsed",
             Self::ConsumerEnded { .. } => "ConsumerEnded",
+            Self::Weight { .. } => "Weight",
         }
     }
 }

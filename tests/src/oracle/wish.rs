@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use flockmq_core::selector::Candidate;
 use flockmq_core::sim::HostId;
 use flockmq_core::{
     Ack, AckKind, BrokerId, ConsumerId, ConsumerPriority, Delivery, Destination, DestinationKind, Instant, MessageId,
@@ -13,7 +14,7 @@ use flockmq_core::{
 use super::copy::Fate;
 use super::{Oracle, Outcome, Piece, Process, Sent, Subscriber};
 
-use crate::wish::{epitaph, grave, group, is_fed_by, is_grave, is_retained, redeliveries_max, remembers};
+use crate::wish::{epitaph, grave, group, is_fed_by, is_grave, is_retained, keeps_order, redeliveries_max, remembers};
 
 /// What is known of wishes.
 #[derive(Debug, Default)]
@@ -64,9 +65,10 @@ impl Lane {
         }
     }
 
-    /// False where a message may go to somebody else than those of its group before it, which are handed out later then.
+    /// False where a message may go to somebody else than those of its group before it, which are handed out later then, or
+    /// may pass them.
     pub(super) fn keeps_order(&self) -> bool {
-        !self.is_changing && !is_grave(&self.place)
+        !self.is_changing && keeps_order(&self.place)
     }
 }
 
@@ -269,6 +271,9 @@ impl Oracle {
             let until = sent.at + ttl + ttl / CLOCKS + SLACK;
             assert!(at <= until, "Q10: {what} was sent at {} and worth something for {ttl:?}", sent.at);
         }
+        let candidate = Candidate { redeliveries: delivery.redeliveries, ..Candidate::new(&delivery.message) };
+        let is_chosen = subscriber.wanted.selector.as_ref().is_none_or(|selector| selector.matches(&candidate));
+        assert!(is_chosen, "{what} is not what {:?} is true of", subscriber.wanted.selector);
         let is_own_word = subscriber.wanted.no_local && sent.host == process.host && is_own;
         assert!(!is_own_word, "T: {what} was sent by its own consumer's connection");
         if let Some(max) = redeliveries_max(place) {

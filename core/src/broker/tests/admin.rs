@@ -136,7 +136,7 @@ fn what_comes_back_to_a_paused_queue_stays_there() {
     let ack = Ack { consumer: ONE, tag: 1, extent: AckExtent::Individual, kind: AckKind::Released };
     assert_eq!(bench.ack(APP, ack), Ok(Vec::new()));
     bench.now = bench.now + Duration::from_secs(1);
-    assert_eq!((bench.wake(), bench.detach(APP)), (Vec::new(), Vec::new()));
+    assert_eq!((bench.wake(), bench.detach(APP)), (Vec::new(), alloc::vec![Said::Wanted("queue://q")]));
     assert_eq!(bench.administer(&AdminRequest::Resume(queue("q"))).1, [again(TWO, 1, 1)]);
 }
 

@@ -84,7 +84,7 @@ fn only_one_queue_can_be_looked_at() {
     for name in ["topic://t", "queue://q.*"] {
         let destination: Destination = name.parse().expect("a destination");
         let subscription = Subscription { destination: destination.clone().into(), ..look(1) };
-        let subscriber = Subscriber { subscription, path: Path::default() };
+        let subscriber = Subscriber::own(subscription);
         let asked = bench.broker.subscribe(Instant::ZERO, APP, ONE, subscriber, &mut out);
         assert_eq!(asked, Err(Refusal::NotBrowsable(destination)));
     }

@@ -64,10 +64,11 @@ fn a_message_that_several_parts_cover_comes_once() {
     assert_eq!(bench.send(APP, "a.b"), [Said::Accepted(2), deliver(ONE, 2, 2)]);
     assert_eq!(bench.send(APP, "topic://a.b"), [Said::Accepted(3), deliver(ONE, 3, 3)]);
     assert_eq!(bench.send(APP, "a.c"), [Said::Accepted(4), deliver(ONE, 4, 4)], "a destination that is new");
-    assert_eq!(bench.subscribe(APP, TWO, "queue://a.>", 10), [], "it is wanted already");
+    assert_eq!(bench.subscribe(APP, TWO, "queue://a.>", 10), [Said::Weighed("queue://a.>", 2)], "it is wanted already");
     let unwanted = ["queue://a.b", "topic://>", "topic://a.b"].map(Said::Unwanted);
     let given = [again(TWO, 1, 1), again(TWO, 2, 2), again(TWO, 3, 4)];
-    assert_eq!(bench.unsubscribe(APP, ONE, 4), [&given[..], &unwanted].concat());
+    let fewer = [Said::Wanted("queue://a.>")];
+    assert_eq!(bench.unsubscribe(APP, ONE, 4), [&given[..], &fewer, &unwanted].concat());
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn what_is_refused_for_one_part_is_refused_for_all_and_nothing_is_left_of_it() {
         (Subscription { browses: true, ..of("a,b", 1) }, Refusal::NotBrowsable("a".parse().expect("valid"))),
     ];
     for (subscription, refusal) in cases {
-        let subscriber = Subscriber { subscription, path: Path::default() };
+        let subscriber = Subscriber::own(subscription);
         let mut out = Outbox::new();
         assert_eq!(bench.broker.subscribe(bench.now, APP, ONE, subscriber, &mut out), Err(refusal));
         assert_eq!(out.drain().count(), 0);

@@ -22,7 +22,7 @@ fn reject(consumer: ConsumerId, tag: Tag) -> Ack {
 /// All messages that wait where a pattern says.
 fn waiting(bench: &mut Bench, pattern: &str) -> Vec<Message> {
     let subscription = Subscription::new(pattern.parse().expect("a pattern"));
-    let subscriber = Subscriber { subscription, path: Path::default() };
+    let subscriber = Subscriber::own(subscription);
     let mut out = Outbox::new();
     bench.broker.subscribe(bench.now, OTHER, ConsumerId(99), subscriber, &mut out).expect("accepted");
     let found = out.drain().filter_map(|output| match output {

@@ -26,7 +26,7 @@ fn size() -> u64 {
 
 impl Bench {
     fn ask(&mut self, origin: Origin, consumer: ConsumerId, subscription: Subscription) -> Result<Vec<Said>, Refusal> {
-        let subscriber = Subscriber { subscription, path: Path::default() };
+        let subscriber = Subscriber::own(subscription);
         let mut out = Outbox::new();
         self.broker.subscribe(self.now, origin, consumer, subscriber, &mut out)?;
         Ok(short(&mut out))

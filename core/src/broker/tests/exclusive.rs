@@ -67,7 +67,7 @@ fn when_it_leaves_the_next_has_the_queue_and_then_everybody() {
     bench.send(APP, "q");
     bench.send(APP, "q");
     assert_eq!(bench.send(APP, "q"), [Said::Accepted(3)]);
-    let back = [again(THREE, 1, 1), deliver(THREE, 2, 2)];
+    let back = [again(THREE, 1, 1), deliver(THREE, 2, 2), Said::Weighed("queue://q", 4)];
     assert_eq!(bench.unsubscribe(APP, ONE, 1), back, "what it had, and no more than there is credit for");
     assert_eq!(bench.accept(OTHER, THREE, 2), [deliver(THREE, 3, 3)]);
     bench.accept(OTHER, THREE, 3);

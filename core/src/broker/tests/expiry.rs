@@ -46,7 +46,7 @@ fn a_life_passes_while_a_message_waits_for_room() {
     assert_eq!(bench.send_body(APP, "q", 2, mortal(500)), []);
     bench.now = Instant::from_millis(200);
     let subscription = Subscription::new("q".parse().expect("a destination"));
-    let subscriber = Subscriber { subscription, path: Path::default().then(FAR) };
+    let subscriber = Subscriber { path: Path::default().then(FAR), ..Subscriber::own(subscription) };
     let mut out = Outbox::new();
     bench.broker.subscribe(bench.now, PEER, ONE, subscriber, &mut out).expect("room");
     assert_eq!(left(&mut out), [None, Some(300)]);
@@ -103,7 +103,7 @@ fn what_expires_while_it_is_handed_out_does_not_come_back() {
     bench.send_body(APP, "q", 2, mortal(1500));
     bench.subscribe(OTHER, TWO, "q", 2);
     bench.now = Instant::from_millis(500);
-    assert_eq!(bench.unsubscribe(APP, ONE, 2), [again(TWO, 1, 2)]);
+    assert_eq!(bench.unsubscribe(APP, ONE, 2), [again(TWO, 1, 2), Said::Wanted("queue://q")]);
     // And what is given back may come to its end while it waits to be handed out again.
     assert_eq!(bench.release(OTHER, TWO, 1), []);
     assert_eq!(bench.pass(Duration::from_secs(2)), []);

@@ -97,7 +97,7 @@ fn the_groups_of_whoever_leaves_go_on_with_others_in_their_order() {
     }
     bench.send_one(APP, "q", of("b", 0));
     assert_eq!(bench.accept(OTHER, TWO, 1), [], "it looks at what waits, which is not its own");
-    let back = [again(TWO, 2, 1), deliver(TWO, 3, 2)];
+    let back = [again(TWO, 2, 1), deliver(TWO, 3, 2), Said::Wanted("queue://q")];
     assert_eq!(bench.unsubscribe(APP, ONE, 1), back);
     bench.subscribe(APP, ONE, "q", 10);
     assert_eq!(bench.accept(OTHER, TWO, 3), [deliver(TWO, 4, 3)], "the new one has no part in it");

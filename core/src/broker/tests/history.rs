@@ -19,7 +19,7 @@ fn retroactive(destination: &str) -> Subscription {
 impl Bench {
     /// The messages that a new consumer is handed: sequence, and whether it is marked as retained.
     fn recall(&mut self, origin: Origin, subscription: Subscription) -> Vec<(u64, bool)> {
-        let subscriber = Subscriber { subscription, path: Path::default() };
+        let subscriber = Subscriber::own(subscription);
         let mut out = Outbox::new();
         self.broker.subscribe(self.now, origin, ONE, subscriber, &mut out).expect("accepted");
         let mut found = Vec::new();
@@ -107,8 +107,7 @@ fn late_subscribers_wait_for_credit_and_for_their_turn() {
     let mut bench = remembering(History::Count(9));
     bench.send(APP, NEWS);
     bench.send(APP, NEWS);
-    let subscriber =
-        Subscriber { subscription: Subscription { prefetch: Some(1), ..retroactive(NEWS) }, path: Path::default() };
+    let subscriber = Subscriber::own(Subscription { prefetch: Some(1), ..retroactive(NEWS) });
     let mut out = Outbox::new();
     bench.broker.subscribe(bench.now, OTHER, TWO, subscriber, &mut out).expect("accepted");
     assert_eq!(short(&mut out), [deliver(TWO, 1, 1), Said::Wanted(NEWS)]);
@@ -198,7 +197,7 @@ fn queues_remember_nothing() {
     let mut bench = remembering(History::Count(2));
     bench.send(APP, "q");
     let queue: Destination = "q".parse().expect("a destination");
-    let subscriber = Subscriber { subscription: retroactive("q"), path: Path::default() };
+    let subscriber = Subscriber::own(retroactive("q"));
     let refused = bench.broker.subscribe(bench.now, OTHER, ONE, subscriber, &mut Outbox::new());
     assert_eq!((refused, bench.broker.stats().remembered_bytes), (Err(Refusal::TopicsOnly(queue)), 0));
 }

@@ -5,6 +5,7 @@ mod advise;
 mod browse;
 mod composite;
 mod dead_letter;
+mod demand;
 mod durable;
 mod exclusive;
 mod expiry;
@@ -68,6 +69,7 @@ enum Said {
     Ended(u64, Refusal),
     Refused(u64, Refusal),
     Wanted(&'static str),
+    Weighed(&'static str, u32), // More than one want it.
     Unwanted(&'static str),
 }
 
@@ -122,7 +124,7 @@ impl Bench {
 
     fn subscribe_as(&mut self, origin: Origin, consumer: ConsumerId, subscription: Subscription) -> Vec<Said> {
         let path = beyond(origin);
-        let subscriber = Subscriber { subscription, path };
+        let subscriber = Subscriber { path, ..Subscriber::own(subscription) };
         let mut out = Outbox::new();
         self.broker.subscribe(self.now, origin, consumer, subscriber, &mut out).expect("accepted");
         short(&mut out)
@@ -204,7 +206,8 @@ fn short(out: &mut Outbox<Output>) -> Vec<Said> {
             Output::Ended { consumer, refusal, .. } => Said::Ended(consumer.0, *refusal),
             Output::Refused { ticket, refusal, .. } => Said::Refused(ticket.number, *refusal),
             Output::Unwanted(demand) => Said::Unwanted(leak(demand)),
-            Output::Wanted(demand) => Said::Wanted(leak(demand)),
+            Output::Wanted { demand, consumers: NonZeroU32::MIN } => Said::Wanted(leak(demand)),
+            Output::Wanted { demand, consumers } => Said::Weighed(leak(demand), consumers.get()),
         })
         .collect()
 }
@@ -226,7 +229,7 @@ fn a_queues_message_waits_for_its_consumer_and_goes_to_one() {
     bench.send(APP, "q");
     let wanted = Said::Wanted("queue://q");
     assert_eq!(bench.subscribe(APP, ONE, "q", 1), [deliver(ONE, 1, 1), wanted]);
-    assert_eq!(bench.subscribe(OTHER, TWO, "q", 1), [deliver(TWO, 1, 2)]);
+    assert_eq!(bench.subscribe(OTHER, TWO, "q", 1), [deliver(TWO, 1, 2), Said::Weighed("queue://q", 2)]);
     assert_eq!(bench.send(APP, "q"), [Said::Accepted(3)], "nobody has credit");
     assert_eq!(bench.accept(OTHER, TWO, 1), [deliver(TWO, 2, 3)]);
 }
@@ -260,9 +263,10 @@ fn a_consumer_that_leaves_gives_back_what_it_did_not_acknowledge() {
     bench.accept(APP, ONE, 1);
     bench.send(APP, "q");
     assert_eq!((bench.broker.stats().outstanding_queued, bench.broker.stats().queued), (4, 0));
-    assert_eq!(bench.subscribe(OTHER, TWO, "q", 10), []);
+    assert_eq!(bench.subscribe(OTHER, TWO, "q", 10), [Said::Weighed("queue://q", 2)]);
     // Two was looked at, three to five were not.
-    let back = [again(TWO, 1, 2), deliver(TWO, 2, 3), deliver(TWO, 3, 4), deliver(TWO, 4, 5)];
+    let back =
+        [again(TWO, 1, 2), deliver(TWO, 2, 3), deliver(TWO, 3, 4), deliver(TWO, 4, 5), Said::Wanted("queue://q")];
     assert_eq!(bench.unsubscribe(APP, ONE, 2), back);
 }
 
@@ -415,7 +419,7 @@ fn what_is_too_large_for_one_is_left_to_others() {
     assert_eq!(bench.send(APP, "q"), [Said::Accepted(1)]);
     assert_eq!(bench.send(APP, "topic://t"), [Said::Accepted(2), deliver(ONE, 1, 2)]);
     assert_eq!((bench.broker.stats().queued, bench.broker.stats().dropped), (1, 1));
-    assert_eq!(bench.subscribe(APP, TWO, "q", 10), [deliver(TWO, 1, 1)]);
+    assert_eq!(bench.subscribe(APP, TWO, "q", 10), [deliver(TWO, 1, 1), Said::Weighed("queue://q", 2)]);
 }
 
 #[test]
@@ -446,12 +450,9 @@ fn counts_are_bounded() {
     let config = BrokerConfig { consumers_max: 1, destinations_max: 2, message_max: 100, ..BrokerConfig::default() };
     let mut bench = Bench::with(config);
     bench.subscribe(APP, ONE, "a", 10);
-    let subscriber = |name: &str, prefetch| Subscriber {
-        subscription: Subscription {
-            prefetch: Some(prefetch),
-            ..Subscription::new(name.parse().expect("a destination"))
-        },
-        path: Path::default(),
+    let subscriber = |name: &str, prefetch| {
+        let destination = name.parse().expect("a destination");
+        Subscriber::own(Subscription { prefetch: Some(prefetch), ..Subscription::new(destination) })
     };
     let mut out = Outbox::new();
     let mut ask =
@@ -464,6 +465,8 @@ fn counts_are_bounded() {
         Err(Refusal::PrefetchOutOfRange { found: 65_536, max: 65_535 })
     );
     assert_eq!(ask(OTHER, ONE, subscriber("b", 1)), Ok(()));
+    assert_eq!(ask(PEER, TWO, subscriber("a", 1)), Ok(()));
+    assert_eq!(ask(PEER, ConsumerId(3), subscriber("a", 1)), Ok(()), "of a peer's, its bridge counts the demands");
     assert_eq!(ask(PEER, ONE, subscriber("c", 1)), Err(Refusal::LimitReached { what: What::Destination, max: 2 }));
     assert!(bench.send(APP, "a").contains(&Said::Accepted(1)));
     let message = Message {
@@ -622,7 +625,7 @@ proptest! {
                         prop_assert!(seat.outstanding.len() <= seat.prefetch as usize, "more than its credit");
                     }
                     Said::Advised(_) | Said::Ended(..) | Said::Refused(..) => prop_assert!(false, "{:?} by no policy", said),
-                    Said::Browsed(_) | Said::Wanted(_) | Said::Unwanted(_) => (),
+                    Said::Browsed(_) | Said::Wanted(_) | Said::Weighed(..) | Said::Unwanted(_) => (),
                 }
             }
             prop_assert_eq!(bench.broker.stats().queued, waiting.len() as u64);

@@ -73,7 +73,7 @@ fn what_is_behind_a_delivery_that_waits_waits_with_it_if_order_is_to_be_kept() {
     assert_eq!(bench.release(APP, ONE, 2), []);
     assert_eq!(bench.accept(APP, ONE, 1), []);
     assert_eq!(bench.send(APP, "q"), [Said::Accepted(3)]);
-    assert_eq!(bench.subscribe(OTHER, TWO, "q", 1), [], "nobody else may have it either");
+    assert_eq!(bench.subscribe(OTHER, TWO, "q", 1), [Said::Weighed("queue://q", 2)], "nobody else may have it either");
     assert_eq!(bench.pass(Duration::from_secs(1)), [again(ONE, 3, 2), deliver(TWO, 1, 3)]);
 }
 

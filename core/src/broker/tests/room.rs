@@ -231,7 +231,7 @@ proptest! {
                     let mut subscription = Subscription::new(place(to).parse().expect("a destination"));
                     subscription.prefetch = Some(2);
                     subscription.durable = (PLACES[to] == "topic://d").then(|| durable.clone());
-                    let subscriber = Subscriber { subscription, path: Path::default() };
+                    let subscriber = Subscriber::own(subscription);
                     let mut out = Outbox::new();
                     if bench.broker.subscribe(bench.now, OTHER, ConsumerId(consumer), subscriber, &mut out).is_err() {
                         continue; // The durable one is in use.
@@ -281,7 +281,7 @@ proptest! {
                         prop_assert_eq!(when_slow, SlowConsumers::Disconnect);
                         prop_assert!(seats.remove(&consumer).is_some(), "{} has ended before", consumer);
                     }
-                    Said::Advised(_) | Said::Browsed(_) | Said::Wanted(_) | Said::Unwanted(_) => (),
+                    Said::Advised(_) | Said::Browsed(_) | Said::Wanted(_) | Said::Weighed(..) | Said::Unwanted(_) => (),
                 }
             }
             let stats = bench.broker.stats();

@@ -55,7 +55,7 @@ fn what_one_consumer_does_not_want_another_does_and_nobody_is_held_up() {
     assert_eq!(bench.send(APP, "q"), [Said::Accepted(4)], "without a colour nothing is known of it");
     assert_eq!(bench.send_one(APP, "q", body(1)), [Said::Accepted(5), deliver(ONE, 2, 5)]);
     assert_eq!(bench.broker.stats().queued, 1);
-    assert_eq!(bench.subscribe(CLIENT, THREE, "q", 10), [deliver(THREE, 1, 4)]);
+    assert_eq!(bench.subscribe(CLIENT, THREE, "q", 10), [deliver(THREE, 1, 4), Said::Wanted("queue://q")]);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_group_goes_first_to_a_consumer_that_wants_its_first_message() {
     bench.subscribe_as(OTHER, TWO, choosy("q", 10, "colour = 2"));
     assert_eq!(bench.send_one(APP, "q", grouped(2, 0)), [Said::Accepted(1), deliver(TWO, 1, 1)]);
     assert_eq!(bench.send_one(APP, "q", grouped(1, 0)), [Said::Accepted(2)]);
-    assert_eq!(bench.unsubscribe(OTHER, TWO, 0), [deliver(ONE, 1, 2)]);
+    assert_eq!(bench.unsubscribe(OTHER, TWO, 0), [deliver(ONE, 1, 2), Said::Unwanted("queue://q")]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn what_an_exclusive_consumer_does_not_want_waits() {
     bench.subscribe_as(OTHER, TWO, Subscription { exclusive: true, ..choosy("q", 10, "colour = 1") });
     assert_eq!(bench.send_one(APP, "q", body(2)), [Said::Accepted(1)]);
     assert_eq!(bench.send_one(APP, "q", body(1)), [Said::Accepted(2), deliver(TWO, 1, 2)]);
-    assert_eq!(bench.unsubscribe(OTHER, TWO, 0), [deliver(ONE, 1, 1), deliver(ONE, 2, 2)]);
+    assert_eq!(bench.unsubscribe(OTHER, TWO, 0), [deliver(ONE, 1, 1), deliver(ONE, 2, 2), Said::Unwanted("queue://q")]);
 }
 
 #[test]
@@ -167,7 +167,8 @@ fn a_topics_subscriber_is_handed_only_what_it_wants_now_and_of_what_was() {
     assert_eq!(bench.send_one(APP, "topic://t", body(1)), [Said::Accepted(4)]);
     assert_eq!(bench.accept(APP, ONE, 1), [deliver(ONE, 2, 4)], "what it does not want does not wait for it either");
     let late = Subscription { retroactive: true, ..choosy("topic://t", 9, "colour = 2") };
-    assert_eq!(bench.subscribe_as(OTHER, TWO, late), [deliver(TWO, 1, 1), deliver(TWO, 2, 3)]);
+    let remembered = [deliver(TWO, 1, 1), deliver(TWO, 2, 3), Said::Wanted("topic://t")];
+    assert_eq!(bench.subscribe_as(OTHER, TWO, late), remembered);
 }
 
 #[test]

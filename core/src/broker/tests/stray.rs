@@ -39,7 +39,7 @@ impl Bench {
         let subscription = Subscription { prefetch: Some(10), ..Subscription::new(queue()) };
         let path = path.into_iter().collect::<Vec<_>>().into();
         let mut out = Outbox::new();
-        let subscriber = Subscriber { subscription, path };
+        let subscriber = Subscriber { path, ..Subscriber::own(subscription) };
         self.broker.subscribe(self.now, origin, consumer, subscriber, &mut out).expect("accepted");
         short(&mut out).into_iter().filter(|said| !matches!(said, Said::Wanted(_))).collect()
     }
@@ -78,12 +78,12 @@ fn it_begins_anew_from_here_and_has_its_old_path_if_it_comes_back() {
             _ => None,
         })
     };
-    let subscriber = Subscriber { subscription: Subscription::new(queue()), path: Path::default().then(FAR) };
+    let subscriber = Subscriber { path: Path::default().then(FAR), ..Subscriber::own(Subscription::new(queue())) };
     let mut out = Outbox::new();
     bench.broker.subscribe(bench.now, PEER, ONE, subscriber, &mut out).expect("accepted");
     assert_eq!(path(&mut out), Some(Path::default()));
     bench.detach(PEER);
-    let subscriber = Subscriber { subscription: Subscription::new(queue()), path: Path::default() };
+    let subscriber = Subscriber::own(Subscription::new(queue()));
     bench.broker.subscribe(bench.now, APP, ONE, subscriber, &mut out).expect("accepted");
     assert_eq!(path(&mut out), Some(Path::default().then(FAR)));
 }
@@ -97,7 +97,11 @@ fn nothing_strays_from_where_somebody_could_take_it() {
     for _ in 0..12 {
         bench.send(PEER, "q");
     }
-    assert_eq!(bench.unsubscribe(OTHER, TWO, 0), [], "the other one wants it, when it has credit");
+    assert_eq!(
+        bench.unsubscribe(OTHER, TWO, 0),
+        [Said::Unwanted("queue://q")],
+        "the other one wants it, when it has credit"
+    );
     let mut coloured = of_group("g");
     coloured.headers.properties.set("colour", 1).expect("room");
     let sent = bench.send_one(PEER, "q", coloured);

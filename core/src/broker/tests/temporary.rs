@@ -12,7 +12,7 @@ const KEPT: Duration = Duration::from_mins(1);
 impl Bench {
     fn try_subscribe(&mut self, origin: Origin, destination: &str) -> Result<(), Refusal> {
         let subscription = Subscription::new(destination.parse().expect("a destination"));
-        let subscriber = Subscriber { subscription, path: Path::default() };
+        let subscriber = Subscriber::own(subscription);
         self.broker.subscribe(self.now, origin, TWO, subscriber, &mut Outbox::new())
     }
 
@@ -124,7 +124,7 @@ fn whoever_looks_at_a_temporary_queue_that_goes_sees_its_end() {
     }
     let mut subscription = Subscription::new(FARS.parse().expect("a destination"));
     (subscription.browses, subscription.prefetch) = (true, Some(1));
-    let (subscriber, mut out) = (Subscriber { subscription, path: Path::default() }, Outbox::new());
+    let (subscriber, mut out) = (Subscriber::own(subscription), Outbox::new());
     bench.broker.subscribe(bench.now, CLIENT, ONE, subscriber, &mut out).expect("its own");
     assert_eq!(out.drain().count(), 1, "as far as its credit goes");
     assert_eq!(bench.wait(KEPT), [(2, 0), (0, 2)]);

@@ -39,6 +39,7 @@ pub(super) struct Lanes {
     pub(super) client_in: Outbox<client::Inward>,
     pub(super) client: Option<ConnectionId>, // Whose words `client_in` and `client_out` hold.
     pub(super) broker: Outbox<broker::Output>,
+    pub(super) noted: usize, // Of the broker's words, so many at the front tell of nothing accepted.
     pub(super) fanout: Outbox<crate::fanout::Output>,
     pub(super) client_out: Outbox<client::Outward>,
     pub(super) frames: Outbox<Frame>, // For the peer or client whose turn it is.
@@ -98,6 +99,7 @@ impl Node {
 
     fn broker_lane(&mut self, now: Instant) {
         while let Some(output) = self.lanes.broker.pop() {
+            self.lanes.noted = self.lanes.noted.saturating_sub(1);
             match output {
                 broker::Output::Accepted { to, ticket } => self.accepted(to, ticket),
                 broker::Output::Browsed { to, consumer } => {
@@ -132,8 +134,10 @@ impl Node {
                 broker::Output::Unwanted(demand) => {
                     self.tell_peers(now, &demand, |bridge, inward, out| bridge.handle_unwanted(&demand, inward, out));
                 }
-                broker::Output::Wanted(demand) => {
-                    self.tell_peers(now, &demand, |bridge, inward, out| bridge.handle_wanted(&demand, inward, out));
+                broker::Output::Wanted { demand, consumers } => {
+                    self.tell_peers(now, &demand, |bridge, inward, out| {
+                        bridge.handle_wanted(&demand, consumers, inward, out);
+                    });
                 }
             }
         }
@@ -141,15 +145,13 @@ impl Node {
 
     /// Notes what the broker has accepted, ahead of whatever else it has said.
     pub(super) fn note_accepted(&mut self) {
-        if !self.lanes.broker.iter().any(|output| matches!(output, broker::Output::Accepted { .. })) {
-            return; // Asked for each peer and each demand, and true of nearly all.
-        }
-        for output in self.lanes.broker.drain().collect::<Vec<_>>() {
+        for output in self.lanes.broker.drain_after(self.lanes.noted).collect::<Vec<_>>() {
             match output {
                 broker::Output::Accepted { to, ticket } => self.accepted(to, ticket),
                 other => self.lanes.broker.push(other),
             }
         }
+        self.lanes.noted = self.lanes.broker.len();
     }
 
     /// The broker has accepted a message: whoever sent it is told at the end of the pass.

@@ -40,15 +40,14 @@ impl Node {
                     }
                     taken.map(|_| ())
                 }
-                bridge::Inward::Subscribe { consumer, demand: Demand { destination, path }, prefetch } => {
-                    let subscription = Subscription { prefetch: Some(prefetch), ..Subscription::new(destination) };
-                    let subscriber = Subscriber { subscription, path };
-                    self.broker.subscribe(now, origin, consumer, subscriber, out)
+                bridge::Inward::Replace { ended, begun } => {
+                    let begun = begun.into_iter().map(|wish| (wish.consumer, subscriber(wish))).collect();
+                    self.broker.replace(now, origin, ended, begun, out)
                 }
-                bridge::Inward::Unsubscribe { consumer } => {
-                    // What was in flight was not taken: the peer says what it takes before it says the end.
-                    self.broker.unsubscribe(now, origin, consumer, 0, out)
+                bridge::Inward::Subscribe(wish) => {
+                    self.broker.subscribe(now, origin, wish.consumer, subscriber(wish), out)
                 }
+                bridge::Inward::Weigh { consumer, weight } => self.broker.weigh(origin, consumer, weight, out),
             };
             if let Err(refusal) = result {
                 self.lanes.bridge_in.drain().for_each(drop);
@@ -80,6 +79,13 @@ impl Node {
     }
 }
 
+/// What a peer wants, as a consumer of the broker's.
+fn subscriber(wish: bridge::Wish) -> Subscriber {
+    let bridge::Wish { demand: Demand { destination, selector, path }, prefetch, weight, .. } = wish;
+    let subscription = Subscription { prefetch: Some(prefetch), selector, ..Subscription::new(destination) };
+    Subscriber { subscription, path, weight }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::{Config, Input, Output};
@@ -90,6 +96,7 @@ mod tests {
     use alloc::boxed::Box;
     use alloc::collections::{BTreeMap, VecDeque};
     use alloc::sync::Arc;
+    use core::num::NonZeroU32;
 
     /// A node, and the peers at the other ends of its links.
     struct Rig {
@@ -209,8 +216,9 @@ mod tests {
             told.collect::<Vec<_>>()
         };
         for (number, queue) in (1..).zip(&queues) {
-            let demand = Demand { destination: queue.clone(), path: Path::default() };
-            rig.say(wanter, &[Frame::Demand { number, demand }]);
+            let demand = Demand { destination: queue.clone(), selector: None, path: Path::default() };
+            let consumers = NonZeroU32::MIN;
+            rig.say(wanter, &[Frame::Demand { number, demand, consumers, instead: false }]);
             rig.say(forwarder, &[1, 2, 3, 4, 5].map(|tag| forward(number, tag, queue)));
             assert_eq!(tags(&mut rig), [(number, 1), (number, 2)]);
         }
@@ -231,21 +239,23 @@ mod tests {
         let mut rig = Rig::new(config);
         let [wanter, forwarder] = [BrokerId(u128::MAX), BrokerId(u128::MAX - 1)].map(|broker| rig.join(broker));
         let queue = Destination::queue("q").expect("a name");
-        let demand = |path| Demand { destination: queue.clone(), path };
+        let demand = |number, path, instead| {
+            let demand = Demand { destination: queue.clone(), selector: None, path };
+            Frame::Demand { number, demand, consumers: NonZeroU32::MIN, instead }
+        };
 
-        rig.say(wanter, &[Frame::Demand { number: 1, demand: demand(Path::default().then(BrokerId(5))) }]);
+        rig.say(wanter, &[demand(1, Path::default().then(BrokerId(5)), false)]);
         assert!(matches!(rig.take(forwarder)[..], [Frame::Demand { number: 1, .. }]));
         rig.say(forwarder, &[1, 2, 3].map(|tag| forward(1, tag, &queue)));
         assert_eq!(rig.take(forwarder), [Frame::Forwarded { demand: 1, up_to: 2 }]);
         assert!(matches!(rig.take(wanter)[..], [Frame::Forward { demand: 1, tag: 1, .. }]));
 
-        let shorter = Frame::Demand { number: 2, demand: demand(Path::default()) };
-        rig.say(wanter, &[shorter, Frame::Forwarded { demand: 1, up_to: 1 }]);
+        rig.say(wanter, &[demand(2, Path::default(), false), Frame::Forwarded { demand: 1, up_to: 1 }]);
         let path = Path::default().then(BrokerId(u128::MAX));
         let expected = [
-            Frame::Demand { number: 2, demand: demand(path) },
+            demand(2, path, true),
             Frame::Forwarded { demand: 1, up_to: 3 },
-            Frame::Undemand { number: 1 },
+            Frame::Undemand { numbers: Vec::from([1]) },
         ];
         assert_eq!(rig.take(forwarder), expected);
     }

@@ -8,9 +8,7 @@ use super::link::farewell;
 use crate::base::Instant;
 use crate::broker::{self, Limits, Subscriber};
 use crate::link::Link;
-use crate::model::{
-    AdminRequest, Advisory, CloseReason, ConsumerId, Destination, LinkId, Origin, Party, Path, Refusal,
-};
+use crate::model::{AdminRequest, Advisory, CloseReason, ConsumerId, Destination, LinkId, Origin, Party, Refusal};
 use crate::remote::{self, RemoteClient};
 use crate::wire::{Frame, Hello};
 
@@ -127,7 +125,7 @@ impl Node {
                     let result = if let Some(closed) = subscription.destination.iter().find(is_closed) {
                         Err(Refusal::NotOwner(closed.clone()))
                     } else {
-                        let subscriber = Subscriber { subscription, path: Path::default() };
+                        let subscriber = Subscriber::own(subscription);
                         self.broker.subscribe(now, origin, ConsumerId(number.into()), subscriber, out)
                     };
                     self.lanes.frames.push(Frame::Subscribed { number, result });

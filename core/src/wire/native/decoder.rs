@@ -90,11 +90,11 @@ impl Decoder {
             Head::Open { generation } => Frame::Open { generation },
             Head::Goodbye { farewell } => Frame::Goodbye(farewell),
             Head::KeepAlive => Frame::KeepAlive,
-            Head::Demand { number, demand } => {
+            Head::Demand { number, demand, consumers, instead } => {
                 check_path(&demand.path)?;
-                Frame::Demand { number, demand }
+                Frame::Demand { number, demand, consumers, instead }
             }
-            Head::Undemand { number } => Frame::Undemand { number },
+            Head::Undemand { numbers } => Frame::Undemand { numbers },
             Head::Synced => Frame::Synced,
             Head::SyncedHeard => Frame::SyncedHeard,
             Head::Forwarded { demand, up_to } => Frame::Forwarded { demand, up_to },
@@ -109,6 +109,7 @@ impl Decoder {
             Head::Answered { number, result } => Frame::Answered { number, result },
             Head::Include { destination } => Frame::Include { destination },
             Head::ConsumerEnded { number, refusal } => Frame::ConsumerEnded { number, refusal },
+            Head::Weight { number, consumers } => Frame::Weight { number, consumers },
         };
         Ok(Some(frame))
     }

@@ -33,7 +33,9 @@ impl Encoder {
                 return self.encode_message(*demand, *tag, *redeliveries, message, out);
             }
             Frame::Ack(ack) => Head::Ack { ack: *ack },
-            Frame::Demand { number, demand } => Head::Demand { number: *number, demand: demand.clone() },
+            Frame::Demand { number, demand, consumers, instead } => {
+                Head::Demand { number: *number, demand: demand.clone(), consumers: *consumers, instead: *instead }
+            }
             Frame::Forwarded { demand, up_to } => Head::Forwarded { demand: *demand, up_to: *up_to },
             Frame::Goodbye(farewell) => Head::Goodbye { farewell: farewell.clone() },
             Frame::Hello(hello) => Head::Hello {
@@ -60,7 +62,7 @@ impl Encoder {
             Frame::Subscribed { number, result } => Head::Subscribed { number: *number, result: result.clone() },
             Frame::Synced => Head::Synced,
             Frame::SyncedHeard => Head::SyncedHeard,
-            Frame::Undemand { number } => Head::Undemand { number: *number },
+            Frame::Undemand { numbers } => Head::Undemand { numbers: numbers.clone() },
             Frame::Unsubscribe { number, seen } => Head::Unsubscribe { number: *number, seen: *seen },
             Frame::Finish { stream } => Head::Finish { stream: *stream },
             Frame::Browsed { number } => Head::Browsed { number: *number },
@@ -70,6 +72,7 @@ impl Encoder {
             Frame::ConsumerEnded { number, refusal } => {
                 Head::ConsumerEnded { number: *number, refusal: refusal.clone() }
             }
+            Frame::Weight { number, consumers } => Head::Weight { number: *number, consumers: *consumers },
         };
         push_head(&head, &Bytes::new(), out);
     }

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -42,9 +43,11 @@ pub(super) enum Head<'a> {
     Demand {
         number: u32,
         demand: Demand,
+        consumers: NonZeroU32,
+        instead: bool,
     },
     Undemand {
-        number: u32,
+        numbers: Vec<u32>,
     },
     Synced,
     SyncedHeard,
@@ -107,6 +110,10 @@ pub(super) enum Head<'a> {
     },
     Include {
         destination: Destination,
+    },
+    Weight {
+        number: u32,
+        consumers: NonZeroU32,
     },
 }
 

@@ -14,6 +14,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::num::NonZeroU32;
 use core::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -73,6 +74,11 @@ fn message(producer: u64, sequence: u64, body: Body) -> Arc<Message> {
     })
 }
 
+fn demand(selector: Option<&str>, path: Path) -> Demand {
+    let selector = selector.map(|text| Selector::parse(text).expect("valid"));
+    Demand { destination: Destination::queue("q").expect("valid"), selector, path }
+}
+
 fn forward(message: Arc<Message>) -> Frame {
     Frame::Forward { demand: 1, tag: message.id.sequence, redeliveries: 0, message }
 }
@@ -109,11 +115,23 @@ fn frames_keep_their_bytes() {
         (
             Frame::Demand {
                 number: 1,
-                demand: Demand { destination: Destination::queue("q").expect("valid"), path: Path::default() },
+                demand: demand(None, Path::default()),
+                consumers: NonZeroU32::new(300).expect("some"),
+                instead: false,
             },
-            b"\0\0\0\x06\x05\x01\x00\x01q\x00",
+            b"\0\0\0\x0a\x05\x01\x00\x01q\x00\x00\xac\x02\x00",
         ),
-        (Frame::Undemand { number: 1 }, b"\0\0\0\x02\x06\x01"),
+        (
+            Frame::Demand {
+                number: 2,
+                demand: demand(Some("n=1"), Path::default().then(BrokerId(7))),
+                consumers: NonZeroU32::MIN,
+                instead: true,
+            },
+            b"\0\0\0\x0e\x05\x02\x00\x01q\x01\x03n=1\x01\x07\x01\x01",
+        ),
+        (Frame::Weight { number: 2, consumers: NonZeroU32::new(3).expect("some") }, b"\0\0\0\x03\x18\x02\x03"),
+        (Frame::Undemand { numbers: alloc::vec![1, 300] }, b"\0\0\0\x05\x06\x02\x01\xac\x02"),
         (Frame::Synced, b"\0\0\0\x01\x07"),
         (Frame::SyncedHeard, b"\0\0\0\x01\x08"),
         (Frame::Forwarded { demand: 1, up_to: 300 }, b"\0\0\0\x04\x09\x01\xac\x02"),
@@ -366,7 +384,7 @@ fn long_bodies_are_shared_and_not_copied() {
 
 #[test]
 fn what_is_no_frame_says_why() {
-    let cases: [(&[u8], &str); 13] = [
+    let cases: [(&[u8], &str); 16] = [
         (b"\0\0\0\x00", "0 bytes are no frame"),
         (b"\0\0\0\x01\x63", "1 bytes are no frame"),
         (b"\0\0\0\x03\x07ab", "2 bytes too many in a frame"),
@@ -378,8 +396,11 @@ fn what_is_no_frame_says_why() {
         (b"\0\0\0\x05\x14\x01\x00\x01a", "5 bytes are no frame"),         // nor a client without an id,
         (b"\0\0\0\x05\x10\x01\x01\x02\x00", "5 bytes are no frame"),      // nor such an extent,
         (b"\0\0\0\x12\x0d\x01\x01\x00\x01q\x00\x00\x00\x00\x00\x00\x00\x01\x03a =", "18 bytes are no frame"), // nor such a selector.
+        (b"\0\0\0\x0c\x05\x01\x00\x01q\x01\x03a =\x00\x01\x00", "12 bytes are no frame"), // A demand has none either,
+        (b"\0\0\0\x09\x05\x01\x00\x01q\x00\x00\x00\x00", "9 bytes are no frame"),         // nor is it of nobody,
+        (b"\0\0\0\x03\x18\x01\x00", "3 bytes are no frame"),                              // at no time.
         (b"\0\0\0\x03\x12\x01\x00", "1 bytes too many in a frame"),
-        (b"\0\0\0\x01\x18", "1 bytes are no frame"),
+        (b"\0\0\0\x01\x19", "1 bytes are no frame"),
     ];
     for (bytes, expected) in cases {
         let error = decoded(Bytes::from_static(bytes)).expect_err("no frame").to_string();
@@ -391,10 +412,9 @@ fn what_is_no_frame_says_why() {
 fn a_path_may_be_as_long_as_the_limit_and_no_longer() {
     let demand = |hops: usize| Frame::Demand {
         number: 1,
-        demand: Demand {
-            destination: Destination::queue("q").expect("valid"),
-            path: alloc::vec![BrokerId(1); hops].into(),
-        },
+        demand: demand(None, alloc::vec![BrokerId(1); hops].into()),
+        consumers: NonZeroU32::MIN,
+        instead: false,
     };
     assert!(decoded(encoded(&[demand(Path::HOPS_MAX)])).is_ok());
     assert!(decoded(encoded(&[demand(Path::HOPS_MAX + 1)])).is_err());
@@ -560,13 +580,15 @@ fn any_hello() -> impl Strategy<Value = Hello> {
 fn any_word() -> impl Strategy<Value = Frame> {
     let numbers = || any::<(u32, u64)>();
     let path = proptest::collection::vec(any::<u128>().prop_map(BrokerId), 0..=Path::HOPS_MAX);
-    let demand = (any::<u32>(), any_destination(), path).prop_map(|(number, destination, path)| {
-        let demand = Demand { destination, path: path.into() };
-        Frame::Demand { number, demand }
-    });
-    let wishes = (any::<Option<u32>>(), 0..=ConsumerPriority::MAX.level(), any::<[bool; 4]>(), any_durable());
     let selector = "x[a-z]{0,9} (=|<>) '[^'\\p{Cc}]{0,20}'".prop_map(|text| Selector::parse(&text).expect("valid"));
     let selector = proptest::option::of(selector);
+    let weight = || (any::<u32>(), any::<NonZeroU32>());
+    let demand = (weight(), any_destination(), selector.clone(), path, any::<bool>());
+    let demand = demand.prop_map(|((number, consumers), destination, selector, path, instead)| {
+        let demand = Demand { destination, selector, path: path.into() };
+        Frame::Demand { number, demand, consumers, instead }
+    });
+    let wishes = (any::<Option<u32>>(), 0..=ConsumerPriority::MAX.level(), any::<[bool; 4]>(), any_durable());
     let destinations = proptest::collection::vec(any_destination(), 1..4);
     let asked = (destinations, wishes, any::<bool>(), selector);
     let subscription = asked.prop_map(|(destinations, wishes, is_durable, selector)| {
@@ -593,7 +615,8 @@ fn any_word() -> impl Strategy<Value = Frame> {
     ];
     let peers = prop_oneof![
         demand,
-        any::<u32>().prop_map(|number| Frame::Undemand { number }),
+        any::<Vec<u32>>().prop_map(|numbers| Frame::Undemand { numbers }),
+        weight().prop_map(|(number, consumers)| Frame::Weight { number, consumers }),
         Just(Frame::KeepAlive),
         Just(Frame::Synced),
         Just(Frame::SyncedHeard),
