@@ -196,6 +196,7 @@ fn befriend(stage: &mut Stage, puppet: &mut Puppet, host: HostId, broker: Broker
     puppet.greet(stage, link, "flock", broker);
     puppet.say(stage, link, &[Frame::Propose { ended: 0 }]);
     stage.run_for(Duration::from_millis(5));
+    puppet.say(stage, link, &[Frame::Synced, Frame::SyncedHeard]);
     assert!(stage.peers(host).iter().any(|peer| peer.broker == broker), "the puppet is a peer");
     link
 }

@@ -300,7 +300,7 @@ impl Broker {
         self.check_durable(origin, &limits, &subscriber.subscription)?;
         let destination = subscriber.subscription.destination.clone();
         self.resolve_all(now, &destination, out)?;
-        let (demands, weight) = (subscriber.demands().collect(), subscriber.weight);
+        let weight = subscriber.weight;
         let is_retroactive = subscriber.subscription.retroactive;
         let durable = subscriber.subscription.durable.clone();
         let claim = self.claim(now, &subscriber.subscription, out);
@@ -321,6 +321,7 @@ impl Broker {
         if is_retroactive {
             self.recover(now, id, &slots, out);
         }
+        let demands = self.subscriptions.get(id).expect("just inserted").demands().collect();
         let demands = self.count_in(demands, weight);
         for slot in &slots {
             self.tend(now, *slot);

@@ -43,11 +43,6 @@ impl Subscriber {
     pub(crate) fn own(subscription: model::Subscription) -> Self {
         Self { subscription, path: Path::default(), weight: NonZeroU32::MIN }
     }
-
-    /// What it wants, each destination by itself.
-    pub(super) fn demands(&self) -> impl Iterator<Item = Demand> {
-        demands(&self.subscription.destination, self.subscription.selector.as_ref(), &self.path)
-    }
 }
 
 /// What a connection may be handed.
@@ -200,9 +195,17 @@ impl Subscription {
         }
     }
 
-    /// What it wants, each destination by itself.
+    /// What it wants, each destination by itself, as other peers may be told: nothing if messages that come over one more
+    /// bridge could not get as far.
     pub(super) fn demands(&self) -> impl Iterator<Item = Demand> {
-        demands(&self.destination, self.selector.as_ref(), &self.path)
+        let is_told = self.remote.as_ref().is_none_or(|remote| self.path.len() < remote.hops_max as usize);
+        let destinations = is_told.then(|| self.destination.iter()).into_iter().flatten();
+        let demand = |destination: &Destination| Demand {
+            destination: destination.clone(),
+            selector: self.selector.clone(),
+            path: self.path.clone(),
+        };
+        destinations.map(demand)
     }
 
     /// True for a bridge's.
@@ -317,15 +320,6 @@ impl Subscription {
     pub(super) fn pop_pending(&mut self, memory: &mut Memory) -> Option<Pending> {
         self.pending.pop(memory)
     }
-}
-
-fn demands(destinations: &Destinations, selector: Option<&Selector>, path: &Path) -> impl Iterator<Item = Demand> {
-    let demand = move |destination: &Destination| Demand {
-        destination: destination.clone(),
-        selector: selector.cloned(),
-        path: path.clone(),
-    };
-    destinations.iter().map(demand)
 }
 
 /// All subscriptions of a broker.

@@ -228,6 +228,16 @@ impl Dialer {
         self.settle();
     }
 
+    /// Two say that they are at an address: it is dialled to see who is there, although one of them is linked.
+    pub(crate) fn check(&mut self, now: Instant, address: &Address) {
+        if let Some(slot) = self.slots.get_mut(address)
+            && matches!(slot.state, State::Met { .. })
+        {
+            slot.state = State::Waiting { until: now };
+        }
+        self.settle();
+    }
+
     /// The link to `broker` has ended: its addresses are dialled again. Attempts count anew, but waits only after a link
     /// that has lasted.
     pub(crate) fn parted(&mut self, now: Instant, broker: BrokerId) {

@@ -5,7 +5,9 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::id::BrokerId;
 use super::role::Role;
+use super::service::Address;
 
 /// Why a link was closed, or never came to be. The first four are the driver's to say, the others ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,12 +44,22 @@ pub enum CloseReason {
     },
     /// The handshake was not done in time.
     HandshakeTimeout,
+    /// The other end says that it is a broker which is another.
+    IdentityTaken {
+        /// Who it says it is.
+        claimed: BrokerId,
+    },
     /// The link led to this very node.
     Itself,
     /// The peer took its leave.
     Leaving,
     /// The peer sent what is no frame, or no frame for that moment; what was wrong.
     Malformed(String),
+    /// Others were found at all addresses where the other end says it can be reached.
+    NotItsAddress {
+        /// The last of them.
+        address: Address,
+    },
     /// One end bridges to nobody, so that the two can't be peers.
     NotAPeer {
         /// What the other end is.
@@ -91,10 +103,12 @@ impl fmt::Display for CloseReason {
             }
             Self::GroupMismatch { found } => write!(f, "the peer belongs to group '{found}'"),
             Self::HandshakeTimeout => f.write_str("the handshake was not done in time"),
+            Self::IdentityTaken { claimed } => write!(f, "it says that it is broker {claimed}, which is another"),
             Self::Itself => f.write_str("the link led back to this broker"),
             Self::Leaving => f.write_str("it took its leave"),
             Self::Malformed(what) => write!(f, "the peer sent no valid frame: {what}"),
             Self::NotAPeer { found } => write!(f, "the other end, a {found}, is no peer to bridge to"),
+            Self::NotItsAddress { address } => write!(f, "another broker is at {address}, where it says it is"),
             Self::OpenWire => f.write_str("the other end speaks OpenWire, which this version does not"),
             Self::Refused(why) => write!(f, "the peer closed the link: {why}"),
             Self::Replaced => f.write_str("the peer opened a newer link"),
@@ -127,10 +141,12 @@ mod tests {
             (CloseReason::FrameTooLong { length: 4712, max: 4711 }, "4712 bytes was announced; the limit is 4711"),
             (CloseReason::GroupMismatch { found: words() }, "'some words'"),
             (CloseReason::HandshakeTimeout, "in time"),
+            (CloseReason::IdentityTaken { claimed: BrokerId(0xabc) }, "abc, which is another"),
             (CloseReason::Itself, "this broker"),
             (CloseReason::Leaving, "leave"),
             (CloseReason::Malformed(words()), "some words"),
             (CloseReason::NotAPeer { found: Role::Client }, "a client,"),
+            (CloseReason::NotItsAddress { address: "tcp://h:7".parse().expect("an address") }, "at tcp://h:7,"),
             (CloseReason::OpenWire, "OpenWire"),
             (CloseReason::Refused(words()), "some words"),
             (CloseReason::Replaced, "newer link"),

@@ -166,13 +166,13 @@ impl Node {
                 .as_ref()
                 .map(|multicast| Multicast::new(settings(&config.group, multicast), now)),
             dialer: Dialer::new(config.dial.clone(), rng.fork()),
-            peers: Peers::new(id),
             bridges: BTreeMap::new(),
             remotes: BTreeMap::new(),
             fanout: (config.role == Role::Client).then(|| {
                 let horizon = if config.multicast.is_some() { Horizon::Open } else { Horizon::Closed };
                 Fanout::new(config.fanout.clone(), id, horizon, rng.fork())
             }),
+            peers: Peers::new(id, rng.fork()),
             clients: BTreeMap::new(),
             broker: Broker::new(config.broker.clone(), id),
             advised: BTreeMap::new(),

@@ -128,11 +128,23 @@ fn what_strays_goes_to_the_nearest_that_wants_it() {
 fn nothing_goes_where_it_may_go_no_further() {
     let mut bench = within(1);
     assert_eq!(bench.demand(PEER, ONE, [BrokerId(4), FAR]), []);
-    assert_eq!(bench.send(APP, "q"), [Said::Accepted(1)], "the consumer is two bridges away");
-    assert_eq!(bench.send(PEER2, "q"), [Said::Accepted(2)], "nor does what came over one stray there");
-    let mut bench = within(2);
-    bench.demand(PEER, ONE, [BrokerId(4), FAR]);
-    assert_eq!(bench.send(APP, "q"), [Said::Accepted(1), deliver(ONE, 1, 1)]);
+    assert_eq!(bench.send(PEER2, "q"), [Said::Accepted(1)], "it would stop on its way");
+}
+
+#[test]
+fn peers_are_told_of_what_their_messages_may_reach() {
+    for (hops_max, path, is_told) in [(1, 0, false), (2, 0, true), (2, 1, false), (3, 1, true)] {
+        let mut bench = within(hops_max);
+        let between = (10..10 + path).map(BrokerId);
+        let subscriber = Subscriber {
+            path: between.chain([FAR]).collect::<Vec<_>>().into(),
+            ..Subscriber::own(Subscription::new(queue()))
+        };
+        let mut out = Outbox::new();
+        bench.broker.subscribe(bench.now, PEER, ONE, subscriber, &mut out).expect("accepted");
+        let told = if is_told { alloc::vec![Said::Wanted("queue://q")] } else { Vec::new() };
+        assert_eq!(short(&mut out), told, "over {hops_max} bridges, of a consumer behind {path}");
+    }
 }
 
 /// Found by seed 4047460537: two peers, each with a queue full of what is for the other, waited for each other.

@@ -12,7 +12,7 @@ use crate::bridge::Bridge;
 use crate::broker::{Limits, Remote};
 use crate::dial;
 use crate::link;
-use crate::model::{Address, Advisory, BrokerId, CloseReason, LinkId, Origin, Role, Service};
+use crate::model::{Address, Advisory, BrokerId, CloseReason, Host, LinkId, Origin, Role, Service};
 use crate::wire::{Farewell, Frame, Hello};
 
 impl Node {
@@ -74,6 +74,7 @@ impl Node {
     /// A link has ended before it was kept.
     fn miss(&mut self, now: Instant, link: LinkId, broker: Option<BrokerId>, reason: CloseReason) {
         if let Some(broker) = broker
+            && !matches!(reason, CloseReason::IdentityTaken { .. })
             && (self.peers.is_linked(broker) || self.is_target(broker))
         {
             return self.dialer.met(now, broker, Some(link), &[]); // It was the second link to a peer.
@@ -146,7 +147,7 @@ impl Node {
 
     fn greeted(&mut self, now: Instant, link: LinkId, hello: Hello) {
         let reason = match (self.config.role, hello.role) {
-            _ if hello.broker == self.id => Some(CloseReason::Itself),
+            _ if hello.broker == self.id => Some(self.who_claims_us(link)),
             (Role::Client, Role::Client) => Some(CloseReason::NotAPeer { found: hello.role }),
             (Role::Client, _) if self.is_target(hello.broker) => Some(CloseReason::Duplicate),
             (Role::Client, _) | (_, Role::Client) => None,
@@ -166,6 +167,9 @@ impl Node {
             // The bridge there is has other options than it should: this link is to take its place.
             self.end(now, other, CloseReason::Replaced, None);
         }
+        if theirs != Role::Client {
+            self.found_at(now, link, broker);
+        }
         if let Some(pipe) = self.pipes.get_mut(link) {
             pipe.hello = Some(hello);
         }
@@ -177,6 +181,27 @@ impl Node {
                 let ended = self.peers.ended(broker);
                 self.say(link, Frame::Propose { ended });
             }
+        }
+    }
+
+    /// Why a link is ended at whose other end there is this very broker, it says: a link of ours that led back here has two
+    /// ends here, of which one was dialled.
+    fn who_claims_us(&self, link: LinkId) -> CloseReason {
+        let is_ours = self.pipes.iter().any(|(_, pipe)| pipe.dialled.is_some() && pipe.hello.is_none());
+        let is_dialled = self.pipes.get(link).is_some_and(|pipe| pipe.dialled.is_some());
+        if is_ours || is_dialled { CloseReason::Itself } else { CloseReason::IdentityTaken { claimed: self.id } }
+    }
+
+    /// Whoever was dialled is there, and others who have said that they are there are not. One that is at none of the places
+    /// it has named is parted with: it may be a broker that died, whose address is another's now, or one that lies.
+    fn found_at(&mut self, now: Instant, link: LinkId, broker: BrokerId) {
+        let Some(address) = self.pipes.get(link).and_then(|pipe| pipe.dialled.clone()) else {
+            return;
+        };
+        for liar in self.peers.disprove(broker, &address) {
+            let reason = CloseReason::NotItsAddress { address: address.clone() };
+            let farewell = farewell(&reason);
+            self.end(now, liar, reason, farewell);
         }
     }
 
@@ -211,18 +236,31 @@ impl Node {
                 }
                 self.keep(now, link, generation);
             }
-            Verdict::Refuse => {
-                Situation::LinkDuplicate.met();
-                self.end(now, link, CloseReason::Duplicate, farewell(&CloseReason::Duplicate));
-            }
+            verdict => self.refuse(now, link, broker, verdict),
         }
+    }
+
+    /// A link is not kept.
+    fn refuse(&mut self, now: Instant, link: LinkId, broker: BrokerId, verdict: Verdict) {
+        let reason = match verdict {
+            Verdict::Impostor => CloseReason::IdentityTaken { claimed: broker },
+            Verdict::Keep(_) | Verdict::Refuse => {
+                Situation::LinkDuplicate.met();
+                CloseReason::Duplicate
+            }
+        };
+        let farewell = farewell(&reason);
+        self.end(now, link, reason, farewell);
     }
 
     fn opened(&mut self, now: Instant, link: LinkId, generation: u64) {
         if self.config.role == Role::Client {
             self.target_up(now, link);
-        } else if self.decidable(now, link, false).is_some() {
-            self.keep(now, link, generation);
+        } else if let Some(broker) = self.decidable(now, link, false) {
+            match self.peers.follows(broker, generation) {
+                Verdict::Keep(generation) => self.keep(now, link, generation),
+                verdict => self.refuse(now, link, broker, verdict),
+            }
         }
     }
 
@@ -248,6 +286,9 @@ impl Node {
         let hello = pipe.hello.clone().expect("a kept link has been greeted");
         let remote = pipe.remote.expect("a link that is up has an address");
         let mut addresses = addresses(&hello);
+        if self.peers.connector(hello.broker).is_some() || hello.is_connector {
+            addresses.clear(); // Where it is reached from its own network means nothing in ours.
+        }
         addresses.retain(|address| self.config.connector_to(address).is_none()); // They are dialled whoever is there.
         if let Some(replaced) = self.peers.keep(hello.broker, link, generation, addresses.clone()) {
             Situation::LinkReplaced.met();
@@ -255,7 +296,11 @@ impl Node {
             self.end(now, replaced, CloseReason::Replaced, None);
             self.part(now, replaced, hello.clone(), CloseReason::Replaced);
         }
+        addresses.retain(|address| address.host == Host::Ip(remote.ip())); // It may say anything of other places.
         self.dialer.met(now, hello.broker, Some(link), &addresses);
+        for address in self.peers.contested(hello.broker) {
+            self.dialer.check(now, &address);
+        }
         let connector = self.peers.connector(hello.broker).map(|at| &self.config.connectors[at]);
         let config = connector.map_or(&self.config.bridge, |connector| &connector.bridge).clone();
         let limits = Limits {
@@ -307,9 +352,11 @@ pub(in super::super) fn farewell(reason: &CloseReason) -> Option<Farewell> {
         | CloseReason::ConnectorRefused
         | CloseReason::GroupMismatch { .. }
         | CloseReason::HandshakeTimeout
+        | CloseReason::IdentityTaken { .. }
         | CloseReason::Itself
         | CloseReason::Malformed(_)
         | CloseReason::NotAPeer { .. }
+        | CloseReason::NotItsAddress { .. }
         | CloseReason::Refused(_)
         | CloseReason::Silent
         | CloseReason::SyncTimeout

@@ -8,7 +8,7 @@ use super::link::farewell;
 use crate::base::{Instant, Situation};
 use crate::dial::{self, Urgency};
 use crate::discovery;
-use crate::model::{Address, CloseReason, Host, Role};
+use crate::model::{Address, BrokerId, CloseReason, Host, Role};
 
 impl Node {
     pub(in super::super) fn discovery_lane(&mut self, now: Instant) {
@@ -56,7 +56,7 @@ impl Node {
             Role::Broker | Role::Client | Role::Peer => (),
         }
         // Whoever is where a connector leads may well say that it is elsewhere, and which options hold is seen by dialling.
-        let known = self.peers.linked_at(&address).filter(|_| !is_connector);
+        let known = self.peers.linked_at(&address).filter(|broker| !is_connector && self.is_at(*broker, &address));
         let backoff = self.config.backoff(&address).clone();
         let is_wanted = self.dialer.want(now, address.clone(), backoff, urgency);
         if let Some(broker) = known {
@@ -64,6 +64,12 @@ impl Node {
         } else if !is_wanted {
             tracing::warn!(%address, "too many addresses are wanted for another to be dialled");
         }
+    }
+
+    /// True if the link to a broker leads to the host of this address, where it has said that it is.
+    fn is_at(&self, broker: BrokerId, address: &Address) -> bool {
+        let remote = self.peers.kept(broker).and_then(|link| self.pipes.get(link)?.remote);
+        remote.is_some_and(|remote| address.host == Host::Ip(remote.ip()))
     }
 
     /// Where both sides hear of each other, the one with the lower address dials first: it saves a link.
