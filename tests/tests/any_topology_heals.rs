@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use flockmq_core::{Config, ConsumerId};
+use flockmq_core::{Config, ConsumerId, Event};
 use flockmq_tests::{Choice, HostId, Stage, Topology};
 
 /// As long as no link is lost, everything comes once, and in its producer's order.
@@ -23,6 +23,7 @@ fn a_topics_messages_come_once_and_in_order_when_links_outlast_what_happens() {
             stage.run_for(Duration::from_millis(choice.below(OUTLASTED)));
             relieve(&mut stage, &members);
             texts.send(&mut stage, &members, "topic://news");
+            stage.run_for(SIGN_OF_LIFE);
         }
         let is_whole =
             |stage: &mut Stage| consumers.iter().all(|consumer| stage.bodies(*consumer).len() >= texts.all().len());
@@ -36,16 +37,16 @@ fn a_topics_messages_come_once_and_in_order_when_links_outlast_what_happens() {
                 assert_eq!(heard, *sent, "seed {seed}: {topology:?}: what {consumer} was given of host {place}");
             }
         }
+        check_links(&stage, &members);
     }
 }
 
-/// In a tree there is one way, so nothing can take another.
 #[test]
 fn a_queues_messages_come_once_when_links_outlast_what_happens() {
     for seed in 0..40 {
         let choice = &mut Choice::from_seed(seed);
         let hosts = 3 + choice.place(4);
-        let topology = Topology::tree(choice, hosts);
+        let topology = Topology::random(choice, hosts);
         let (mut stage, members) = network(seed, &topology);
         let takers = [choice.pick(&members), choice.pick(&members)].map(|host| stage.subscribe(host, "queue://work"));
         stage.run_for(A_MOMENT);
@@ -56,11 +57,13 @@ fn a_queues_messages_come_once_when_links_outlast_what_happens() {
             stage.run_for(Duration::from_millis(choice.below(OUTLASTED)));
             relieve(&mut stage, &members);
             texts.send(&mut stage, &members, "queue://work");
+            stage.run_for(SIGN_OF_LIFE);
         }
         stage.run_for(A_WHILE);
         let mut taken: Vec<String> = takers.iter().flat_map(|taker| stage.bodies(*taker)).map(str::to_owned).collect();
         taken.sort_unstable();
         assert_eq!(taken, texts.all(), "seed {seed}: {topology:?}");
+        check_links(&stage, &members);
     }
 }
 
@@ -71,7 +74,7 @@ fn a_queues_messages_come_at_least_once_when_links_are_lost() {
     for seed in 0..40 {
         let choice = &mut Choice::from_seed(seed);
         let hosts = 3 + choice.place(4);
-        let topology = Topology::tree(choice, hosts);
+        let topology = Topology::random(choice, hosts);
         let (mut stage, members) = network(seed, &topology);
         let takers = [choice.pick(&members), choice.pick(&members)].map(|host| stage.subscribe(host, "queue://work"));
         stage.run_for(A_MOMENT);
@@ -147,6 +150,13 @@ fn relieve(stage: &mut Stage, members: &[HostId]) {
     }
 }
 
+/// No link was lost, or it would have been another test.
+fn check_links(stage: &Stage, members: &[HostId]) {
+    for host in members {
+        assert_eq!(stage.count(*host, |event| matches!(event, Event::PeerLost { .. })), 0, "{host}");
+    }
+}
+
 /// Brokers whose messages may go everywhere, joined as the topology says and not otherwise.
 fn network(seed: u64, topology: &Topology) -> (Stage, Vec<HostId>) {
     let mut stage = Stage::new(seed);
@@ -167,6 +177,9 @@ fn config(place: u8, hosts: u8) -> Config {
 
 /// How long something lasts at most, in milliseconds: half as long as a link may be silent.
 const OUTLASTED: u64 = 15_000;
+
+/// As long as a link is silent before its ends say that they are there, and some more.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(11);
 
 const A_MOMENT: Duration = Duration::from_secs(1);
 
