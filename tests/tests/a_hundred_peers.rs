@@ -8,7 +8,7 @@ use flockmq_core::{Command, Config, Event};
 use flockmq_tests::Group;
 
 #[test]
-fn they_become_one_for_little_more_than_the_least() {
+fn they_become_one_and_take_in_another_for_little_more_than_the_least() {
     for peers in [25, 100] {
         let mut group = Group::new(0);
         let before = group.world.counts().clone();
@@ -24,20 +24,15 @@ fn they_become_one_for_little_more_than_the_least() {
         println!("{peers} peers in {taken:?}: {spent:?}, at least {least:?}");
         assert_eq!(group.world.counts().streams, pairs(peers), "one for each pair");
         assert!(spent.is_within_twice(least), "{peers} peers: {spent:?}, at least {least:?}");
-    }
-}
 
-#[test]
-fn one_that_starts_late_costs_the_others_a_link_each() {
-    for peers in [25, 100] {
-        let mut group = settled(peers);
+        group.world.run_for(REST);
         let before = group.world.counts().clone();
         add(&mut group, peers);
-        assert!(group.world.run_until(Duration::from_secs(1), are_ready), "{peers} peers");
+        assert!(group.world.run_until(Duration::from_secs(1), are_ready), "one more than {peers}");
         let spent = Cost::of(&before, group.world.counts());
         let least = least_to_link(peers + 1, peers) + least_to_find(peers + 1) + least_to_start(1);
         println!("one more than {peers}: {spent:?}, at least {least:?}");
-        assert_eq!(group.world.counts().streams - before.streams, peers);
+        assert_eq!(group.world.counts().streams - before.streams, peers, "a link to each of the others");
         assert!(spent.is_within_twice(least), "one more than {peers}: {spent:?}, at least {least:?}");
     }
 }
