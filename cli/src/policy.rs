@@ -127,7 +127,7 @@ fn bytes(value: &str) -> Result<u64, String> {
     })
 }
 
-fn number<N: FromStr + PartialOrd + std::fmt::Display>(value: &str, min: N) -> Result<N, String> {
+fn number<N: Copy + FromStr + PartialOrd + std::fmt::Display>(value: &str, min: N) -> Result<N, String> {
     let number = value.parse().ok().filter(|number| *number >= min);
     number.ok_or_else(|| format!("'{value}' is no such number; expected one from {min} on"))
 }
