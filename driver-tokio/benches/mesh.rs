@@ -38,7 +38,7 @@ async fn measure(count: usize, interfaces: &str, options: &str) {
     let mut members: Vec<(Connection, Vec<Consumer>)> = Vec::new();
     for number in 0..count {
         let uri = format!("peer://{group}/{group}-{number}?discovery.port=6199&{options}");
-        let builder = Builder::from_uri(&uri).expect("a URI").timeout(Duration::from_secs(60));
+        let builder = Builder::from_uri(&uri).expect("a URI").timeout(Duration::from_mins(1));
         let connection = builder.connect().await.expect("connected");
         let mut consumers = Vec::new();
         for place in 0..WANTED {
