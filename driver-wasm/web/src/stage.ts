@@ -14,7 +14,8 @@ export class Stage {
   /** True while a drag on the background draws a lasso, as it does with Shift. */
   isLassoing = false;
   readonly #element: HTMLElement;
-  readonly #canvas: HTMLCanvasElement;
+  readonly #links = el("canvas", { "aria-hidden": "true" });
+  readonly #traffic = el("canvas", { "aria-hidden": "true" });
   readonly #tip: HTMLElement;
   readonly #buttons = new Map<string, HTMLButtonElement>();
   readonly #flights: Flights;
@@ -23,12 +24,12 @@ export class Stage {
   #lasso: Place[] = [];
   #pointer: Place | undefined;
   #colors: Record<string, string> = {};
+  #areLinksStale = true; // They are drawn only when they change: there may be thousands.
 
   constructor(element: HTMLElement, flights: Flights, selection: Selection) {
     this.#element = element;
-    this.#canvas = el("canvas", { "aria-hidden": "true" });
     this.#tip = el("div", { class: "tip", hidden: true });
-    element.append(this.#canvas, this.#tip);
+    element.append(this.#links, this.#traffic, this.#tip);
     this.#flights = flights;
     this.#selection = selection;
     selection.onChange(() => this.#mark());
@@ -60,15 +61,25 @@ export class Stage {
 
   /** Draws the moment `now`. */
   draw(now: number): void {
-    const context = this.#canvas.getContext("2d");
-    if (!context) return;
-    const scale = this.#canvas.width / this.#element.clientWidth;
-    context.setTransform(scale, 0, 0, scale, 0, 0);
-    context.clearRect(0, 0, this.#element.clientWidth, this.#element.clientHeight);
-    this.#drawLinks(context);
+    if (this.#areLinksStale) {
+      this.#areLinksStale = false;
+      this.#drawLinks(this.#wipe(this.#links));
+    }
+    const context = this.#wipe(this.#traffic);
     const near = this.#drawFlights(context, now);
     this.#drawLasso(context);
     this.#showTip(near);
+  }
+
+  /** An empty canvas, measured as the page is. */
+  #wipe(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
+    const context = canvas.getContext("2d");
+    if (!context) throw new Error("this browser draws nothing");
+    const { clientWidth: width, clientHeight: height } = this.#element;
+    const scale = canvas.width / width;
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.clearRect(0, 0, width, height);
+    return context;
   }
 
   #drawLinks(context: CanvasRenderingContext2D): void {
@@ -172,6 +183,7 @@ export class Stage {
   }
 
   #mark(): void {
+    this.#areLinksStale = true;
     for (const [name, button] of this.#buttons) button.setAttribute("aria-pressed", String(this.#selection.has(name)));
   }
 
@@ -257,14 +269,17 @@ export class Stage {
     const { clientWidth: width, clientHeight: height } = this.#element;
     if (width === 0 || height === 0) return;
     const scale = Math.min(2, devicePixelRatio);
-    this.#canvas.width = Math.round(width * scale);
-    this.#canvas.height = Math.round(height * scale);
+    for (const canvas of [this.#links, this.#traffic]) {
+      canvas.width = Math.round(width * scale);
+      canvas.height = Math.round(height * scale);
+    }
     this.layout.arrange(this.#topology.hosts, width / height);
     this.#element.classList.toggle("is-crowded", this.#topology.hosts.length > 12);
     this.#put();
   }
 
   #put(): void {
+    this.#areLinksStale = true;
     for (const [name, button] of this.#buttons) {
       const { x, y } = this.layout.place(name);
       button.style.left = `${100 * x}%`;
@@ -273,6 +288,7 @@ export class Stage {
   }
 
   #readColors(): void {
+    this.#areLinksStale = true;
     const style = getComputedStyle(document.documentElement);
     const names = ["accent", "ack", "advert", "bad", "bytes", "client", "control", "demand", "keepalive", "link", "message"];
     this.#colors = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
