@@ -1,6 +1,7 @@
 //! Who claims to be another, or to be where another is, or asks for more than may be, is cut off with a reason, and those
 //! whom it is about notice nothing.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use flockmq_core::wire::{Frame, Hello, PREFACE, VERSION_MAX, VERSION_MIN};
@@ -91,7 +92,7 @@ fn a_path_is_no_longer_than_may_be() {
         let mut puppet = Puppet::new(&mut stage, "puppet");
         let link = befriend(&mut stage, &mut puppet, hosts[0], &[]);
         let path: Vec<_> = (1..=length as u128).map(BrokerId).collect();
-        puppet.say(&mut stage, link, &[Frame::Demand { number: 1, demand: wanted("topic://far", path.into()) }]);
+        puppet.say(&mut stage, link, &[asked(1, wanted("topic://far", path.into()))]);
         stage.run_for(MOMENT);
         let lost = lost(&stage, hosts[0]);
         let is_told = matches!(&lost[..], [CloseReason::Malformed(why)] if why.contains("17 brokers; at most 16"));
@@ -105,7 +106,7 @@ fn a_path_is_no_longer_than_may_be() {
 #[test]
 fn as_much_may_be_demanded_and_included_as_may_be_and_no_more() {
     let destination = |number: u32| format!("topic://t.{number}");
-    let demand = |number| Frame::Demand { number, demand: wanted(&destination(number), Path::default()) };
+    let demand = |number| asked(number, wanted(&destination(number), Path::default()));
     let include = |number| Frame::Include { destination: destination(number).parse().expect("a destination") };
     let floods: [(&dyn Fn(u32) -> Frame, &str); 2] = [(&demand, "more than 10 "), (&include, "includes more than 10 ")];
     for (frame, why) in floods {
@@ -126,7 +127,11 @@ fn as_much_may_be_demanded_and_included_as_may_be_and_no_more() {
 }
 
 fn wanted(destination: &str, path: Path) -> Demand {
-    Demand { destination: destination.parse::<Destination>().expect("a destination"), path }
+    Demand { destination: destination.parse::<Destination>().expect("a destination"), selector: None, path }
+}
+
+fn asked(number: u32, demand: Demand) -> Frame {
+    Frame::Demand { number, demand, consumers: NonZeroU32::MIN, instead: false }
 }
 
 /// Three peers, linked, of whom none takes more than ten demands of another.
