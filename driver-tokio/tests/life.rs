@@ -68,9 +68,8 @@ async fn a_peer_hears_at_once_that_the_last_connection_was_closed() {
     first.close().await.expect("it closes");
     let lost = async {
         loop {
-            match events.next().await.expect("it is open") {
-                flockmq::Event::PeerLost { reason, .. } => return reason,
-                _ => continue,
+            if let flockmq::Event::PeerLost { reason, .. } = events.next().await.expect("it is open") {
+                return reason;
             }
         }
     };
