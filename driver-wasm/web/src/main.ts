@@ -113,9 +113,10 @@ class Simulator implements Watcher {
       if (this.#target !== undefined) {
         if (run.advance(this.#target, hasTime)) this.#arrive();
       } else if (this.#isRunning) {
-        const isThere = run.advance(Math.min(TIME_MAX, run.now + past * this.#speed), hasTime);
-        const hasEnded = run.now >= run.endsAt && run.now - past * this.#speed < run.endsAt;
-        if (run.now >= TIME_MAX || (isThere && hasEnded && !run.deeds.length)) this.#setRunning(false);
+        // It pauses where the scenario ends, unless something was done by hand: then it goes on.
+        const stop = run.deeds.length === 0 && run.now < run.endsAt ? run.endsAt : TIME_MAX;
+        run.advance(Math.min(stop, run.now + past * this.#speed), hasTime);
+        if (run.now >= stop) this.#setRunning(false);
       }
     } catch (error) {
       this.#target = undefined;
