@@ -70,6 +70,7 @@ async fn what_nobody_took_in_time_is_counted() {
 #[tokio::test]
 async fn producers_are_told_of_as_they_come_and_go() {
     let (broker, client) = served("producers").await;
+    client.ready(1).await.expect("the broker is up");
     let mut advisories = broker.broker().advisories().await.expect("told");
     let both: Destinations = "orders,topic://log".parse().expect("destinations");
     let producer = broker.producer(both.clone()).await.expect("made");

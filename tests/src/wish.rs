@@ -173,16 +173,18 @@ pub(crate) fn is_retained(body: &Body) -> bool {
 
 /// True if what was handed out is what was sent: nothing is altered but what brokers have to say of it.
 pub(crate) fn is_same(sent: &Body, given: &Body) -> bool {
-    let is_kept = |name: &str| ![RETAIN, RETAINED, CAUSE, ORIGIN, MODE].contains(&name);
+    let is_kept = |name: &str| ![RETAIN, RETAINED, CAUSE, ORIGIN, MODE, EXPIRATION].contains(&name);
     let properties = [sent, given].map(|body| body.headers.properties.iter().filter(|(name, _)| is_kept(name)));
     let [sent_properties, given_properties] = properties;
     let is_younger = match (sent.headers.time_to_live, given.headers.time_to_live) {
         (Some(whole), Some(left)) => left <= whole,
         (_, left) => left.is_none(), // A dead letter has no end.
     };
-    // A dead letter is persistent, and says so if it was not.
-    let has_mode = given.headers.properties.get(MODE).is_some();
-    let is_right_mode = has_mode == (given.headers.properties.get(CAUSE).is_some() && !sent.persistent);
+    // A dead letter is persistent, and says so if it was not; and it says when its life ended, if it was to.
+    let [is_dead, has_mode, has_end] =
+        [CAUSE, MODE, EXPIRATION].map(|name| given.headers.properties.get(name).is_some());
+    let is_right_mode = has_mode == (is_dead && !sent.persistent);
+    let is_right_end = has_end == (is_dead && sent.headers.time_to_live.is_some());
     let bare = |body: &Body| {
         let mut bare = Body { persistent: sent.persistent || has_mode, ..body.clone() };
         (bare.headers.time_to_live, bare.headers.properties) = (None, Properties::default());
@@ -190,6 +192,7 @@ pub(crate) fn is_same(sent: &Body, given: &Body) -> bool {
     };
     is_younger
         && is_right_mode
+        && is_right_end
         && given.persistent == (sent.persistent || has_mode)
         && sent_properties.eq(given_properties)
         && bare(sent) == bare(given)
@@ -260,4 +263,5 @@ const RETAIN: &str = "ActiveMQ.Retain";
 const RETAINED: &str = "ActiveMQ.Retained";
 const MODE: &str = "originalDeliveryMode";
 const CAUSE: &str = "dlqDeliveryFailureCause";
+const EXPIRATION: &str = "originalExpiration";
 const ORIGIN: &str = "originalDestination";
