@@ -145,7 +145,7 @@ fn who_counts_for_more_comes_more_often_and_not_in_one_go() {
 
 #[test]
 fn shares_follow_the_consumers_who_come_and_go() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::within(2);
     bench.demand_for(PEER, ONE, "q", 1);
     bench.demand_for(PEER2, ONE, "q", 1);
     bench.share(10);
@@ -212,7 +212,7 @@ fn consumers_of_this_broker_come_first_whatever_a_peer_weighs() {
 
 #[test]
 fn a_topics_message_crosses_a_bridge_once_if_any_of_its_demands_wants_it() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::within(2);
     bench.subscribe_as(PEER, ONE, wants("topic://t", "n = 1"));
     bench.subscribe_as(PEER, TWO, wants("topic://t", "n > 1"));
     bench.subscribe_as(PEER, THREE, wants("topic://>", "n > 2"));
@@ -237,7 +237,7 @@ fn a_topics_message_crosses_a_bridge_once_if_any_of_its_demands_wants_it() {
 
 #[test]
 fn what_waits_for_a_demand_that_ends_goes_to_another_that_wants_it() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::within(2);
     bench.subscribe_as(PEER, ONE, Subscription { prefetch: Some(1), ..wants("topic://t", "n = 1") });
     bench.subscribe_as(PEER, TWO, wants("topic://t", "n > 5"));
     bench.subscribe_as(PEER, THREE, wants("topic://t", "n > 1"));
@@ -252,7 +252,7 @@ fn what_waits_for_a_demand_that_ends_goes_to_another_that_wants_it() {
 /// as to others, and those that want it by now are told at once.
 #[test]
 fn demands_change_places_before_anything_is_handed_out() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::within(2);
     bench.subscribe_as(PEER, ONE, Subscription { prefetch: Some(3), ..wants("q", "n < 2") });
     for n in [0, 2, 1, 0, 1, 2] {
         bench.send_one(APP, "q", body(n));
@@ -279,7 +279,7 @@ fn demands_change_places_before_anything_is_handed_out() {
 
 #[test]
 fn a_topics_messages_that_wait_go_on_with_what_takes_the_place_of_their_demand() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::within(2);
     bench.subscribe_as(PEER, ONE, Subscription { prefetch: Some(1), ..wants("topic://t", "n = 1") });
     for n in [1, 1, 2, 1] {
         bench.send_one(APP, "topic://t", body(n));

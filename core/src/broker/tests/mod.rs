@@ -104,12 +104,21 @@ impl Bench {
     }
 
     fn with(config: BrokerConfig) -> Self {
+        Self::with_hops(config, 1)
+    }
+
+    /// A broker whose peers are handed what may cross so many bridges.
+    fn within(hops_max: u32) -> Self {
+        Self::with_hops(at_once(), hops_max)
+    }
+
+    fn with_hops(config: BrokerConfig, hops_max: u32) -> Self {
         let mut broker = Broker::new(config, LOCAL);
         for origin in [APP, OTHER, CLIENT] {
             broker.attach(origin, Limits::default()).expect("room");
         }
         for (origin, remote) in [(PEER, FAR), (PEER2, FARTHER)] {
-            let remote = Remote { broker: remote, hops_max: 1, permits: None, priority_base: Some(-5) };
+            let remote = Remote { broker: remote, hops_max, permits: None, priority_base: Some(-5) };
             broker
                 .attach(origin, Limits { window: Some(1 << 20), remote: Some(remote), ..Limits::default() })
                 .expect("room");

@@ -5,18 +5,6 @@ use crate::model::{Destination, Selector};
 
 const THREE: ConsumerId = ConsumerId(3);
 
-/// A broker whose peers are handed what may cross so many bridges.
-fn within(hops_max: u32) -> Bench {
-    let mut bench = Bench::with(at_once());
-    for (origin, broker) in [(PEER, FAR), (PEER2, FARTHER)] {
-        bench.detach(origin);
-        let remote = Some(Remote { broker, hops_max, permits: None, priority_base: Some(-5) });
-        let limits = Limits { window: Some(1 << 20), remote, ..Limits::default() };
-        bench.broker.attach(origin, limits).expect("room");
-    }
-    bench
-}
-
 /// A consumer of `q` that has a selector.
 fn choosy(selector: &str) -> Subscription {
     let selector = Selector::parse_optional(selector).expect("a selector");
@@ -47,7 +35,7 @@ impl Bench {
 
 #[test]
 fn what_nobody_here_wants_any_more_goes_back_to_where_it_is_wanted() {
-    let mut bench = within(1);
+    let mut bench = Bench::within(1);
     bench.subscribe(APP, ONE, "q", 1);
     for _ in 0..3 {
         bench.send(PEER, "q");
@@ -60,7 +48,7 @@ fn what_nobody_here_wants_any_more_goes_back_to_where_it_is_wanted() {
 
 #[test]
 fn what_has_gone_as_far_as_it_may_goes_on_to_a_third_if_nobody_here_wants_it() {
-    let mut bench = within(1);
+    let mut bench = Bench::within(1);
     bench.subscribe(APP, ONE, "q", 1);
     bench.send(PEER, "q");
     assert_eq!(bench.send(PEER, "q"), [Said::Accepted(2)]);
@@ -70,7 +58,7 @@ fn what_has_gone_as_far_as_it_may_goes_on_to_a_third_if_nobody_here_wants_it() {
 
 #[test]
 fn it_begins_anew_from_here_and_has_its_old_path_if_it_comes_back() {
-    let mut bench = within(1);
+    let mut bench = Bench::within(1);
     bench.send(PEER, "q");
     let path = |out: &mut Outbox<Output>| {
         out.drain().find_map(|said| match said {
@@ -90,7 +78,7 @@ fn it_begins_anew_from_here_and_has_its_old_path_if_it_comes_back() {
 
 #[test]
 fn nothing_strays_from_where_somebody_could_take_it() {
-    let mut bench = within(1);
+    let mut bench = Bench::within(1);
     bench.subscribe_as(APP, ONE, choosy("colour IS NULL"));
     bench.subscribe(OTHER, TWO, "q", 1);
     bench.demand(PEER, THREE, [FAR]);
@@ -110,7 +98,7 @@ fn nothing_strays_from_where_somebody_could_take_it() {
 
 #[test]
 fn what_strays_goes_to_the_nearest_that_wants_it() {
-    let mut bench = within(2);
+    let mut bench = Bench::within(2);
     bench.subscribe(APP, ONE, "q", 1);
     for _ in 0..2 {
         bench.send(PEER, "q");
@@ -126,7 +114,7 @@ fn what_strays_goes_to_the_nearest_that_wants_it() {
 
 #[test]
 fn nothing_goes_where_it_may_go_no_further() {
-    let mut bench = within(1);
+    let mut bench = Bench::within(1);
     assert_eq!(bench.demand(PEER, ONE, [BrokerId(4), FAR]), []);
     assert_eq!(bench.send(PEER2, "q"), [Said::Accepted(1)], "it would stop on its way");
 }
@@ -134,7 +122,7 @@ fn nothing_goes_where_it_may_go_no_further() {
 #[test]
 fn peers_are_told_of_what_their_messages_may_reach() {
     for (hops_max, path, is_told) in [(1, 0, false), (2, 0, true), (2, 1, false), (3, 1, true)] {
-        let mut bench = within(hops_max);
+        let mut bench = Bench::within(hops_max);
         let between = (10..10 + path).map(BrokerId);
         let subscriber = Subscriber {
             path: between.chain([FAR]).collect::<Vec<_>>().into(),
