@@ -130,11 +130,11 @@ fn destinations() -> impl Strategy<Value = Vec<Destination>> {
 
 fn bridge() -> impl Strategy<Value = BridgeOptions> {
     let hops = || of(1_u8..=16);
-    let far = (hops(), hops(), hops(), of(1_u16..));
+    let far = (hops(), hops(), hops(), of(1_u16..), any::<Option<bool>>());
     let crosses = (destinations(), destinations(), destinations(), any::<[Option<bool>; 2]>());
     (far, crosses, any::<Option<bool>>(), of(-127_i8..=127)).prop_map(
         |(
-            (network_ttl, message_ttl, consumer_ttl, prefetch_size),
+            (network_ttl, message_ttl, consumer_ttl, prefetch_size, conduit_subscriptions),
             (excluded, dynamically_included, statically_included, [static_bridge, bridge_temp_destinations]),
             decrease_network_consumer_priority,
             consumer_priority_base,
@@ -143,6 +143,7 @@ fn bridge() -> impl Strategy<Value = BridgeOptions> {
             message_ttl,
             consumer_ttl,
             prefetch_size,
+            conduit_subscriptions,
             excluded,
             dynamically_included,
             statically_included,

@@ -18,6 +18,8 @@ pub struct BridgeOptions {
     pub consumer_ttl: Option<u8>,
     /// How many messages may be on their way to a peer for one demand (`prefetchSize`).
     pub prefetch_size: Option<u16>,
+    /// True if each peer counts as one consumer where a queue's messages are shared out (`conduitSubscriptions`).
+    pub conduit_subscriptions: Option<bool>,
     /// What never crosses (`excludedDestinations`).
     pub excluded: Vec<Destination>,
     /// What crosses where it is wanted; everything if empty (`dynamicallyIncludedDestinations`).
@@ -51,6 +53,7 @@ impl BridgeOptions {
             message_ttl: options.number("messageTTL"),
             consumer_ttl: options.number("consumerTTL"),
             prefetch_size: options.number("prefetchSize"),
+            conduit_subscriptions: options.boolean("conduitSubscriptions"),
             excluded: options.destinations("excludedDestinations"),
             dynamically_included: options.destinations("dynamicallyIncludedDestinations"),
             statically_included: options.destinations("staticallyIncludedDestinations"),
@@ -67,6 +70,7 @@ impl BridgeOptions {
             .plain("messageTTL", self.message_ttl)
             .plain("consumerTTL", self.consumer_ttl)
             .plain("prefetchSize", self.prefetch_size)
+            .plain("conduitSubscriptions", self.conduit_subscriptions)
             .destinations("excludedDestinations", &self.excluded)
             .destinations("dynamicallyIncludedDestinations", &self.dynamically_included)
             .destinations("staticallyIncludedDestinations", &self.statically_included)
@@ -102,6 +106,13 @@ impl BridgeOptions {
         OptionKind::Integer { min: 1, max: 65_535 },
         Some("1000"),
         "How many messages may be on their way to a peer for one demand.",
+    );
+
+    pub(super) const CONDUIT_SUBSCRIPTIONS: OptionSpec = OptionSpec::new(
+        "conduitSubscriptions",
+        OptionKind::Boolean,
+        Some("false"),
+        "True counts each peer as one consumer where a queue's messages are shared out among peers; false as many as it has.",
     );
 
     pub(super) const EXCLUDED: OptionSpec = OptionSpec::new(
@@ -167,6 +178,7 @@ impl BridgeOptions {
         ("destinationFilter", "dynamicallyIncludedDestinations and excludedDestinations say what crosses"),
         ("dispatchAsync", "nothing waits for a dispatch"),
         ("duplex", "every bridge goes both ways over its one link"),
+        ("dynamicOnly", "what a durable subscription wants is told whether or not it has a consumer"),
         ("gcDestinationViews", "nothing is kept of what is no longer wanted"),
         ("gcSweepTime", "nothing is kept of what is no longer wanted"),
         ("password", NO_AUTHENTICATION),

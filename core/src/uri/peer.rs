@@ -237,6 +237,7 @@ const SPECS: &[OptionSpec] = &[
     BridgeOptions::MESSAGE_TTL,
     BridgeOptions::CONSUMER_TTL,
     BridgeOptions::PREFETCH_SIZE,
+    BridgeOptions::CONDUIT_SUBSCRIPTIONS,
     BridgeOptions::EXCLUDED,
     BridgeOptions::DYNAMICALLY_INCLUDED,
     BridgeOptions::STATICALLY_INCLUDED,

@@ -227,6 +227,7 @@ fn bridge(options: &BridgeOptions) -> BridgeConfig {
         message_hops_max: options.message_hops().map_or(unsaid.message_hops_max, u32::from),
         demand_hops_max: options.consumer_hops().map_or(unsaid.demand_hops_max, u32::from),
         prefetch: options.prefetch_size.map_or(unsaid.prefetch, u32::from),
+        conduit_subscriptions: options.conduit_subscriptions.unwrap_or(unsaid.conduit_subscriptions),
         permits: Permits {
             excluded: options.excluded.clone(),
             statically_included: options.statically_included.clone(),
