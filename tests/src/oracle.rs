@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use flockmq_core::sim::HostId;
 use flockmq_core::{
     Ack, AckExtent, AckKind, Address, Answer, Body, BrokerId, Config, ConsumerId, Delivery, Destination,
-    DestinationKind, Durable, Host as Place, Instant, MessageId, ProducerId, Refusal, Role, Service, Subscription, Tag,
+    DestinationKind, Durable, Host as Place, Instant, Message, MessageId, ProducerId, Refusal, Role, Service,
+    Subscription, Tag,
 };
 
 use copy::{Copy, Fate, settle};
@@ -101,6 +102,19 @@ struct Sent {
     copies: Vec<Copy>,
     /// What there is to know of a client's message.
     fanned: Option<fan::Fanned>,
+}
+
+impl Sent {
+    /// True if a queue's message was where nobody could take it any more, and came from there: others went another way.
+    fn begins_anew(&self, message: &Message) -> bool {
+        let Some(first) = message.path.brokers().first() else { return false };
+        match &self.outcome {
+            _ if message.destination.kind() == DestinationKind::Topic => false,
+            _ if self.fanned.is_none() => *first != message.id.producer.broker,
+            Outcome::Accepted { by, .. } => !by.contains(first),
+            Outcome::Refused { .. } | Outcome::Unanswered => true, // It may be.
+        }
+    }
 }
 
 /// What the sender of a message was told of it.
@@ -437,7 +451,9 @@ impl Oracle {
         let is_again = subscriber.topics.contains(&id);
         // What a topic remembers is handed out before what comes, and what is retained before that.
         let is_past = subscriber.wanted.retroactive && sent.at <= subscriber.at;
-        let keeps_order = is_one_path && delivery.redeliveries == 0 && !is_again && !is_past && lane.keeps_order();
+        let begins_anew = sent.begins_anew(&delivery.message);
+        let keeps_order =
+            is_one_path && delivery.redeliveries == 0 && !is_again && !is_past && !begins_anew && lane.keeps_order();
         if keeps_order && let Some(before) = subscriber.last.get(&lane) {
             // What was sent before the last failure may have gone back, and so may what a leaving consumer had.
             let has_returned = self.left.iter().any(|(_, pattern)| pattern.matches(place));
@@ -446,7 +462,7 @@ impl Oracle {
             let is_ordered = id.sequence > *before || !(is_steady || is_topic);
             assert!(is_ordered, "{what} came after number {before} of its producer");
         }
-        if !is_past {
+        if !is_past && !begins_anew {
             let last = subscriber.last.entry(lane).or_insert(0);
             *last = id.sequence.max(*last);
         }

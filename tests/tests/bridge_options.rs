@@ -115,6 +115,24 @@ fn what_is_statically_included_is_forwarded_unasked_and_the_rest_where_it_is_wan
     }
 }
 
+/// Neither wants it, so it goes over once and stays there.
+#[test]
+fn what_two_brokers_include_statically_does_not_go_to_and_fro() {
+    let permits = Permits { statically_included: all(&["orders"]), ..Permits::default() };
+    let options = permitting(permits);
+    let mut group = Group::new(0);
+    let mut connector = ConnectorConfig::new([at("b")]);
+    connector.bridge = options.clone();
+    let a = Config { connectors: vec![connector], ..Config::broker("g", "a") };
+    let b = Config { bridge: options, ..Config::broker("g", "b") };
+    let hosts = [a, b].map(|config| group.add(config));
+    group.world.run_for(A_MOMENT);
+    group.send(A, "orders", &texts(3));
+    group.world.run_for(A_MOMENT);
+    assert_eq!(hosts.map(|host| group.stats(host).broker.queued), [0, 3]);
+    assert_eq!(hosts.map(|host| group.stats(host).broker.accepted), [3, 3]);
+}
+
 #[test]
 fn over_a_static_bridge_goes_what_is_statically_included_and_nothing_else() {
     let permits = Permits { statically_included: all(&["topic://log"]), is_static: true, ..Permits::default() };
@@ -185,7 +203,11 @@ fn along(message_hops_max: u32, demand_hops_max: u32) -> (usize, u64) {
 #[test]
 fn messages_and_the_word_of_consumers_have_limits_of_their_own() {
     assert_eq!(along(2, 2), (3, 3));
-    assert_eq!(along(1, 2), (0, 3), "messageTTL: the middle is given them, since it said that they are wanted");
+    assert_eq!(
+        along(1, 2),
+        (0, 0),
+        "messageTTL: the middle says nothing of consumers that it may send nobody's messages"
+    );
     assert_eq!(along(2, 1), (0, 0), "consumerTTL: nobody said that they are wanted");
 }
 

@@ -177,9 +177,13 @@ impl Subscription {
         self.admits(message) && !self.path.brokers().iter().any(|broker| message.path.contains(*broker))
     }
 
-    /// True if a queue's message that begins anew here may be handed to this consumer, and may go as far as that is.
+    /// True if a queue's message that begins anew here may be handed to this consumer, and may go as far as that is. What is
+    /// forwarded without being wanted does not: two brokers might do so to each other.
     pub(super) fn admits_anew(&self, message: &Message) -> bool {
-        self.remote.as_ref().is_none_or(|remote| self.path.len() <= remote.hops_max as usize && remote.permits(message))
+        self.remote.as_ref().is_none_or(|remote| {
+            let is_forced = remote.permits.as_ref().is_some_and(|permits| permits.force(&message.destination));
+            self.path.len() <= remote.hops_max as usize && remote.permits(message) && !is_forced
+        })
     }
 
     /// Whose turn is first: this broker's own consumers as they ask for it, and peers as their bridge says, the nearer

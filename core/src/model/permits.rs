@@ -39,9 +39,11 @@ impl Default for Permits {
 }
 
 impl Permits {
-    /// True if nothing is kept from crossing, so that there is no need to ask.
+    /// True if everything crosses where it is wanted, so that there is no need to ask.
     pub(crate) fn are_all(&self) -> bool {
-        self.excluded.is_empty() && self.dynamically_included.is_empty() && !self.is_static && self.temporary
+        let Self { excluded, statically_included, dynamically_included, is_static, temporary } = self;
+        let lists = [excluded, statically_included, dynamically_included];
+        lists.into_iter().all(Vec::is_empty) && !is_static && *temporary
     }
 
     /// True if messages of this destination may cross.
@@ -60,6 +62,11 @@ impl Permits {
     /// What is forwarded without being wanted.
     pub(crate) fn forwarded(&self) -> impl Iterator<Item = &Destination> {
         self.statically_included.iter().filter(|included| self.may_concern(included))
+    }
+
+    /// True if messages of this destination are forwarded without being wanted.
+    pub(crate) fn force(&self, destination: &Destination) -> bool {
+        self.statically_included.iter().any(|included| included.matches(destination)) && self.allow(destination)
     }
 
     fn decide(&self, found: &Destination, is_of: impl Fn(&Destination, &Destination) -> bool) -> bool {
