@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use flockmq_core::sim::{Faults, HostId};
 use flockmq_core::{
-    Ack, AckExtent, AckKind, BrokerId, ConsumerId, DestinationKind, Event, Instant, Refusal, Role, Target, TargetState,
+    Ack, AckExtent, AckKind, BrokerId, ConsumerId, DestinationKind, Event, Instant, LinkConfig, Refusal, Role, Target,
+    TargetState,
 };
 
 use crate::application::Acking;
@@ -170,7 +171,14 @@ fn gathers(stage: &Stage, hosts: &[HostId], host: HostId) -> bool {
             };
             let members = hosts.iter().filter(is_member).copied();
             let first = members.clone().min_by_key(|peer| stage.id(*peer)).expect("the host itself is a member");
-            first == host || !members.into_iter().all(|peer| reaches(stage, peer, first))
+            // What is too large for a client's consumer at its broker waits there for another.
+            let is_small = |other: &&HostId| {
+                let config = stage.config(**other);
+                config.role == Role::Client && config.link.frame_max < LinkConfig::default().frame_max
+            };
+            let comes_to_first =
+                members.clone().all(|peer| reaches(stage, peer, first)) && !hosts.iter().any(|other| is_small(&other));
+            first == host || !comes_to_first
         }
     }
 }

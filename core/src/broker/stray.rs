@@ -43,7 +43,8 @@ impl Takers<'_> {
             && self.consumers.iter().filter_map(|consumer| self.subscriptions.get(consumer.id)).all(|other| {
                 let is_nearer = || other.path.len() < taker.path.len() && other.admits_anew(message);
                 let comes_first = other.leads_on(message) || is_nearer();
-                !(comes_first && other.fits(message) && self.selection.wants_waiting(other, entry))
+                // One that it is too large for counts too: there may be such where it would go, so that it came back.
+                !(comes_first && self.selection.wants_waiting(other, entry))
             })
     }
 }

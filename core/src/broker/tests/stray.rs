@@ -96,6 +96,19 @@ fn nothing_strays_from_where_somebody_could_take_it() {
     assert_eq!(sent, [Said::Accepted(13), deliver(THREE, 1, 13)], "but not this");
 }
 
+/// Found by seed 1413: it went to and fro between two brokers, each of which had such a client.
+#[test]
+fn what_is_too_large_for_who_wants_it_here_stays() {
+    let mut bench = Bench::within(1);
+    let small = Origin::Remote(LinkId(7));
+    let limits = Limits { message_max: Some(10), ..Limits::default() };
+    bench.broker.attach(small, limits).expect("room");
+    bench.subscribe(small, ONE, "q", 10);
+    bench.demand(PEER, TWO, [FAR]);
+    assert_eq!(bench.send(PEER, "q"), [Said::Accepted(1)]);
+    assert_eq!(bench.detach(small), [deliver(TWO, 1, 1), Said::Unwanted("queue://q")]);
+}
+
 #[test]
 fn what_strays_goes_to_the_nearest_that_wants_it() {
     let mut bench = Bench::within(2);
