@@ -36,6 +36,8 @@ pub enum Deed {
     InspectTargets(u8),
     /// The like of a host's last consumer comes to another, and then that one ends.
     Move(u8, u8),
+    /// A client sends more than it may hold for a broker of its, which stands still meanwhile.
+    Outrun(u8, u8),
     /// An administrator has one of `QUEUES` hand out nothing at a host.
     PauseQueue(u8, u8),
     /// An administrator removes what waits there.
@@ -146,12 +148,13 @@ fn draw_durable(choice: &mut Choice<'_>, host: u8) -> Step {
 }
 
 fn draw_move(choice: &mut Choice<'_>, host: u8, hosts: usize) -> Step {
-    match choice.below(9) {
+    match choice.below(10) {
         0..3 => Step::Send(host, choice.pick(&[1, 2]), 1 + choice.place(20)),
         3 => Step::SubscribeOnly(host, choice.pick(&[1, 2, 8])),
         4 => Step::Do(Deed::Hold(host, 1 + choice.place(3))),
         5 => Step::Unsubscribe(host, choice.place(8)),
         6 => Step::Do(Deed::Crowd(host, choice.place(hosts))),
+        7 => Step::Do(Deed::Outrun(choice.place(2), host)),
         _ => Step::Do(Deed::Move(host, choice.place(hosts))),
     }
 }
@@ -193,6 +196,7 @@ impl Deed {
             | Self::Inspect(place)
             | Self::InspectTargets(place)
             | Self::Move(place, _)
+            | Self::Outrun(place, _)
             | Self::PauseQueue(place, _)
             | Self::Purge(place, _)
             | Self::RemoveDurable(place, _)
@@ -213,7 +217,9 @@ impl Deed {
         let queue =
             |place: u8| -> Destination { QUEUES[usize::from(place) % QUEUES.len()].parse().expect("a destination") };
         let host = match self {
-            Self::InspectTargets(place) => around(play.clients(), place).filter(|host| stage.is_running(*host)),
+            Self::InspectTargets(place) | Self::Outrun(place, _) => {
+                around(play.clients(), place).filter(|host| stage.is_running(*host))
+            }
             _ => play.server(stage, self.place()),
         };
         let Some(host) = host else { return };
@@ -242,6 +248,11 @@ impl Deed {
             Self::Move(_, other) => {
                 if let Some(other) = play.server(stage, other) {
                     relocate(stage, host, other);
+                }
+            }
+            Self::Outrun(_, broker) => {
+                if let Some(broker) = play.server(stage, broker) {
+                    outrun(stage, play, host, broker);
                 }
             }
             Self::PauseQueue(_, place) => stage.pause_queue(host, &queue(place)),
@@ -311,6 +322,16 @@ fn crowd(stage: &mut Stage, play: &mut Play, taker: HostId, sender: HostId) {
     stage.unsubscribe(consumer);
 }
 
+fn outrun(stage: &mut Stage, play: &mut Play, client: HostId, broker: HostId) {
+    stage.pause(broker);
+    for _ in 0..10 {
+        let texts = play.texts(3).into_iter().map(|text| format!("{text:.<700}"));
+        stage.send_all(client, "topic://news", texts);
+        stage.run_for(ANSWERED);
+    }
+    stage.resume(broker);
+}
+
 /// Has a host subscribe as the last consumer of another does that it can have too, and then ends that one.
 fn relocate(stage: &mut Stage, from: HostId, to: HostId) {
     let can_move = |consumer: &ConsumerId| {
@@ -334,6 +355,9 @@ fn durable(name: u8) -> Durable {
 
 /// How long it takes until peers know of a consumer, unless something fails.
 const DEMAND_TOLD: Duration = Duration::from_millis(500);
+
+/// How long it takes until brokers have answered, unless something fails.
+const ANSWERED: Duration = Duration::from_millis(20);
 
 /// What administrators look after.
 const QUEUES: [&str; 7] = [
