@@ -56,7 +56,7 @@ fn anothers_address_is_looked_at_and_who_is_not_there_is_cut_off() {
     let (mut stage, hosts) = quiet();
     let address = listening(&stage, hosts[1]);
     let mut puppet = Puppet::new(&mut stage, "puppet");
-    let link = befriend(&mut stage, &mut puppet, hosts[0], &[address.clone()]);
+    let link = befriend(&mut stage, &mut puppet, hosts[0], std::slice::from_ref(&address));
     stage.run_for(Duration::from_secs(1));
     assert!(puppet.closed(&mut stage, link).is_some());
     assert_eq!(lost(&stage, hosts[0]), [CloseReason::NotItsAddress { address }]);
