@@ -1,6 +1,7 @@
 //! `flockmq broker`: a broker that stands alone, until it is stopped.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Args;
 use flockmq::core::uri::{Connector, Discovery, Network, Peer};
@@ -15,7 +16,7 @@ use crate::paint::{self, Paint};
 use crate::record::Record;
 use crate::stop::Stop;
 use crate::subscribe::Format;
-use crate::{network, place, policy};
+use crate::{duration, network, place, policy};
 
 /// Run a broker for clients that send to many brokers at once (fanout:), until it is interrupted or terminated.
 ///
@@ -60,6 +61,9 @@ pub(crate) struct Broker {
     /// How a destination is treated, or all that a pattern covers, as 'DESTINATION?NAME=VALUE&…'; see --help
     #[arg(long = "policy", value_name = "POLICY", value_parser = policy::parse, long_help = policy::HELP)]
     policies: Vec<PolicyEntry>,
+    /// When stopped, hand what waits in queues to peers that want it first, for so long at most
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    drain: Option<Duration>,
     /// How to write what happens
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -77,8 +81,12 @@ impl Broker {
             _ = stop.wait() => Ok(()), // There is no other end: this is how it ends.
             failure = self.tell(&connection, events) => Err(failure),
         };
-        place::warn_of_rest(&connection).await;
-        place::leave(&connection).await;
+        if let Some(patience) = self.drain {
+            place::drain(&connection, patience).await;
+        } else {
+            place::warn_of_rest(&connection).await;
+            place::leave(&connection).await;
+        }
         outcome
     }
 

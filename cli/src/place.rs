@@ -68,12 +68,23 @@ pub(crate) async fn leave(connection: &Connection) {
     }
 }
 
+/// Hands what waits in queues to peers, and takes leave.
+pub(crate) async fn drain(connection: &Connection, patience: Duration) {
+    match connection.drain(patience).await {
+        Ok(left) => warn_of(left),
+        Err(error) => warn(&format!("leaving the group: {error}")),
+    }
+}
+
 /// Warns that what has come to this broker for a queue and was not taken has nobody else to go to.
 pub(crate) async fn warn_of_rest(connection: &Connection) {
-    if let Ok(stats) = connection.stats().await
-        && stats.broker.queued > 0
-    {
-        let queued = stats.broker.queued;
+    if let Ok(stats) = connection.stats().await {
+        warn_of(stats.broker.queued);
+    }
+}
+
+fn warn_of(queued: u64) {
+    if queued > 0 {
         warn(&format!("{queued} messages that were sent here and not taken end with this process"));
     }
 }

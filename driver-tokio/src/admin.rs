@@ -92,7 +92,7 @@ impl<'a> Administration<'a> {
     /// # async fn main() -> Result<(), flockmq::Error> {
     /// let connection = flockmq::connect("vm://advising").await?;
     /// let mut advisories = connection.broker().advisories().await?;
-    /// connection.send("queue://orders", "42").await?;
+    /// let consumer = connection.subscribe("queue://orders").await?;
     /// let destination = "queue://orders".parse()?;
     /// assert_eq!(advisories.next().await, Some(Advisory::DestinationAdded { destination }));
     /// connection.close().await

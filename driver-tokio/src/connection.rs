@@ -243,6 +243,36 @@ impl Connection {
         within(self.timeout, "closing the connection", self.attachment.close()).await
     }
 
+    /// Closes the connection after its embedded broker has handed what waits in its queues to peers that want it, or has
+    /// tried to for as long as `patience`. Tells how many messages are left; they end with the broker.
+    ///
+    /// The broker takes nothing more from then on, neither of this process nor of clients, and all consumers of it end; what
+    /// they had taken automatically counts as acknowledged. Through fanout there is nothing to hand over. What durable
+    /// subscriptions keep is not handed over.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flockmq::Error> {
+    /// let connection = flockmq::connect("vm://drain-example").await?;
+    /// connection.send("queue://orders", "42").await?;
+    /// let left = connection.drain(Duration::from_secs(5)).await?;
+    /// assert_eq!(left, 1); // There is no peer.
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn drain(&self, patience: Duration) -> Result<u64, Error> {
+        self.attachment.check_open()?;
+        let asked = self.attachment.inbox().ask(|request| Command::Drain { request });
+        if let Ok(answer) = tokio::time::timeout(patience, asked).await {
+            answer?;
+        }
+        let found = self.stats().await?.broker;
+        self.close().await?;
+        Ok(found.queued + found.delayed + found.outstanding_queued)
+    }
+
     /// True once the connection was closed, or its broker has ended.
     pub fn is_closed(&self) -> bool {
         self.attachment.check_open().is_err()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flockmq_core::{Answer, ConnectionId, ConsumerId, Event, Peer, Refusal, RequestId, Role};
+use flockmq_core::{Answer, Command, ConnectionId, ConsumerId, Event, Peer, Refusal, RequestId, Role};
 use tokio::sync::oneshot;
 use tracing::debug;
 
@@ -86,6 +86,11 @@ impl Desk {
     }
 
     /// Ends the consumers and producers of a connection, and answers with the consumers.
+    /// The automatic acknowledgements of all that was taken and not told yet.
+    pub(crate) fn final_acks(&self) -> Vec<Command> {
+        self.consumers.values().filter_map(|shared| shared.final_ack()).collect()
+    }
+
     pub(crate) fn end_connection(&mut self, connection: ConnectionId) -> Vec<Arc<consumer::Shared>> {
         let consumers: Vec<_> =
             self.consumers.values().filter(|shared| shared.connection == connection).map(Arc::clone).collect();

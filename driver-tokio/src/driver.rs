@@ -203,6 +203,11 @@ impl Driver {
                 self.tell(Input::Command(command));
             }
             Entry::Request { request, command, reply } => {
+                if let Command::Drain { .. } = command {
+                    for ack in self.desk.final_acks() {
+                        self.tell(Input::Command(ack));
+                    }
+                }
                 let opens = match &command {
                     Command::CloseConsumer { consumer, .. } => {
                         self.desk.end_consumer(*consumer);

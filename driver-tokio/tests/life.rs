@@ -25,6 +25,13 @@ fn config(group: &str, name: &str) -> Config {
     Config { listen, multicast: None, ..Config::peer(group, format!("{group}-{name}")) }
 }
 
+/// How many consumers of a queue a connection's broker knows of.
+async fn consumers(connection: &Connection, queue: &str) -> u64 {
+    let answers = connection.broker().destinations().await.expect("an answer");
+    let found = &answers[0].result.as_ref().expect("it tells").destinations;
+    found.iter().find(|found| found.name.to_string() == queue).map_or(0, |found| found.consumers)
+}
+
 fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }
@@ -76,6 +83,27 @@ async fn a_peer_hears_at_once_that_the_last_connection_was_closed() {
     let reason = tokio::time::timeout(PATIENCE, lost).await.expect("the bridge ends with its broker");
     assert_eq!(reason, flockmq::core::CloseReason::Leaving);
     assert_eq!(second.peers(), []);
+    second.close().await.expect("it closes");
+}
+
+#[tokio::test]
+async fn who_drains_leaves_what_waits_with_peers_that_want_it() {
+    let [first, second] = pair("life-drain").await;
+    let mut here = first.subscribe("queue://q").await.expect("a consumer");
+    for number in 0..10 {
+        first.send("queue://q", Message::text(number.to_string())).await.expect("it is accepted");
+    }
+    first.send("queue://unwanted", Message::text("x")).await.expect("it is accepted");
+    assert_eq!(here.next().await.expect("it is open").text().expect("a text"), "0");
+    let mut there = second.subscribe("queue://q").await.expect("a consumer");
+    while consumers(&first, "queue://q").await < 2 {
+        sleep(Duration::from_millis(5)).await; // Until the other's has been told.
+    }
+    assert_eq!(first.drain(PATIENCE).await.expect("it closes"), 1, "nobody wants the last");
+    assert!(first.is_closed());
+    for number in 1..10 {
+        assert_eq!(there.next().await.expect("it is open").text().expect("a text"), number.to_string());
+    }
     second.close().await.expect("it closes");
 }
 

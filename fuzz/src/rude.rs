@@ -304,6 +304,7 @@ impl Bench {
             | Command::CloseConsumer { request, .. }
             | Command::CloseProducer { request, .. }
             | Command::Detach { request, .. }
+            | Command::Drain { request }
             | Command::Produce { request, .. }
             | Command::Subscribe { request, .. } => Some(request),
             Command::Ack { .. } | Command::Send { .. } | Command::Stop => None,

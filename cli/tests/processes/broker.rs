@@ -127,6 +127,20 @@ fn what_nobody_has_taken_ends_with_the_broker_which_says_so() {
 }
 
 #[test]
+fn a_broker_that_drains_tells_what_nobody_wanted() {
+    let broker = Broker::start_with(&["--listen", "tcp://127.0.0.1:0", "--no-discovery", "--drain", "10s"]);
+    let uri = fanout(&[&broker], "minAckCount=1");
+    assert_eq!(run(&["publish", &uri, "queue://q", "one", "two"]).code, Some(0));
+    let subscriber = broker.subscribe("queue://other");
+    broker.running.signal("TERM");
+    let ended = broker.running.end();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.stderr.contains("2 messages that were sent here and not taken end"), "{}", ended.stderr);
+    subscriber.signal("INT");
+    assert_eq!(subscriber.end().code, Some(0));
+}
+
+#[test]
 fn what_waits_is_shown_and_still_waits() {
     let (a, b) = (Broker::start("a"), Broker::start("b"));
     for (broker, texts) in [(&a, ["one", "two"]), (&b, ["three", "four"])] {

@@ -14,6 +14,7 @@ mod dead_letter;
 mod delayed;
 mod demand;
 mod dispatch;
+mod drain;
 mod due;
 mod durable;
 mod exclusive;

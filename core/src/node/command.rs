@@ -104,6 +104,12 @@ pub enum Command {
         /// Where its messages go.
         destination: Destinations,
     },
+    /// Ends all consumers, takes nothing more, and hands what waits in queues to peers that want it. Answered when nothing is
+    /// on its way any more; what nobody wants stays.
+    Drain {
+        /// To know the answer by.
+        request: RequestId,
+    },
     /// Forgets what a transaction would have sent, and gives back what it would have acknowledged.
     Rollback {
         /// To know the answer by.

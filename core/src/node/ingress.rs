@@ -73,6 +73,7 @@ impl Node {
             | Command::CloseConsumer { request, .. }
             | Command::CloseProducer { request, .. }
             | Command::Detach { request, .. }
+            | Command::Drain { request }
             | Command::Produce { request, .. }
             | Command::Subscribe { request, .. } => self.reply(request, Err(Refusal::Stopping)),
             Command::Ack { ack, .. } => self.tell(Event::AckRefused { ack, refusal: Refusal::Stopping }),
@@ -92,7 +93,7 @@ impl Node {
     }
 
     fn command(&mut self, now: Instant, command: Command) {
-        if self.phase != Phase::Running {
+        if self.phase != Phase::Running || self.is_too_late(&command) {
             return self.refuse_stopped(Input::Command(command));
         }
         match command {
@@ -151,6 +152,7 @@ impl Node {
                 let result = self.detach(now, connection);
                 self.reply(request, result);
             }
+            Command::Drain { request } => self.drain(now, request),
             Command::Produce { request, connection, producer, destination } => {
                 let result = self.produce(connection, producer, &destination);
                 self.reply(request, result);

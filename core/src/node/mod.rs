@@ -6,6 +6,7 @@ mod advise;
 mod brief;
 mod command;
 mod config;
+mod drain;
 mod event;
 mod flow;
 mod ingress;
@@ -29,6 +30,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use drain::Draining;
 use flow::Lanes;
 use pipe::Pipe;
 use roles::Peers;
@@ -129,6 +131,7 @@ pub struct Node {
     broker: Broker,
     advised: BTreeMap<ConnectionId, u32>, // Who wants to know what happens, and how often.
     phase: Phase,
+    draining: Draining,
 }
 
 #[derive(Debug)]
@@ -177,6 +180,7 @@ impl Node {
             broker: Broker::new(config.broker.clone(), id),
             advised: BTreeMap::new(),
             phase: Phase::Running,
+            draining: Draining::default(),
             config,
         };
         node.start(now);
@@ -190,6 +194,7 @@ impl Node {
         }
         self.ingress(now, input);
         self.flow(now);
+        self.finish_draining();
     }
 
     /// Gives the next thing to do: the one way out.

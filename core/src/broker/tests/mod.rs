@@ -6,6 +6,7 @@ mod browse;
 mod composite;
 mod dead_letter;
 mod demand;
+mod drain;
 mod durable;
 mod exclusive;
 mod expiry;
