@@ -87,6 +87,23 @@ impl Puppet {
         self.send(stage, link, frames_to_bytes(frames));
     }
 
+    /// Dials a host of the group "flock" and goes through all that makes it a peer, which says it is at these addresses. Its
+    /// id shall be higher than the host's, so that it is not for it to decide that the link is kept.
+    pub fn befriend(&mut self, stage: &mut Stage, host: HostId, broker: BrokerId, addresses: &[Address]) -> LinkId {
+        let link = self.dial(stage, host);
+        stage.run_for(MOMENT);
+        let services = addresses.iter().map(|address| Service(address.to_string())).collect();
+        self.introduce(stage, link, Hello { services, ..hello(Role::Peer, "flock", broker) });
+        self.say(stage, link, &[Frame::Propose { ended: 0 }]);
+        stage.run_for(MOMENT);
+        let is_peer = |event: &Event| matches!(event, Event::PeerUp { broker: found, .. } if *found == broker);
+        assert_eq!(stage.count(host, is_peer), 1, "the puppet is a peer");
+        if self.closed(stage, link).is_none() {
+            self.say(stage, link, &[Frame::Synced, Frame::SyncedHeard]);
+        }
+        link
+    }
+
     /// Sends the preface, and who the puppet says it is: a peer.
     pub fn greet(&self, stage: &mut Stage, link: LinkId, group: &str, broker: BrokerId) {
         self.greet_as(stage, link, Role::Peer, group, broker);
@@ -96,7 +113,7 @@ impl Puppet {
     pub fn serve(&self, stage: &mut Stage, link: LinkId, broker: BrokerId) {
         self.greet_as(stage, link, Role::Broker, "", broker);
         self.say(stage, link, &[Frame::Open { generation: 0 }]);
-        stage.run_for(Duration::from_millis(5));
+        stage.run_for(MOMENT);
     }
 
     /// The frames it was sent on a link so far.
@@ -136,18 +153,10 @@ impl Puppet {
 
     /// Sends the preface, and who the puppet says it is, in whatever role.
     pub fn greet_as(&self, stage: &mut Stage, link: LinkId, role: Role, group: &str, broker: BrokerId) {
-        let hello = Hello {
-            role,
-            version_min: VERSION_MIN,
-            version_max: VERSION_MAX,
-            broker,
-            name: "puppet".into(),
-            group: group.into(),
-            services: Vec::new(),
-            frame_max: 1 << 20,
-            silence_max_millis: 30_000,
-            is_connector: false,
-        };
+        self.introduce(stage, link, hello(role, group, broker));
+    }
+
+    fn introduce(&self, stage: &mut Stage, link: LinkId, hello: Hello) {
         self.send(stage, link, PREFACE);
         self.say(stage, link, &[Frame::Hello(hello.into())]);
     }
@@ -168,6 +177,21 @@ impl Puppet {
     }
 }
 
+fn hello(role: Role, group: &str, broker: BrokerId) -> Hello {
+    Hello {
+        role,
+        version_min: VERSION_MIN,
+        version_max: VERSION_MAX,
+        broker,
+        name: "puppet".into(),
+        group: group.into(),
+        services: Vec::new(),
+        frame_max: 1 << 20,
+        silence_max_millis: 30_000,
+        is_connector: false,
+    }
+}
+
 fn frames_to_bytes(frames: &[Frame]) -> Vec<u8> {
     let (mut encoder, mut out) = (Encoder::new(), FrameBuffer::default());
     for frame in frames {
@@ -175,5 +199,8 @@ fn frames_to_bytes(frames: &[Frame]) -> Vec<u8> {
     }
     std::iter::from_fn(|| out.pop()).flatten().collect()
 }
+
+/// As long as a word takes to be heard and answered.
+const MOMENT: Duration = Duration::from_millis(5);
 
 const GROUP: GroupId = GroupId(1);

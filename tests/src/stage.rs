@@ -80,6 +80,21 @@ impl Stage {
         hosts
     }
 
+    /// Checks that these hosts are linked to one another and to nobody else, and that what each sends to `topic://t` comes to
+    /// the one consumer of each, which subscribed to that and was given nothing before.
+    pub fn check_flock(&mut self, hosts: &[HostId]) {
+        assert!(self.is_linked(hosts));
+        for host in hosts {
+            self.send(*host, "topic://t", &format!("from {host}"));
+        }
+        self.run_for(Duration::from_millis(100));
+        for host in hosts {
+            let consumer = self.open_consumers(*host)[0];
+            assert_eq!(self.received(consumer).len(), hosts.len());
+            assert_eq!(self.peers(*host).len(), hosts.len() - 1, "{host}");
+        }
+    }
+
     /// Adds a broker that stands alone in a group, with an application attached.
     pub fn broker(&mut self, group: &str, name: &str) -> HostId {
         self.host(Config::broker(group, name))

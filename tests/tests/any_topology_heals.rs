@@ -1,6 +1,7 @@
 //! However brokers are joined, what was accepted while the network was falling apart arrives when it is whole again.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use flockmq_core::{Config, ConsumerId, Event};
@@ -9,21 +10,14 @@ use flockmq_tests::{Choice, HostId, Stage, Topology};
 /// As long as no link is lost, everything comes once, and in its producer's order.
 #[test]
 fn a_topics_messages_come_once_and_in_order_when_links_outlast_what_happens() {
-    for seed in 0..40 {
+    for seed in SEEDS {
         let choice = &mut Choice::from_seed(seed);
-        let hosts = 3 + choice.place(4);
-        let topology = Topology::random(choice, hosts);
-        let (mut stage, members) = network(seed, &topology);
+        let (mut stage, topology, members) = network(seed, choice);
         let consumers: Vec<ConsumerId> = members.iter().map(|host| stage.subscribe(*host, "topic://news")).collect();
         stage.run_for(A_MOMENT);
         let mut texts = Texts::new(&members);
         for _ in 0..4 {
-            befall(choice, &mut stage, &members);
-            texts.send(&mut stage, &members, "topic://news");
-            stage.run_for(Duration::from_millis(choice.below(OUTLASTED)));
-            relieve(&mut stage, &members);
-            texts.send(&mut stage, &members, "topic://news");
-            stage.run_for(SIGN_OF_LIFE);
+            texts.send_amid_trouble(choice, &mut stage, &members, "topic://news");
         }
         let is_whole =
             |stage: &mut Stage| consumers.iter().all(|consumer| stage.bodies(*consumer).len() >= texts.all().len());
@@ -43,21 +37,14 @@ fn a_topics_messages_come_once_and_in_order_when_links_outlast_what_happens() {
 
 #[test]
 fn a_queues_messages_come_once_when_links_outlast_what_happens() {
-    for seed in 0..40 {
+    for seed in SEEDS {
         let choice = &mut Choice::from_seed(seed);
-        let hosts = 3 + choice.place(4);
-        let topology = Topology::random(choice, hosts);
-        let (mut stage, members) = network(seed, &topology);
+        let (mut stage, topology, members) = network(seed, choice);
         let takers = [choice.pick(&members), choice.pick(&members)].map(|host| stage.subscribe(host, "queue://work"));
         stage.run_for(A_MOMENT);
         let mut texts = Texts::new(&members);
         for _ in 0..4 {
-            befall(choice, &mut stage, &members);
-            texts.send(&mut stage, &members, "queue://work");
-            stage.run_for(Duration::from_millis(choice.below(OUTLASTED)));
-            relieve(&mut stage, &members);
-            texts.send(&mut stage, &members, "queue://work");
-            stage.run_for(SIGN_OF_LIFE);
+            texts.send_amid_trouble(choice, &mut stage, &members, "queue://work");
         }
         stage.run_for(A_WHILE);
         let mut taken: Vec<String> = takers.iter().flat_map(|taker| stage.bodies(*taker)).map(str::to_owned).collect();
@@ -71,11 +58,9 @@ fn a_queues_messages_come_once_when_links_outlast_what_happens() {
 /// once where it comes to the same broker; else it may come twice, and then one of the two is marked.
 #[test]
 fn a_queues_messages_come_at_least_once_when_links_are_lost() {
-    for seed in 0..40 {
+    for seed in SEEDS {
         let choice = &mut Choice::from_seed(seed);
-        let hosts = 3 + choice.place(4);
-        let topology = Topology::random(choice, hosts);
-        let (mut stage, members) = network(seed, &topology);
+        let (mut stage, topology, members) = network(seed, choice);
         let takers = [choice.pick(&members), choice.pick(&members)].map(|host| stage.subscribe(host, "queue://work"));
         stage.run_for(A_MOMENT);
         let mut texts = Texts::new(&members);
@@ -115,6 +100,16 @@ impl Texts {
                 sent.extend(more);
             }
         }
+    }
+
+    /// More while something happens that every link outlasts, and more as soon as it is over.
+    fn send_amid_trouble(&mut self, choice: &mut Choice<'_>, stage: &mut Stage, members: &[HostId], to: &str) {
+        befall(choice, stage, members);
+        self.send(stage, members, to);
+        stage.run_for(Duration::from_millis(choice.below(OUTLASTED)));
+        relieve(stage, members);
+        self.send(stage, members, to);
+        stage.run_for(SIGN_OF_LIFE);
     }
 
     /// All of them, sorted.
@@ -158,14 +153,16 @@ fn check_links(stage: &Stage, members: &[HostId]) {
 }
 
 /// Brokers whose messages may go everywhere, joined as the topology says and not otherwise.
-fn network(seed: u64, topology: &Topology) -> (Stage, Vec<HostId>) {
+fn network(seed: u64, choice: &mut Choice<'_>) -> (Stage, Topology, Vec<HostId>) {
+    let hosts = 3 + choice.place(4);
+    let topology = Topology::random(choice, hosts);
     let mut stage = Stage::new(seed);
-    let members: Vec<HostId> = (0..topology.hosts()).map(|place| stage.host(config(place, topology.hosts()))).collect();
+    let members: Vec<HostId> = (0..hosts).map(|place| stage.host(config(place, hosts))).collect();
     for (a, b) in topology.walls() {
         stage.wall_off(members[usize::from(a)], members[usize::from(b)]);
     }
     assert!(stage.run_until(A_WHILE, |stage| stage.is_linked(&members)), "seed {seed}: {topology:?} comes to be");
-    (stage, members)
+    (stage, topology, members)
 }
 
 fn config(place: u8, hosts: u8) -> Config {
@@ -174,6 +171,8 @@ fn config(place: u8, hosts: u8) -> Config {
     config.bridge.demand_hops_max = hosts.into();
     config
 }
+
+const SEEDS: Range<u64> = 0..40;
 
 /// How long something lasts at most, in milliseconds: half as long as a link may be silent.
 const OUTLASTED: u64 = 15_000;

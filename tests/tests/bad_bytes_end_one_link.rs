@@ -72,7 +72,7 @@ fn two_gigabytes_that_are_only_claimed() {
     let (mut stage, hosts) = quiet();
     for number in 0..100 {
         let mut puppet = Puppet::new(&mut stage, "puppet");
-        let link = befriend(&mut stage, &mut puppet, hosts[0], BrokerId(u128::MAX - number));
+        let link = puppet.befriend(&mut stage, hosts[0], BrokerId(u128::MAX - number), &[]);
         puppet.send(&mut stage, link, 0x8000_0000_u32.to_be_bytes());
         stage.run_for(Duration::from_millis(5));
         let lost = stage.notices(hosts[0]).last();
@@ -88,7 +88,7 @@ fn two_gigabytes_that_are_only_claimed() {
 fn a_long_frame_that_never_comes() {
     let (mut stage, hosts) = quiet();
     let mut puppet = Puppet::new(&mut stage, "puppet");
-    let link = befriend(&mut stage, &mut puppet, hosts[0], BrokerId(u128::MAX));
+    let link = puppet.befriend(&mut stage, hosts[0], BrokerId(u128::MAX), &[]);
     puppet.send(&mut stage, link, (10 * 1024 * 1024_u32).to_be_bytes());
     stage.run_for(Duration::from_secs(29));
     assert_eq!(stage.peers(hosts[0]).len(), 3);
@@ -102,7 +102,7 @@ fn a_long_frame_that_never_comes() {
 fn a_demand_told_twice() {
     let (mut stage, hosts) = quiet();
     let mut puppet = Puppet::new(&mut stage, "puppet");
-    let link = befriend(&mut stage, &mut puppet, hosts[0], BrokerId(u128::MAX));
+    let link = puppet.befriend(&mut stage, hosts[0], BrokerId(u128::MAX), &[]);
     // As docs/protocol.md has it: length, head 5, number 1, a topic, its name, no selector, an empty path, one consumer,
     // in nobody's place.
     let demand = [0, 0, 0, 9, 5, 1, 1, 1, b't', 0, 0, 1, 0];
@@ -126,7 +126,7 @@ fn more_demands_than_a_peer_may_have() {
     let max = stage.config(hosts[0]).bridge.demands_max;
     for (one_more, expected) in [(false, None), (true, Some(format!("it has more than {max} demands")))] {
         let mut puppet = Puppet::new(&mut stage, "puppet");
-        let link = befriend(&mut stage, &mut puppet, hosts[0], BrokerId(u128::MAX - u128::from(one_more)));
+        let link = puppet.befriend(&mut stage, hosts[0], BrokerId(u128::MAX - u128::from(one_more)), &[]);
         let frames: Vec<Frame> = (1..=max + usize::from(one_more)).map(demand).collect();
         puppet.say(&mut stage, link, &frames);
         stage.run_for(Duration::from_millis(50));
@@ -189,18 +189,6 @@ fn refused(act: impl FnOnce(&mut Stage, &mut Puppet, LinkId)) -> CloseReason {
     refused[0].1.clone()
 }
 
-/// Makes a puppet a peer. Its id is higher than any other's, so it is not for it to decide which link is kept.
-fn befriend(stage: &mut Stage, puppet: &mut Puppet, host: HostId, broker: BrokerId) -> LinkId {
-    let link = puppet.dial(stage, host);
-    stage.run_for(Duration::from_millis(5));
-    puppet.greet(stage, link, "flock", broker);
-    puppet.say(stage, link, &[Frame::Propose { ended: 0 }]);
-    stage.run_for(Duration::from_millis(5));
-    puppet.say(stage, link, &[Frame::Synced, Frame::SyncedHeard]);
-    assert!(stage.peers(host).iter().any(|peer| peer.broker == broker), "the puppet is a peer");
-    link
-}
-
 fn lost_reason(stage: &Stage, host: HostId) -> Option<CloseReason> {
     stage.notices(host).iter().rev().find_map(|(_, event)| match event {
         Event::PeerLost { reason, .. } => Some(reason.clone()),
@@ -218,18 +206,9 @@ fn quiet() -> (Stage, Vec<HostId>) {
     (stage, hosts)
 }
 
-/// The three peers are linked as before, messages flow, and none but the first was told anything.
+/// None but the first was told anything.
 fn nothing_is_noticed(stage: &mut Stage, hosts: &[HostId]) {
-    assert!(stage.is_linked(hosts));
-    for host in hosts {
-        stage.send(*host, "topic://t", &format!("from {host}"));
-    }
-    stage.run_for(Duration::from_millis(100));
-    for host in hosts {
-        let consumer = stage.open_consumers(*host)[0];
-        assert_eq!(stage.received(consumer).len(), 3);
-        assert_eq!(stage.peers(*host).len(), 2, "{host}");
-    }
+    stage.check_flock(hosts);
     for host in &hosts[1..] {
         let is_fault = |event: &Event| matches!(event, Event::LinkRefused { .. } | Event::PeerLost { .. });
         assert_eq!(stage.count(*host, is_fault), 0, "{host}");

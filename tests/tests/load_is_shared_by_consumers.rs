@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flockmq_core::wire::Frame;
 use flockmq_core::{BrokerId, Config, ConsumerId, Demand, Destination, Path};
-use flockmq_tests::{HostId, Puppet, Stage};
+use flockmq_tests::{Puppet, Stage};
 
 #[test]
 fn three_consumers_on_one_peer_and_one_on_another_get_three_to_one() {
@@ -83,7 +83,8 @@ fn a_change_of_the_count_alone_is_told_by_a_small_frame() {
     let mut stage = Stage::new(1);
     let host = stage.peer("flock", "b");
     let mut puppet = Puppet::new(&mut stage, "puppet");
-    let link = befriend(&mut stage, &mut puppet, host);
+    stage.run_for(A_MOMENT);
+    let link = puppet.befriend(&mut stage, host, BrokerId(u128::MAX), &[]);
     let mut told = 0;
     let mut hear = |stage: &mut Stage, puppet: &mut Puppet| {
         stage.run_for(A_MOMENT);
@@ -121,7 +122,8 @@ fn counts_that_cross_several_brokers_neither_grow_nor_go_round() {
     let is_ring = |stage: &mut Stage| (0..4).all(|at| stage.is_linked(&[hosts[at], hosts[(at + 1) % 4]]));
     assert!(stage.run_until(Duration::from_secs(10), is_ring));
     let mut puppet = Puppet::new(&mut stage, "puppet");
-    let link = befriend(&mut stage, &mut puppet, hosts[2]);
+    stage.run_for(A_MOMENT);
+    let link = puppet.befriend(&mut stage, hosts[2], BrokerId(u128::MAX), &[]);
     let consumers: Vec<ConsumerId> = (0..5).map(|_| stage.subscribe(hosts[0], "queue://q")).collect();
     stage.run_for(A_MOMENT);
     for gone in &consumers[..2] {
@@ -143,18 +145,6 @@ fn counts_that_cross_several_brokers_neither_grow_nor_go_round() {
     let mut counts: Vec<u32> = counts.collect();
     counts.dedup(); // The first may come by one way first and then by the other.
     assert_eq!(counts, [1, 2, 3, 4, 5, 4, 3]);
-}
-
-/// Makes a puppet a peer.
-fn befriend(stage: &mut Stage, puppet: &mut Puppet, host: HostId) -> flockmq_core::LinkId {
-    stage.run_for(A_MOMENT);
-    let link = puppet.dial(stage, host);
-    stage.run_for(Duration::from_millis(5));
-    puppet.greet(stage, link, "flock", BrokerId(u128::MAX));
-    puppet.say(stage, link, &[Frame::Propose { ended: 0 }]);
-    stage.run_for(Duration::from_millis(5));
-    puppet.say(stage, link, &[Frame::Synced, Frame::SyncedHeard]);
-    link
 }
 
 fn is_demand(frame: &Frame) -> bool {

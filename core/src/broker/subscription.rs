@@ -20,13 +20,6 @@ use crate::model::{
     Selector,
 };
 
-impl Remote {
-    #[inline]
-    fn permits(&self, message: &Message) -> bool {
-        self.permits.as_ref().is_none_or(|permits| permits.allow(&message.destination))
-    }
-}
-
 /// What one consumer asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Subscriber {
@@ -69,6 +62,13 @@ pub(crate) struct Remote {
     pub permits: Option<Arc<Permits>>,
     /// The priority of its nearest consumers; as this broker's own of no priority if `None`.
     pub priority_base: Option<i32>,
+}
+
+impl Remote {
+    #[inline]
+    fn permits(&self, message: &Message) -> bool {
+        self.permits.as_ref().is_none_or(|permits| permits.allow(&message.destination))
+    }
 }
 
 /// How much a consumer may be handed and have waiting for it, and what becomes of it if it takes nothing.

@@ -80,89 +80,80 @@ impl BridgeOptions {
             .plain("consumerPriorityBase", self.consumer_priority_base)
     }
 
-    pub(super) const NETWORK_TTL: OptionSpec = OptionSpec::new(
-        "networkTTL",
-        HOPS,
-        Some("1"),
-        "How many brokers messages and demand may cross, unless messageTTL or consumerTTL say.",
-    );
-
-    pub(super) const MESSAGE_TTL: OptionSpec = OptionSpec::new(
-        "messageTTL",
-        HOPS,
-        None,
-        "How many brokers a message may cross after its first; networkTTL if not given.",
-    );
-
-    pub(super) const CONSUMER_TTL: OptionSpec = OptionSpec::new(
-        "consumerTTL",
-        HOPS,
-        None,
-        "How many brokers the word of a consumer may cross; networkTTL if not given.",
-    );
-
-    pub(super) const PREFETCH_SIZE: OptionSpec = OptionSpec::new(
-        "prefetchSize",
-        OptionKind::Integer { min: 1, max: 65_535 },
-        Some("1000"),
-        "How many messages may be on their way to a peer for one demand.",
-    );
-
-    pub(super) const CONDUIT_SUBSCRIPTIONS: OptionSpec = OptionSpec::new(
-        "conduitSubscriptions",
-        OptionKind::Boolean,
-        Some("false"),
-        "True counts each peer as one consumer where a queue's messages are shared out among peers; false as many as it has.",
-    );
-
-    pub(super) const EXCLUDED: OptionSpec = OptionSpec::new(
-        "excludedDestinations",
-        OptionKind::Destinations,
-        None,
-        "What never crosses: it is neither forwarded nor told as wanted, whatever else says so.",
-    );
-
-    pub(super) const DYNAMICALLY_INCLUDED: OptionSpec = OptionSpec::new(
-        "dynamicallyIncludedDestinations",
-        OptionKind::Destinations,
-        None,
-        "What alone crosses where it is wanted, beside what is statically included; everything if not given.",
-    );
-
-    pub(super) const STATICALLY_INCLUDED: OptionSpec = OptionSpec::new(
-        "staticallyIncludedDestinations",
-        OptionKind::Destinations,
-        None,
-        "What is forwarded to the other end whether or not it is wanted there.",
-    );
-
-    pub(super) const STATIC_BRIDGE: OptionSpec = OptionSpec::new(
-        "staticBridge",
-        OptionKind::Boolean,
-        Some("false"),
-        "True lets nothing cross but what is statically included, and temporary destinations.",
-    );
-
-    pub(super) const BRIDGE_TEMP_DESTINATIONS: OptionSpec = OptionSpec::new(
-        "bridgeTempDestinations",
-        OptionKind::Boolean,
-        Some("true"),
-        "False keeps temporary destinations from crossing, so that no replies do.",
-    );
-
-    pub(super) const DECREASE_NETWORK_CONSUMER_PRIORITY: OptionSpec = OptionSpec::new(
-        "decreaseNetworkConsumerPriority",
-        OptionKind::Boolean,
-        Some("true"),
-        "True hands a queue's messages to peers only as far as no consumer of this broker has room; false shares them out.",
-    );
-
-    pub(super) const CONSUMER_PRIORITY_BASE: OptionSpec = OptionSpec::new(
-        "consumerPriorityBase",
-        OptionKind::Signed { min: -127, max: 127 },
-        Some("-5"),
-        "The priority of a peer's consumers, less one for each broker between, where it is decreased; this broker's have 0 and more.",
-    );
+    pub(super) const SPECS: &[OptionSpec] = &[
+        OptionSpec::new(
+            "networkTTL",
+            HOPS,
+            Some("1"),
+            "How many brokers messages and demand may cross, unless messageTTL or consumerTTL say.",
+        ),
+        OptionSpec::new(
+            "messageTTL",
+            HOPS,
+            None,
+            "How many brokers a message may cross after its first; networkTTL if not given.",
+        ),
+        OptionSpec::new(
+            "consumerTTL",
+            HOPS,
+            None,
+            "How many brokers the word of a consumer may cross; networkTTL if not given.",
+        ),
+        OptionSpec::new(
+            "prefetchSize",
+            OptionKind::Integer { min: 1, max: 65_535 },
+            Some("1000"),
+            "How many messages may be on their way to a peer for one demand.",
+        ),
+        OptionSpec::new(
+            "conduitSubscriptions",
+            OptionKind::Boolean,
+            Some("false"),
+            "True counts each peer as one consumer where a queue's messages are shared out among peers; false as many as it has.",
+        ),
+        OptionSpec::new(
+            "excludedDestinations",
+            OptionKind::Destinations,
+            None,
+            "What never crosses: it is neither forwarded nor told as wanted, whatever else says so.",
+        ),
+        OptionSpec::new(
+            "dynamicallyIncludedDestinations",
+            OptionKind::Destinations,
+            None,
+            "What alone crosses where it is wanted, beside what is statically included; everything if not given.",
+        ),
+        OptionSpec::new(
+            "staticallyIncludedDestinations",
+            OptionKind::Destinations,
+            None,
+            "What is forwarded to the other end whether or not it is wanted there.",
+        ),
+        OptionSpec::new(
+            "staticBridge",
+            OptionKind::Boolean,
+            Some("false"),
+            "True lets nothing cross but what is statically included, and temporary destinations.",
+        ),
+        OptionSpec::new(
+            "bridgeTempDestinations",
+            OptionKind::Boolean,
+            Some("true"),
+            "False keeps temporary destinations from crossing, so that no replies do.",
+        ),
+        OptionSpec::new(
+            "decreaseNetworkConsumerPriority",
+            OptionKind::Boolean,
+            Some("true"),
+            "True hands a queue's messages to peers only as far as no consumer of this broker has room; false shares them out.",
+        ),
+        OptionSpec::new(
+            "consumerPriorityBase",
+            OptionKind::Signed { min: -127, max: 127 },
+            Some("-5"),
+            "The priority of a peer's consumers, less one for each broker between, where it is decreased; this broker's have 0 and more.",
+        ),
+    ];
 
     /// ActiveMQ's options of network connectors that are not offered, and why.
     pub(super) const DECLINED: &[(&str, &str)] = &[

@@ -162,22 +162,12 @@ const LISTENER_FORM: &str = "tcp://HOST:PORT";
 
 const FORM: &str = "broker:(tcp://HOST:PORT,network:static:(tcp://HOST:PORT))?OPTIONS";
 
-const SPECS: &[OptionSpec] = &[
+const SPECS: &[OptionSpec] = &OptionSpec::join::<{ OWN.len() + BridgeOptions::SPECS.len() }>(OWN, BridgeOptions::SPECS);
+
+const OWN: &[OptionSpec] = &[
     OptionSpec::new("name", OptionKind::Text, None, "What the broker is called; a name is made up if not given."),
     Broker::ACCEPT_NETWORK_CONNECTORS,
     BrokerOptions::persistent("persistent"),
-    BridgeOptions::NETWORK_TTL,
-    BridgeOptions::MESSAGE_TTL,
-    BridgeOptions::CONSUMER_TTL,
-    BridgeOptions::PREFETCH_SIZE,
-    BridgeOptions::CONDUIT_SUBSCRIPTIONS,
-    BridgeOptions::EXCLUDED,
-    BridgeOptions::DYNAMICALLY_INCLUDED,
-    BridgeOptions::STATICALLY_INCLUDED,
-    BridgeOptions::STATIC_BRIDGE,
-    BridgeOptions::BRIDGE_TEMP_DESTINATIONS,
-    BridgeOptions::DECREASE_NETWORK_CONSUMER_PRIORITY,
-    BridgeOptions::CONSUMER_PRIORITY_BASE,
     BrokerOptions::queue_prefetch("queuePrefetch"),
     BrokerOptions::topic_prefetch("topicPrefetch"),
     BrokerOptions::memory_limit("memoryLimit"),

@@ -103,7 +103,9 @@ impl fmt::Display for Network {
 
 const FORM: &str = "network:static:(tcp://HOST:PORT,tcp://HOST:PORT)?OPTIONS";
 
-const SPECS: &[OptionSpec] = &[
+const SPECS: &[OptionSpec] = &OptionSpec::join::<{ OWN.len() + BridgeOptions::SPECS.len() }>(OWN, BridgeOptions::SPECS);
+
+const OWN: &[OptionSpec] = &[
     Reconnect::initial_delay("1000"),
     Reconnect::MAX_DELAY,
     Reconnect::USE_EXPONENTIAL_BACK_OFF,
@@ -115,16 +117,4 @@ const SPECS: &[OptionSpec] = &[
         Some("NC"),
         "What the connector is called where peers are listed; a label, which need not be the only one of its kind.",
     ),
-    BridgeOptions::NETWORK_TTL,
-    BridgeOptions::MESSAGE_TTL,
-    BridgeOptions::CONSUMER_TTL,
-    BridgeOptions::PREFETCH_SIZE,
-    BridgeOptions::CONDUIT_SUBSCRIPTIONS,
-    BridgeOptions::EXCLUDED,
-    BridgeOptions::DYNAMICALLY_INCLUDED,
-    BridgeOptions::STATICALLY_INCLUDED,
-    BridgeOptions::STATIC_BRIDGE,
-    BridgeOptions::BRIDGE_TEMP_DESTINATIONS,
-    BridgeOptions::DECREASE_NETWORK_CONSUMER_PRIORITY,
-    BridgeOptions::CONSUMER_PRIORITY_BASE,
 ];

@@ -202,7 +202,9 @@ const HOW: &str = "how peers are found";
 
 const FORM: &str = "peer://GROUP/NAME?OPTIONS";
 
-const SPECS: &[OptionSpec] = &[
+const SPECS: &[OptionSpec] = &OptionSpec::join::<{ OWN.len() + BridgeOptions::SPECS.len() }>(OWN, BridgeOptions::SPECS);
+
+const OWN: &[OptionSpec] = &[
     BrokerOptions::persistent("persistent"),
     OptionSpec::new(
         "discovery.address",
@@ -233,18 +235,6 @@ const SPECS: &[OptionSpec] = &[
         "Where to listen for peers; port 0 lets the system choose.",
     ),
     Broker::ACCEPT_NETWORK_CONNECTORS,
-    BridgeOptions::NETWORK_TTL,
-    BridgeOptions::MESSAGE_TTL,
-    BridgeOptions::CONSUMER_TTL,
-    BridgeOptions::PREFETCH_SIZE,
-    BridgeOptions::CONDUIT_SUBSCRIPTIONS,
-    BridgeOptions::EXCLUDED,
-    BridgeOptions::DYNAMICALLY_INCLUDED,
-    BridgeOptions::STATICALLY_INCLUDED,
-    BridgeOptions::STATIC_BRIDGE,
-    BridgeOptions::BRIDGE_TEMP_DESTINATIONS,
-    BridgeOptions::DECREASE_NETWORK_CONSUMER_PRIORITY,
-    BridgeOptions::CONSUMER_PRIORITY_BASE,
     OptionSpec::new(
         "clientAdministration",
         OptionKind::Boolean,

@@ -84,6 +84,17 @@ impl fmt::Display for OptionKind {
 }
 
 impl OptionSpec {
+    /// A scheme's own options, and those that it shares with others; `N` is how many that is.
+    pub(super) const fn join<const N: usize>(own: &[Self], shared: &[Self]) -> [Self; N] {
+        let mut joined = [own[0]; N];
+        let mut at = 0;
+        while at < N {
+            joined[at] = if at < own.len() { own[at] } else { shared[at - own.len()] };
+            at += 1;
+        }
+        joined
+    }
+
     pub(super) const fn new(
         name: &'static str,
         kind: OptionKind,

@@ -65,20 +65,25 @@ fn every_option_of_a_peer_finds_its_place() {
         transports: [(address("tcp://a:1"), transport)].into(),
         remote: RemoteConfig { administration: false, ..RemoteConfig::default() },
         link: LinkConfig { frame_max: 100_000, silence_max: millis(200), ..LinkConfig::default() },
-        broker: BrokerConfig {
-            queue_prefetch: 1,
-            topic_prefetch: 2,
-            queue_bytes_max: 70_000,
-            memory_max: 80_001,
-            message_max: 80_000,
-            checks_duplicates: false,
-            ..BrokerConfig::default()
-        },
+        broker: small_broker(),
         bridge: BridgeConfig { message_hops_max: 2, demand_hops_max: 4, prefetch: 6, ..BridgeConfig::default() },
         ..Config::peer("g", "b")
     };
     assert_eq!(config(text), Ok(expected));
     assert_eq!(config("peer://g"), Ok(Config::peer("g", "b")));
+}
+
+/// What both of these say of the broker.
+fn small_broker() -> BrokerConfig {
+    BrokerConfig {
+        queue_prefetch: 1,
+        topic_prefetch: 2,
+        queue_bytes_max: 70_000,
+        memory_max: 80_001,
+        message_max: 80_000,
+        checks_duplicates: false,
+        ..BrokerConfig::default()
+    }
 }
 
 #[test]
@@ -122,15 +127,7 @@ fn every_option_of_a_broker_finds_its_place() {
         accepts_connectors: false,
         transports: transports.into(),
         link: LinkConfig { frame_max: 100_000, silence_max: millis(200), ..LinkConfig::default() },
-        broker: BrokerConfig {
-            queue_prefetch: 1,
-            topic_prefetch: 2,
-            queue_bytes_max: 70_000,
-            memory_max: 80_001,
-            message_max: 80_000,
-            checks_duplicates: false,
-            ..BrokerConfig::default()
-        },
+        broker: small_broker(),
         bridge: BridgeConfig { message_hops_max: 3, prefetch: 7, priority_base: None, ..BridgeConfig::default() },
         ..Config::alone("edge")
     };
