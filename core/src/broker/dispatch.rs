@@ -78,7 +78,7 @@ impl Broker {
         while let Some(start) = self.start(slot, from)
             && let Room::Queue(queue) = &self.registry.get(slot).room
         {
-            let next = queue.waiting.range(from.max(start)..).next().filter(|entry| entry.place < queue.end());
+            let next = queue.first_from(from.max(start)).filter(|entry| entry.place < queue.end());
             let Some(entry) = next else {
                 return self.note_looked(slot);
             };
@@ -189,13 +189,13 @@ impl Broker {
             unreachable!("queues' subscriptions hold queues' messages");
         };
         let end = queue.end();
-        let Queue { waiting, groups, missed, .. } = queue;
+        let Queue { waiting, groups, missed, .. } = &mut **queue;
         let (subscriptions, selection) = (&self.subscriptions, &self.selection);
         let takers = Takers { consumers: &destination.consumers, subscriptions, selection };
         let subscription = self.subscriptions.get(id).expect("whoever has credit is subscribed");
         let missed = is_selective.then(|| missed.range(id, Place::FIRST, end)).into_iter().flatten();
-        let missed = missed.filter_map(|place| waiting.get(&place));
-        let next = missed.chain(waiting.range(cursor.min(end)..end)).find(|entry| {
+        let missed = missed.filter_map(|place| waiting.get(place));
+        let next = missed.chain(waiting.starting_at(cursor).take_while(|entry| entry.place < end)).find(|entry| {
             if !takers.takes(subscription, entry) {
                 return false;
             }

@@ -46,6 +46,7 @@ mod topic;
 mod transaction;
 mod turn;
 mod virtual_topic;
+mod waiting;
 mod ways;
 
 use alloc::boxed::Box;

@@ -134,37 +134,20 @@ impl Outstanding {
 #[cfg(test)]
 mod tests {
     use super::super::place::Place;
+    use super::super::queue::tests::entry_at;
     use super::*;
-    use crate::base::{Instant, Key, Timestamp};
-    use crate::model::{Body, BrokerId, Destination, Message, MessageId, Path, Priority, ProducerId};
+    use crate::base::Key;
+    use crate::model::Priority;
     use alloc::collections::BTreeSet;
-    use alloc::sync::Arc;
-    use core::num::Saturating;
     use proptest::prelude::*;
 
     fn held(sequence: u64) -> Held {
-        let message = Message {
-            id: MessageId { producer: ProducerId { broker: BrokerId(1), number: 1 }, sequence },
-            destination: Destination::queue("q").expect("valid"),
-            path: Path::default(),
-            timestamp: Timestamp::default(),
-            body: Body::default(),
-        };
-        Held {
-            slot: Slot::from_number(1),
-            entry: Entry {
-                place: Place::new(Priority::default(), sequence),
-                redeliveries: Saturating(0),
-                arrived_at: Instant::ZERO,
-                group: None,
-                message: Arc::new(message),
-            },
-        }
+        Held { slot: Slot::from_number(1), entry: entry_at(Place::new(Priority::default(), sequence)) }
     }
 
     impl Held {
         fn sequence(&self) -> u64 {
-            self.entry.message.id.sequence
+            self.entry.place.number()
         }
     }
 

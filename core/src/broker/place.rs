@@ -31,6 +31,12 @@ impl Place {
         self.0 & ((1 << NUMBER_BITS) - 1)
     }
 
+    /// Which priority's it is: 0 for the most urgent.
+    #[inline]
+    pub(super) fn row(self) -> usize {
+        (self.0 >> NUMBER_BITS) as usize
+    }
+
     /// The first place of what is less urgent.
     pub(super) fn next_level(self) -> Self {
         Self(((self.0 >> NUMBER_BITS) + 1) << NUMBER_BITS)

@@ -3,8 +3,6 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
-use core::borrow::Borrow;
-use core::cmp::Ordering;
 use core::num::Saturating;
 
 use bytes::Bytes;
@@ -14,6 +12,7 @@ use super::group::{GroupSlot, Groups};
 use super::memory::Memory;
 use super::missed::Missed;
 use super::place::Place;
+use super::waiting::Waiting;
 use crate::base::Instant;
 use crate::model::{Message, Priority};
 
@@ -27,39 +26,11 @@ pub(super) struct Entry {
     pub(super) message: Arc<Message>,
 }
 
-impl Borrow<Place> for Entry {
-    #[inline]
-    fn borrow(&self) -> &Place {
-        &self.place
-    }
-}
-
-impl Ord for Entry {
-    #[inline]
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.place.cmp(&other.place)
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.place == other.place
-    }
-}
-
-impl Eq for Entry {}
-
 /// What waits at one queue.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     born: u64,
-    pub(super) waiting: BTreeSet<Entry>,
+    pub(super) waiting: Waiting,
     delayed: Delayed,
     expiring: BTreeSet<(Instant, Place)>, // Those that wait and whose life has an end.
     bytes: u64,
@@ -103,10 +74,7 @@ impl Queue {
     /// Takes a message that waits and whose time is up.
     pub(super) fn pop_expired(&mut self, now: Instant, memory: &mut Memory) -> Option<Entry> {
         let (_, place) = *self.expiring.first().filter(|(at, _)| *at <= now)?;
-        if self.waiting.contains(&place) {
-            return self.take(place, memory);
-        }
-        let entry = self.delayed.take(place).expect("what expires waits");
+        let entry = self.waiting.take(place).or_else(|| self.delayed.take(place)).expect("what expires waits");
         Some(self.forget(entry, memory))
     }
 
@@ -126,7 +94,7 @@ impl Queue {
     pub(super) fn take_all(&mut self, memory: &mut Memory) -> impl Iterator<Item = Entry> + use<> {
         memory.free(core::mem::take(&mut self.bytes));
         self.expiring.clear();
-        core::mem::take(&mut self.waiting).into_iter().chain(core::mem::take(&mut self.delayed).into_entries())
+        core::mem::take(&mut self.waiting).into_entries().chain(core::mem::take(&mut self.delayed).into_entries())
     }
 
     pub(super) fn keep(&mut self, mut entry: Entry, memory: &mut Memory) {
@@ -136,7 +104,7 @@ impl Queue {
     }
 
     pub(super) fn take(&mut self, place: Place, memory: &mut Memory) -> Option<Entry> {
-        let entry = self.waiting.take(&place)?;
+        let entry = self.waiting.take(place)?;
         Some(self.forget(entry, memory))
     }
 
@@ -164,7 +132,7 @@ impl Queue {
 
     /// The first that waits at `place` or after it.
     pub(super) fn first_from(&self, place: Place) -> Option<&Entry> {
-        self.waiting.range(place..).next()
+        self.waiting.starting_at(place).next()
     }
 
     /// Where those begin that wait with one that was given back, for the sake of their order.
@@ -191,3 +159,22 @@ pub(super) fn unpin(message: &mut Arc<Message>) {
 
 /// Bodies from this length on are worth the buffer they pin.
 const PINNED_MIN: usize = 16 * 1024;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::base::Timestamp;
+    use crate::model::{Body, BrokerId, Destination, MessageId, Path, ProducerId};
+
+    /// Any message, at this place.
+    pub(in super::super) fn entry_at(place: Place) -> Entry {
+        let message = Message {
+            id: MessageId { producer: ProducerId { broker: BrokerId(1), number: 1 }, sequence: place.number() },
+            destination: Destination::queue("q").expect("valid"),
+            path: Path::default(),
+            timestamp: Timestamp::default(),
+            body: Body::default(),
+        };
+        Entry { place, redeliveries: Saturating(0), arrived_at: Instant::ZERO, group: None, message: Arc::new(message) }
+    }
+}

@@ -54,7 +54,7 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum Room {
     /// Messages that wait.
-    Queue(Queue),
+    Queue(Box<Queue>),
     /// Nothing: what waits does so with its subscriber.
     Topic,
 }
@@ -277,7 +277,7 @@ impl Registry {
     fn create(&mut self, name: &Destination, subscriptions: &Subscriptions, config: &BrokerConfig) -> Slot {
         let policy = config.policies.resolve(name).clone();
         let room = match name.kind() {
-            DestinationKind::Queue => Room::Queue(Queue::default()),
+            DestinationKind::Queue => Room::Queue(Box::default()),
             DestinationKind::Topic => Room::Topic,
         };
         let mut entry = Entry {
