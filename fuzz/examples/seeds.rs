@@ -127,7 +127,7 @@ fn beyond() -> Vec<(&'static str, Vec<Frame>)> {
 
 fn far_demand(hops: usize) -> Frame {
     let destination = Destination::topic("prices.>").expect("a valid name");
-    let demand = Demand { destination, selector: None, path: far(hops) };
+    let demand = Demand { destination, selector: None, path: far(hops), is_dormant: false };
     Frame::Demand { number: 1, demand, consumers: NonZeroU32::MIN, instead: false }
 }
 

@@ -449,7 +449,7 @@ impl Bench {
             7 | 8 if choice.chance(1, 4) => Frame::Weight { number, consumers: consumers(choice) },
             7 | 8 => {
                 let (destination, selector, path) = (destination(choice), any_selector(choice), path(me, choice));
-                let demand = Demand { destination, selector, path };
+                let demand = Demand { destination, selector, path, is_dormant: choice.chance(1, 4) };
                 Frame::Demand { number, demand, consumers: consumers(choice), instead: choice.chance(1, 4) }
             }
             9 => Frame::Undemand { numbers: vec![number; 1 + usize::from(choice.chance(1, 4))] },
@@ -588,6 +588,7 @@ fn config(choice: &mut Choice<'_>) -> Config {
             sync_timeout: Duration::from_secs(2),
             selectors_max: choice.pick(&[0, 1]),
             conduit_subscriptions: choice.chance(1, 4),
+            dynamic_only: choice.chance(1, 4),
         },
         remote: RemoteConfig { administration: true, streams_max: 2, parked_bytes_max: 1_000, window: 1_000 },
         fanout: FanoutConfig {

@@ -118,7 +118,7 @@ fn more_demands_than_a_peer_may_have() {
     let demand = |number: usize| {
         let destination = format!("topic://t{}", number / 100).parse().expect("a topic");
         let selector = Some(format!("n = {number}").parse().expect("a selector"));
-        let demand = Demand { destination, selector, path: Path::default() };
+        let demand = Demand { destination, selector, path: Path::default(), is_dormant: false };
         let number = u32::try_from(number).expect("small");
         Frame::Demand { number, demand, consumers: NonZeroU32::MIN, instead: false }
     };

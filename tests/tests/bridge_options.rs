@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use flockmq_core::{
-    Address, BridgeConfig, Config, ConnectionId, ConnectorConfig, Destination, DestinationKind, Permits,
+    Address, BridgeConfig, Config, ConnectionId, ConnectorConfig, Destination, DestinationKind, Durable, Permits,
+    Subscription,
 };
 use flockmq_core::{ConsumerId, Temporary};
 use flockmq_tests::Group;
@@ -179,6 +180,75 @@ fn whose_consumers_come_first_is_as_the_priority_of_peers_says() {
     assert_eq!(shared(&options(Some(-127))), [100, 0]);
     assert_eq!(shared(&options(None)), [50, 50], "decreaseNetworkConsumerPriority=false");
     assert_eq!(shared(&options(Some(1))), [0, 100], "consumerPriorityBase=1");
+}
+
+/// How many of each three messages cross from one end to the other while a durable subscription there has a consumer, while
+/// it has none, and when it has one again; and what that one is given in all, since nobody acknowledges any.
+fn kept(whose: usize, dynamic_only: bool, from: usize, to: usize) -> ([u64; 3], usize) {
+    let mut group = pair(whose, &BridgeConfig { dynamic_only, ..BridgeConfig::default() });
+    let durable = Durable::new("me", "log").expect("a name");
+    let asked = Subscription { durable: Some(durable), ..Subscription::new("topic://t".parse().expect("a topic")) };
+    let (mut crossed, mut before, mut consumer) = ([0; 3], 0, None);
+    for crossed in &mut crossed {
+        match consumer.take() {
+            None => consumer = Some(group.subscribe_as(to, asked.clone())),
+            Some(consumer) => group.unsubscribe(to, consumer),
+        }
+        group.world.run_for(A_MOMENT);
+        group.send(from, "topic://t", &texts(3));
+        group.world.run_for(A_MOMENT);
+        group.listen();
+        let accepted = group.stats(to).broker.accepted;
+        (*crossed, before) = (accepted - before, accepted);
+    }
+    (crossed, group.received(consumer.as_slice()).len())
+}
+
+#[test]
+fn a_durable_subscription_without_a_consumer_counts_unless_only_those_do_that_have_one() {
+    for whose in [A, B] {
+        for (from, to) in [(A, B), (B, A)] {
+            assert_eq!(kept(whose, false, from, to), ([3, 3, 3], 9));
+            assert_eq!(kept(whose, true, from, to), ([3, 0, 3], 6), "dynamicOnly of {whose}, to {to}");
+        }
+    }
+}
+
+/// Brokers on the way pass it on that nobody takes the messages, so that only bridges with the option let them lie.
+#[test]
+fn a_durable_subscription_far_away_counts_on_the_bridges_that_let_it() {
+    let mut group = Group::new(0);
+    for (name, dynamic_only) in [("a", true), ("c", false)] {
+        let mut connector = ConnectorConfig::new([at("b")]);
+        (connector.bridge.message_hops_max, connector.bridge.demand_hops_max) = (2, 2);
+        connector.bridge.dynamic_only = dynamic_only;
+        group.add(Config { connectors: vec![connector], ..Config::broker("g", name) });
+    }
+    let mut middle = Config::broker("g", "b");
+    (middle.bridge.message_hops_max, middle.bridge.demand_hops_max) = (2, 2);
+    let middle = group.add(middle);
+    group.world.run_for(A_MOMENT);
+    let durable = Durable::new("me", "log").expect("a name");
+    let asked = Subscription { durable: Some(durable), ..Subscription::new("topic://t".parse().expect("a topic")) };
+    let sent = |group: &mut Group| {
+        [0, middle].map(|from| {
+            group.world.run_for(A_MOMENT);
+            let before = group.stats(1).broker.accepted;
+            group.send(from, "topic://t", &texts(3));
+            group.world.run_for(A_MOMENT);
+            group.stats(1).broker.accepted - before
+        })
+    };
+    let consumer = group.subscribe_as(1, asked.clone());
+    assert_eq!(sent(&mut group), [3, 3]);
+    group.unsubscribe(1, consumer);
+    assert_eq!(sent(&mut group), [0, 3], "the first bridge has the option, the second has not");
+    group.world.reset(group.world.hosts().next().expect("a host"), group.world.hosts().nth(middle).expect("a host"));
+    assert_eq!(sent(&mut group), [0, 3], "also when its link is another");
+    let consumer = group.subscribe_as(1, asked);
+    assert_eq!(sent(&mut group), [3, 3]);
+    group.listen();
+    assert_eq!(group.received(&[consumer]).len(), 18, "all but what the first did not send");
 }
 
 /// A line of three, whose middle has these limits, and what reaches the far end.

@@ -127,7 +127,8 @@ fn as_much_may_be_demanded_and_included_as_may_be_and_no_more() {
 }
 
 fn wanted(destination: &str, path: Path) -> Demand {
-    Demand { destination: destination.parse::<Destination>().expect("a destination"), selector: None, path }
+    let destination = destination.parse::<Destination>().expect("a destination");
+    Demand { destination, selector: None, path, is_dormant: false }
 }
 
 fn asked(number: u32, demand: Demand) -> Frame {

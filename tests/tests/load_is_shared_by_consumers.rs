@@ -153,7 +153,7 @@ fn is_demand(frame: &Frame) -> bool {
 
 fn demand(number: u32, destination: &str, path: &[BrokerId], consumers: u32) -> Frame {
     let destination: Destination = destination.parse().expect("a destination");
-    let demand = Demand { destination, selector: None, path: Path::from(path.to_vec()) };
+    let demand = Demand { destination, selector: None, path: Path::from(path.to_vec()), is_dormant: false };
     Frame::Demand { number, demand, consumers: NonZeroU32::new(consumers).expect("some"), instead: false }
 }
 

@@ -1,5 +1,6 @@
 //! What a peer was told that is wanted here: each destination once for each selector, or once for all that is wanted of
-//! it; by the shortest path, and with the number of consumers behind that.
+//! it; by the shortest path, and with the number of consumers behind that. What only durable subscriptions want that have
+//! no consumer is told beside it, as dormant, where they are nearer than whoever else wants the same.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -32,10 +33,19 @@ pub(super) struct Interest {
 /// What is wanted of one destination, and what the peer was told of it.
 #[derive(Debug, Default)]
 struct Wishes {
-    wanted: BTreeMap<Option<Selector>, Ways>,
-    all: Ways, // Whatever the selectors.
-    told: BTreeMap<Option<Selector>, Told>,
+    wanted: BTreeMap<Kind, Ways>, // None is empty.
+    active: Ways,                 // Of all that is not dormant, whatever the selectors.
+    dormant: Ways,                // Of all that is.
+    told: BTreeMap<Kind, Told>,
     is_merged: bool, // There are too many selectors to tell them.
+}
+
+/// Which of a destination's messages are wanted, and whether anybody takes them at present. Who may make others needless
+/// comes before them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    is_dormant: bool,
+    selector: Option<Selector>,
 }
 
 /// A demand that the peer was told.
@@ -77,7 +87,7 @@ impl Interest {
 
     /// True if somebody wants messages of a destination by a path.
     pub(super) fn is_wanted(&self, demand: &Demand) -> bool {
-        let ways = self.wishes.get(&demand.destination).and_then(|wishes| wishes.wanted.get(&demand.selector));
+        let ways = self.wishes.get(&demand.destination).and_then(|wishes| wishes.wanted.get(&Kind::of(demand)));
         ways.is_some_and(|ways| ways.count(&demand.path) > 0)
     }
 
@@ -93,13 +103,14 @@ impl Interest {
 
     fn note(&mut self, demand: &Demand, consumers: u32) {
         let wishes = self.wishes.entry(demand.destination.clone()).or_default();
-        let ways = wishes.wanted.entry(demand.selector.clone()).or_default();
+        let kind = Kind::of(demand);
+        let ways = wishes.wanted.entry(kind.clone()).or_default();
         let before = ways.set(&demand.path, consumers.into());
         if ways.is_empty() {
-            wishes.wanted.remove(&demand.selector);
+            wishes.wanted.remove(&kind);
         }
-        let all = wishes.all.count(&demand.path) - before + u64::from(consumers);
-        wishes.all.set(&demand.path, all);
+        let all = if kind.is_dormant { &mut wishes.dormant } else { &mut wishes.active };
+        all.set(&demand.path, all.count(&demand.path) - before + u64::from(consumers));
     }
 
     /// Makes what is told agree with what is wanted. What begins takes the place of what ends at the same time.
@@ -111,16 +122,16 @@ impl Interest {
         let due = wishes.due();
         let mut changes = Vec::new();
         let mut ended: Vec<u32> = Vec::new();
-        wishes.told.retain(|selector, told| {
-            let stays = due.contains_key(selector);
+        wishes.told.retain(|kind, told| {
+            let stays = due.contains_key(kind);
             if !stays {
                 ended.push(told.number);
             }
             stays
         });
-        for (selector, (path, consumers)) in due {
+        for (kind, (path, consumers)) in due {
             let consumers = weigh(destination.kind(), consumers);
-            match wishes.told.get_mut(&selector) {
+            match wishes.told.get_mut(&kind) {
                 Some(told) if told.path == path => {
                     if told.consumers != consumers {
                         told.consumers = consumers;
@@ -137,11 +148,12 @@ impl Interest {
             self.last += 1;
             let number = self.last;
             self.numbers.insert(number);
-            let demand = Demand { destination: destination.clone(), selector: selector.clone(), path: path.1.clone() };
+            let (destination, Kind { selector, is_dormant }) = (destination.clone(), kind.clone());
+            let demand = Demand { destination, selector, path: path.1.clone(), is_dormant };
             changes.push(Change::Begun { number, demand, consumers });
-            wishes.told.insert(selector, Told { number, path, consumers });
+            wishes.told.insert(kind, Told { number, path, consumers });
         }
-        if wishes.all.is_empty() {
+        if wishes.wanted.is_empty() {
             self.wishes.remove(destination);
         }
         for number in ended {
@@ -156,7 +168,8 @@ impl Wishes {
     /// Decides whether the selectors are told. Once they were too many they are not until half of them are left, or each
     /// consumer that comes and goes would have all of them told anew.
     fn merge(&mut self, selectors_max: usize) {
-        let selectors = self.wanted.len() - usize::from(self.wanted.contains_key(&None));
+        let is_counted = |kind: &Kind| kind.is_dormant && self.wanted.contains_key(&kind.active());
+        let selectors = self.wanted.keys().filter(|kind| kind.selector.is_some() && !is_counted(kind)).count();
         if selectors > selectors_max {
             if !self.is_merged {
                 Situation::SelectorsMerged.met();
@@ -167,25 +180,47 @@ impl Wishes {
         }
     }
 
-    /// What is to be told: by selector the shortest path, and how many consumers are behind it.
+    /// What is to be told: of each kind the shortest path, and how many consumers are behind it.
     ///
     /// Who wants all messages by no longer a path makes a selector needless: its consumers count with them if they are
-    /// where those are.
-    fn due(&self) -> BTreeMap<Option<Selector>, (Ranked, u64)> {
-        let all = if self.is_merged { Some(&self.all) } else { self.wanted.get(&None) };
-        let widest = all.and_then(Ways::shortest).map(|(path, _)| (path.clone(), self.all.count(&path.1)));
-        let mut due = BTreeMap::new();
-        if !self.is_merged {
-            for (selector, ways) in &self.wanted {
-                if let Some((path, consumers)) = ways.shortest()
-                    && widest.as_ref().is_none_or(|(widest, _)| path.0 < widest.0)
-                {
-                    due.insert(selector.clone(), (path.clone(), consumers));
-                }
+    /// where those are. Likewise whoever wants them now makes those needless that are dormant.
+    fn due(&self) -> BTreeMap<Kind, (Ranked, u64)> {
+        let kinds = if self.is_merged {
+            [false, true].map(|is_dormant| Kind { is_dormant, selector: None }).into()
+        } else {
+            self.wanted.keys().cloned().collect::<Vec<_>>()
+        };
+        let mut due: BTreeMap<Kind, (Ranked, u64)> = BTreeMap::new();
+        for kind in kinds {
+            let all = if kind.is_dormant { &self.dormant } else { &self.active };
+            let ways = if self.is_merged { all } else { &self.wanted[&kind] };
+            let Some((path, consumers)) = ways.shortest() else {
+                continue; // Nobody is dormant, or nobody is not.
+            };
+            let is_needless = |wider| due.get(&wider).is_some_and(|(told, _): &(Ranked, _)| told.0 <= path.0);
+            if !kind.wider().into_iter().any(is_needless) {
+                let consumers = if kind.selector.is_some() { consumers } else { all.count(&path.1) };
+                due.insert(kind, (path.clone(), consumers));
             }
         }
-        due.extend(widest.map(|widest| (None, widest)));
         due
+    }
+}
+
+impl Kind {
+    fn of(demand: &Demand) -> Self {
+        Self { is_dormant: demand.is_dormant, selector: demand.selector.clone() }
+    }
+
+    /// The same messages, taken.
+    fn active(&self) -> Self {
+        Self { is_dormant: false, ..self.clone() }
+    }
+
+    /// Those that have all that this has, and are dormant only if this is.
+    fn wider(&self) -> [Self; 3] {
+        let every = Self { selector: None, ..self.clone() };
+        [every.active(), every, self.active()]
     }
 }
 
@@ -213,7 +248,8 @@ mod tests {
 
     fn demand_of(destination: &str, selector: Option<&str>, brokers: &[u128]) -> Demand {
         let selector = selector.map(|text| Selector::parse(text).expect("a selector"));
-        Demand { destination: destination.parse().expect("a destination"), selector, path: path(brokers) }
+        let destination = destination.parse().expect("a destination");
+        Demand { destination, selector, path: path(brokers), is_dormant: false }
     }
 
     fn demand(brokers: &[u128]) -> Demand {
@@ -222,6 +258,14 @@ mod tests {
 
     fn selective(selector: &str, brokers: &[u128]) -> Demand {
         demand_of("q", Some(selector), brokers)
+    }
+
+    fn dormant(destination: &str, brokers: &[u128]) -> Demand {
+        Demand { is_dormant: true, ..demand_of(destination, None, brokers) }
+    }
+
+    fn ended_topic(number: u32) -> Change {
+        Change::Ended { number, kind: DestinationKind::Topic }
     }
 
     fn number(count: u32) -> NonZeroU32 {
@@ -335,6 +379,43 @@ mod tests {
         assert_eq!(interest.remove(&wants[1]), [weighed(5, 3)]);
         let apart = [begun(6, wants[3].clone(), 1), begun(7, wants[4].clone(), 1), ended(5)];
         assert_eq!(interest.remove(&wants[2]), apart);
+    }
+
+    #[test]
+    fn who_takes_messages_makes_those_needless_that_do_not_at_present() {
+        let mut interest = interest();
+        let (near, far) = (dormant("topic://t", &[]), dormant("topic://t", &[5]));
+        let taken = demand_of("topic://t", None, &[5]);
+        assert_eq!(set(&mut interest, &far, 1), [begun(1, far.clone(), 1)]);
+        assert_eq!(set(&mut interest, &taken, 1), [begun(2, taken.clone(), 1), ended_topic(1)], "from as far away");
+        assert_eq!(set(&mut interest, &near, 1), [begun(3, near.clone(), 1)], "who is near may be told further");
+        assert_eq!(interest.remove(&taken), [ended_topic(2)], "which the near one has all of");
+        assert_eq!(interest.remove(&near), [begun(4, far.clone(), 1), ended_topic(3)]);
+        assert_eq!(interest.remove(&far), [ended_topic(4)]);
+        assert!(interest.wishes.is_empty());
+    }
+
+    #[test]
+    fn a_selector_counts_once_whether_or_not_its_messages_are_taken() {
+        let mut interest = interest();
+        let wants = ["n = 0", "n = 1", "n = 2", "n = 3"].map(|text| demand_of("topic://t", Some(text), &[]));
+        for demand in &wants {
+            set(&mut interest, demand, 1);
+        }
+        let left = Demand { is_dormant: true, ..wants[0].clone() };
+        assert_eq!(set(&mut interest, &left, 1), [], "as needless as it is for a moment");
+        assert_eq!(interest.remove(&wants[0]), [begun(5, left, 1), ended_topic(1)]);
+        let fifth = Demand { is_dormant: true, ..demand_of("topic://t", Some("n = 4"), &[]) };
+        let merged = [
+            begun(6, demand_of("topic://t", None, &[]), 1),
+            ended_topic(2),
+            ended_topic(3),
+            ended_topic(4),
+            ended_topic(5),
+        ];
+        assert_eq!(set(&mut interest, &fifth, 1), merged, "somebody takes all, as far as is told");
+        wants[1..].iter().for_each(|demand| drop(interest.remove(demand)));
+        assert_eq!(interest.wishes.len(), 1, "two are dormant");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 mod forward;
 mod interest;
+#[cfg(test)]
+mod tests;
 mod ways;
 
 use alloc::collections::BTreeSet;
@@ -46,6 +48,9 @@ pub struct BridgeConfig {
     /// True if each peer counts as one consumer when a queue's messages are shared out among peers (ActiveMQ's
     /// `conduitSubscriptions`); false if each counts as many as it has.
     pub conduit_subscriptions: bool,
+    /// True if durable subscriptions that have no consumer at present count for nothing on this bridge, at either end
+    /// (`dynamicOnly`).
+    pub dynamic_only: bool,
     /// Which destinations are told as wanted, and forwarded.
     pub permits: Permits,
     /// The priority of a peer's consumers here, less one for each broker between; as that of consumers of our own if
@@ -69,6 +74,7 @@ impl Default for BridgeConfig {
             demands_max: 10_000,
             selectors_max: 16,
             conduit_subscriptions: false,
+            dynamic_only: false,
             permits: Permits::default(),
             priority_base: Some(-5),
             sync_timeout: Duration::from_secs(30),
@@ -286,7 +292,7 @@ impl Bridge {
     pub(crate) fn may_be_told(&self, demand: &Demand) -> bool {
         demand.path.len() < self.config.demand_hops_max as usize
             && !demand.path.contains(self.remote)
-            && self.config.permits.may_concern(&demand.destination)
+            && self.config.may_concern(demand)
     }
 
     /// The broker at the other end.
@@ -304,7 +310,7 @@ impl Bridge {
         if demand.path.contains(self.local) || demand.path.len() >= Path::HOPS_MAX {
             return None; // Our own demand come back, or one from too far away.
         }
-        if !self.config.permits.may_concern(&demand.destination) {
+        if !self.config.may_concern(&demand) {
             return None; // It may want it, but not from here.
         }
         if self.theirs.len() >= self.config.demands_max {
@@ -347,7 +353,8 @@ impl Bridge {
             let what = format!("it includes more than {} destinations", self.config.demands_max);
             return inward.push(Inward::Close(CloseReason::Malformed(what)));
         }
-        let demand = Demand { destination: destination.clone(), selector: None, path: Path::default() };
+        let demand =
+            Demand { destination: destination.clone(), selector: None, path: Path::default(), is_dormant: false };
         self.included.insert(destination);
         if !self.ours.is_wanted(&demand) {
             let changes = self.ours.set(&demand, NonZeroU32::MIN);
@@ -357,7 +364,8 @@ impl Bridge {
 
     /// True for a demand that stands for what the peer forwards unasked, and so stays.
     fn is_owed(&self, demand: &Demand) -> bool {
-        demand.path.is_empty() && demand.selector.is_none() && self.included.contains(&demand.destination)
+        let Demand { destination, selector, path, is_dormant } = demand;
+        path.is_empty() && selector.is_none() && !is_dormant && self.included.contains(destination)
     }
 
     fn hear_message(&mut self, demand: u32, delivery: Delivery, inward: &mut Outbox<Inward>) {
@@ -422,6 +430,11 @@ impl Bridge {
 }
 
 impl BridgeConfig {
+    /// True if messages may cross on account of this demand, whoever's it is.
+    fn may_concern(&self, demand: &Demand) -> bool {
+        !(demand.is_dormant && self.dynamic_only) && self.permits.may_concern(&demand.destination)
+    }
+
     fn prefetch_for(&self, destination: &Destination) -> u32 {
         match destination.kind() {
             DestinationKind::Queue => self.prefetch,

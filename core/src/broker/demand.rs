@@ -4,12 +4,12 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use super::subscription::{Subscriber, Subscription};
+use super::subscription::Subscriber;
 use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
 use crate::model::{ConsumerId, Demand, DestinationKind, Origin, Refusal};
 
-/// Numbers of consumers by what they want. A durable subscription counts also while its consumer is away.
+/// Numbers of consumers by what they want. A durable subscription counts also while its consumer is away, as dormant.
 #[derive(Debug, Default)]
 pub(super) struct Wanted(BTreeMap<Demand, u64>);
 
@@ -97,18 +97,22 @@ impl Broker {
     }
 
     /// A subscription has ended; tells what peers may want to know of.
-    pub(super) fn count_out(&mut self, subscription: &Subscription) -> Vec<Demand> {
-        subscription.demands().filter(|demand| self.wanted.remove(demand, subscription.weight)).collect()
+    pub(super) fn count_out(&mut self, demands: Vec<Demand>, weight: NonZeroU32) -> Vec<Demand> {
+        demands.into_iter().filter(|demand| self.wanted.remove(demand, weight)).collect()
     }
 
-    /// Says of each of these how many consumers want it now.
+    /// Says of each of these how many consumers want it now. What nobody wants any more is said last: what takes its place
+    /// is known by then.
     pub(super) fn tell_demand(&self, changed: impl IntoIterator<Item = Demand>, out: &mut Outbox<Output>) {
+        let mut unwanted = Vec::new();
         for demand in changed.into_iter().collect::<BTreeSet<_>>() {
-            let consumers = self.wanted.0.get(&demand).and_then(|count| told(*count));
-            out.push(match consumers {
-                None => Output::Unwanted(demand),
-                Some(consumers) => Output::Wanted { demand, consumers },
-            });
+            match self.wanted.0.get(&demand).and_then(|count| told(*count)) {
+                None => unwanted.push(Output::Unwanted(demand)),
+                Some(consumers) => out.push(Output::Wanted { demand, consumers }),
+            }
+        }
+        for unwanted in unwanted {
+            out.push(unwanted);
         }
     }
 }

@@ -15,7 +15,7 @@ use super::slow::SlowConsumers;
 use super::subscription::{Pending, Subscription, SubscriptionId};
 use super::{Broker, Gone, Limits, Output};
 use crate::base::{Instant, Outbox};
-use crate::model::{self, Ack, AckExtent, Advisory, Durable, Message, Origin, Priority, Refusal, Tag, What};
+use crate::model::{self, Ack, AckExtent, Advisory, Demand, Durable, Message, Origin, Priority, Refusal, Tag, What};
 
 /// What is kept of a durable subscription beside its consumer: all that it matched and nobody has acknowledged, in a queue
 /// of its own, which knows neither priorities nor groups.
@@ -33,6 +33,8 @@ pub(super) struct Claim {
     pub(super) archive: Box<Archive>,
     /// True if it goes on with what was kept; false if it begins anew.
     pub(super) is_known: bool,
+    /// What fewer want now than before.
+    pub(super) demands: Vec<Demand>,
 }
 
 impl Archive {
@@ -146,20 +148,21 @@ impl Broker {
         let durable = asked.durable.as_ref()?;
         let begun = Box::new(Archive::new(asked.clone(), self.config.bytes_max(asked)));
         let Some(id) = self.durables.get(durable).copied() else {
-            return Some(Claim { archive: begun, is_known: false });
+            return Some(Claim { archive: begun, is_known: false, demands: Vec::new() });
         };
         let found = self.subscriptions.get(id).expect("a durable subscription is one");
         let (origin, consumer) = (found.origin, found.consumer);
+        let mut demands = Vec::new();
         if found.is_active() {
-            self.end_consumer(now, origin, consumer, Tag::MAX, out).expect("whoever is active is attached");
+            demands = self.end_consumer(now, origin, consumer, Tag::MAX, out).expect("whoever is active is attached");
         }
         let mut old = self.forget_durable(durable, id);
+        demands.extend(self.count_out(old.demands().collect(), old.weight));
         match old.archive.take() {
-            Some(archive) if archive.asked.continues(asked) => Some(Claim { archive, is_known: true }),
+            Some(archive) if archive.asked.continues(asked) => Some(Claim { archive, is_known: true, demands }),
             archive => {
                 self.memory.free(archive.map_or(0, |archive| archive.queue.bytes()));
-                self.unwant(&old, out);
-                Some(Claim { archive: begun, is_known: false })
+                Some(Claim { archive: begun, is_known: false, demands })
             }
         }
     }
@@ -171,9 +174,13 @@ impl Broker {
         let archive = subscription.archive.as_mut()?;
         archive.take_back(seen, &mut self.memory);
         self.stats.dropped += archive.trim(subscription.when_slow, &mut self.memory);
+        let (active, weight) = (subscription.demands().collect(), subscription.weight);
         let bytes = subscription.suspend();
+        let dormant = subscription.demands().collect();
+        let mut demands = self.count_out(active, weight);
+        demands.extend(self.count_in(dormant, weight));
         self.schedule_subscriber(id);
-        Some(Gone { id, bytes, slots: Vec::new(), pending: Vec::new(), demands: Vec::new() })
+        Some(Gone { id, bytes, slots: Vec::new(), pending: Vec::new(), demands })
     }
 
     /// Deletes a durable subscription that has no consumer, with all that is kept for it.
@@ -193,7 +200,8 @@ impl Broker {
             self.tend(now, slot);
         }
         self.unpark_all(now, out);
-        self.unwant(&old, out);
+        let changed = self.count_out(old.demands().collect(), old.weight);
+        self.tell_demand(changed, out);
         Ok(())
     }
 
@@ -286,10 +294,5 @@ impl Broker {
         let old = self.subscriptions.remove(id).expect("a durable subscription is one");
         self.registry.leave(id, &old, &self.subscriptions);
         old
-    }
-
-    fn unwant(&mut self, old: &Subscription, out: &mut Outbox<Output>) {
-        let changed = self.count_out(old);
-        self.tell_demand(changed, out);
     }
 }

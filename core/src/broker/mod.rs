@@ -182,7 +182,7 @@ struct Connection {
 struct Entered {
     id: SubscriptionId,
     queues: Vec<Slot>,    // Where it consumes from.
-    demands: Vec<Demand>, // What more want now.
+    demands: Vec<Demand>, // What more want now, or fewer.
 }
 
 /// What a consumer leaves.
@@ -192,7 +192,7 @@ struct Gone {
     bytes: u64,            // That were outstanding.
     slots: Vec<Slot>,      // Where it consumed from.
     pending: Vec<Pending>, // Of a bridge's: what waited for credit.
-    demands: Vec<Demand>,  // What fewer want now.
+    demands: Vec<Demand>,  // What fewer want now, or more: a durable one's are dormant.
 }
 
 impl Broker {
@@ -306,31 +306,30 @@ impl Broker {
         let is_retroactive = subscriber.subscription.retroactive;
         let durable = subscriber.subscription.durable.clone();
         let claim = self.claim(now, &subscriber.subscription, out);
-        let is_known = claim.as_ref().is_some_and(|claim| claim.is_known);
         let id = self.subscriptions.insert(now, origin, consumer, subscriber, allowance, &limits);
         self.connections.get_mut(&origin).expect("just found").consumers.insert(consumer, id);
         let slots = self.registry.join(id, &self.subscriptions);
         self.advise_of(id, out, advise::added);
-        if let (Some(durable), Some(Claim { archive, .. })) = (durable, claim) {
+        let (mut goes_on, mut changed) = (false, Vec::new());
+        if let (Some(durable), Some(Claim { archive, is_known, demands })) = (durable, claim) {
             self.durables.insert(durable, id);
             self.subscriptions.get_mut(id).expect("just inserted").archive = Some(archive);
             self.drain_archive(now, id, out);
+            (goes_on, changed) = (is_known, demands);
         }
-        if is_known {
+        if goes_on {
             self.unpark_all(now, out); // What was handed out has made room.
-            return Ok(None); // What it wants was wanted all the while.
-        }
-        if is_retroactive {
+        } else if is_retroactive {
             self.recover(now, id, &slots, out);
         }
         let demands = self.subscriptions.get(id).expect("just inserted").demands().collect();
-        let demands = self.count_in(demands, weight);
+        changed.extend(self.count_in(demands, weight));
         for slot in &slots {
             self.tend(now, *slot);
         }
         let mut queues = slots;
         queues.retain(|slot| matches!(self.registry.get(*slot).room, Room::Queue(_)));
-        Ok(Some(Entered { id, queues, demands }))
+        Ok(Some(Entered { id, queues, demands: changed }))
     }
 
     /// Hands a new consumer what waits for it.
@@ -441,7 +440,7 @@ impl Broker {
             pending.extend(core::iter::from_fn(|| subscription.pop_pending(&mut self.memory)));
         }
         self.memory.free(subscription.pending.bytes());
-        let demands = self.count_out(&subscription);
+        let demands = self.count_out(subscription.demands().collect(), subscription.weight);
         Gone { id, bytes, slots, pending, demands }
     }
 

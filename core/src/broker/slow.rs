@@ -75,11 +75,9 @@ impl Broker {
         let (bytes, max) = subscription.waiting();
         let refusal = Refusal::TooSlow { bytes, max, after: self.config.stalled_after };
         tracing::warn!(%consumer, destination = %subscription.destination, %refusal, "a slow consumer is ended");
-        let unwanted = self.end_consumer(now, to, consumer, Tag::MAX, out).expect("whoever is slow is attached");
+        let changed = self.end_consumer(now, to, consumer, Tag::MAX, out).expect("whoever is slow is attached");
         self.stats.ended_slow += 1;
         out.push(Output::Ended { to, consumer, refusal: Box::new(refusal) });
-        for demand in unwanted {
-            out.push(Output::Unwanted(demand));
-        }
+        self.tell_demand(changed, out);
     }
 }

@@ -29,12 +29,14 @@ pub(crate) struct Subscriber {
     pub path: Path,
     /// For how many consumers it counts.
     pub weight: NonZeroU32,
+    /// True if nobody takes the messages at present, at the broker that says so.
+    pub is_dormant: bool,
 }
 
 impl Subscriber {
     /// One of this broker's own.
     pub(crate) fn own(subscription: model::Subscription) -> Self {
-        Self { subscription, path: Path::default(), weight: NonZeroU32::MIN }
+        Self { subscription, path: Path::default(), weight: NonZeroU32::MIN, is_dormant: false }
     }
 }
 
@@ -106,12 +108,14 @@ impl From<Entry> for Pending {
 
 /// A consumer as the broker sees it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they say independent things of it")]
 pub(super) struct Subscription {
     pub(super) origin: Origin,
     pub(super) consumer: ConsumerId,
     pub(super) destination: Destinations,
     pub(super) path: Path,
     pub(super) weight: NonZeroU32,
+    is_dormant: bool, // Peers are told so: a durable one that has no consumer, or a bridge's that is for such.
     pub(super) outstanding: Outstanding,
     pub(super) is_exclusive: bool,
     pub(super) browse: Option<Browse>, // Of one that only looks.
@@ -208,6 +212,7 @@ impl Subscription {
             destination: destination.clone(),
             selector: self.selector.clone(),
             path: self.path.clone(),
+            is_dormant: self.is_dormant,
         };
         destinations.map(demand)
     }
@@ -225,6 +230,7 @@ impl Subscription {
     /// Its consumer has gone: it takes nothing, and holds up nobody. Tells how many bytes were outstanding.
     pub(super) fn suspend(&mut self) -> u64 {
         self.prefetch = 0;
+        self.is_dormant = true;
         self.message_max = None;
         self.is_stalled = true;
         core::mem::take(&mut self.outstanding).bytes()
@@ -349,6 +355,7 @@ impl Subscriptions {
             destination: subscriber.subscription.destination,
             path: subscriber.path,
             weight: subscriber.weight,
+            is_dormant: subscriber.is_dormant,
             outstanding: Outstanding::default(),
             is_exclusive: subscriber.subscription.exclusive,
             browse: None,

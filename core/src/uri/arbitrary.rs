@@ -16,7 +16,7 @@ use super::{
 use crate::model::{Address, Destination, DestinationKind, Host};
 
 pub(super) fn location() -> impl Strategy<Value = Location> {
-    // The large ones are boxed, since a test's stack does not hold all of them at once.
+    // The large ones are boxed, as what they are made of is, since a test's stack does not hold all of them at once.
     prop_oneof![
         broker().prop_map(Location::Broker).boxed(),
         fanout().prop_map(Location::Fanout).boxed(),
@@ -130,11 +130,11 @@ fn destinations() -> impl Strategy<Value = Vec<Destination>> {
 
 fn bridge() -> impl Strategy<Value = BridgeOptions> {
     let hops = || of(1_u8..=16);
-    let far = (hops(), hops(), hops(), of(1_u16..), any::<Option<bool>>());
+    let far = (hops(), hops(), hops(), of(1_u16..), any::<[Option<bool>; 2]>());
     let crosses = (destinations(), destinations(), destinations(), any::<[Option<bool>; 2]>());
-    (far, crosses, any::<Option<bool>>(), of(-127_i8..=127)).prop_map(
+    let bridge = (far, crosses, any::<Option<bool>>(), of(-127_i8..=127)).prop_map(
         |(
-            (network_ttl, message_ttl, consumer_ttl, prefetch_size, conduit_subscriptions),
+            (network_ttl, message_ttl, consumer_ttl, prefetch_size, [conduit_subscriptions, dynamic_only]),
             (excluded, dynamically_included, statically_included, [static_bridge, bridge_temp_destinations]),
             decrease_network_consumer_priority,
             consumer_priority_base,
@@ -144,6 +144,7 @@ fn bridge() -> impl Strategy<Value = BridgeOptions> {
             consumer_ttl,
             prefetch_size,
             conduit_subscriptions,
+            dynamic_only,
             excluded,
             dynamically_included,
             statically_included,
@@ -152,7 +153,8 @@ fn bridge() -> impl Strategy<Value = BridgeOptions> {
             decrease_network_consumer_priority,
             consumer_priority_base,
         },
-    )
+    );
+    bridge.boxed()
 }
 
 fn network() -> impl Strategy<Value = Network> {

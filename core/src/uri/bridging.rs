@@ -20,6 +20,8 @@ pub struct BridgeOptions {
     pub prefetch_size: Option<u16>,
     /// True if each peer counts as one consumer where a queue's messages are shared out (`conduitSubscriptions`).
     pub conduit_subscriptions: Option<bool>,
+    /// True if durable subscriptions count only while they have a consumer (`dynamicOnly`).
+    pub dynamic_only: Option<bool>,
     /// What never crosses (`excludedDestinations`).
     pub excluded: Vec<Destination>,
     /// What crosses where it is wanted; everything if empty (`dynamicallyIncludedDestinations`).
@@ -54,6 +56,7 @@ impl BridgeOptions {
             consumer_ttl: options.number("consumerTTL"),
             prefetch_size: options.number("prefetchSize"),
             conduit_subscriptions: options.boolean("conduitSubscriptions"),
+            dynamic_only: options.boolean("dynamicOnly"),
             excluded: options.destinations("excludedDestinations"),
             dynamically_included: options.destinations("dynamicallyIncludedDestinations"),
             statically_included: options.destinations("staticallyIncludedDestinations"),
@@ -71,6 +74,7 @@ impl BridgeOptions {
             .plain("consumerTTL", self.consumer_ttl)
             .plain("prefetchSize", self.prefetch_size)
             .plain("conduitSubscriptions", self.conduit_subscriptions)
+            .plain("dynamicOnly", self.dynamic_only)
             .destinations("excludedDestinations", &self.excluded)
             .destinations("dynamicallyIncludedDestinations", &self.dynamically_included)
             .destinations("staticallyIncludedDestinations", &self.statically_included)
@@ -110,6 +114,12 @@ impl BridgeOptions {
             OptionKind::Boolean,
             Some("false"),
             "True counts each peer as one consumer where a queue's messages are shared out among peers; false as many as it has.",
+        ),
+        OptionSpec::new(
+            "dynamicOnly",
+            OptionKind::Boolean,
+            Some("false"),
+            "True lets nothing cross for durable subscriptions that have no consumer at present.",
         ),
         OptionSpec::new(
             "excludedDestinations",
@@ -169,7 +179,6 @@ impl BridgeOptions {
         ("destinationFilter", "dynamicallyIncludedDestinations and excludedDestinations say what crosses"),
         ("dispatchAsync", "nothing waits for a dispatch"),
         ("duplex", "every bridge goes both ways over its one link"),
-        ("dynamicOnly", "what a durable subscription wants is told whether or not it has a consumer"),
         ("gcDestinationViews", "nothing is kept of what is no longer wanted"),
         ("gcSweepTime", "nothing is kept of what is no longer wanted"),
         ("password", NO_AUTHENTICATION),

@@ -74,7 +74,7 @@ pub enum Frame {
         number: u32,
         /// What is wanted.
         demand: Demand,
-        /// How many consumers stand behind it.
+        /// How many consumers stand behind it; 1 if it is dormant.
         consumers: NonZeroU32,
         /// True if it takes the place of others, and so holds from the `Undemand` on that ends them.
         instead: bool,

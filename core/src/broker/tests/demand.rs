@@ -30,7 +30,8 @@ impl Bench {
         let far = if origin == PEER { FAR } else { BrokerId(3) };
         let subscription =
             Subscription { prefetch: Some(1000), ..Subscription::new(destination.parse().expect("a destination")) };
-        let subscriber = Subscriber { subscription, path: Path::default().then(far), weight: weight(count) };
+        let subscriber =
+            Subscriber { subscription, path: Path::default().then(far), weight: weight(count), is_dormant: false };
         self.broker.subscribe(self.now, origin, consumer, subscriber, &mut Outbox::new()).expect("accepted");
     }
 
@@ -72,7 +73,8 @@ impl Bench {
         let all = self.broker.wanted();
         let said = all.map(|(demand, consumers)| {
             let selector = demand.selector.as_ref().map_or("", Selector::as_str);
-            (format!("{} {selector}", demand.destination), consumers.get())
+            let dormant = if demand.is_dormant { " dormant" } else { "" };
+            (format!("{} {selector}{dormant}", demand.destination), consumers.get())
         });
         said.collect()
     }
@@ -120,8 +122,29 @@ fn each_part_and_each_kind_of_destination_is_wanted_with_the_selector() {
     bench.unsubscribe(APP, THREE, 0);
     bench.subscribe_as(APP, THREE, Subscription { browses: true, ..wants("a", "n = 4") });
     let temporary = format!("{temporary} n = 2");
-    let expected = [("queue://a n = 1", 1), (&*temporary, 1), ("topic://b.> n = 1", 1), ("topic://log n = 3", 1)];
+    let expected =
+        [("queue://a n = 1", 1), (&*temporary, 1), ("topic://b.> n = 1", 1), ("topic://log n = 3 dormant", 1)];
     assert_eq!(bench.wanted(), told(&expected), "who only looks wants nothing, and a durable subscription stays");
+}
+
+/// What a peer says of durable subscriptions without a consumer is told as it is, and what takes its place as well.
+#[test]
+fn what_is_dormant_at_a_peer_is_told_to_others_as_dormant() {
+    let mut bench = Bench::within(2);
+    let subscriber = |is_dormant| {
+        let news = Subscription::new("topic://t".parse().expect("a topic"));
+        Subscriber { path: Path::default().then(FAR), is_dormant, ..Subscriber::own(news) }
+    };
+    let mut out = Outbox::new();
+    bench.broker.subscribe(bench.now, PEER, ONE, subscriber(true), &mut out).expect("accepted");
+    assert_eq!(short(&mut out), [Said::Wanted("topic://t, dormant")]);
+    let begun = alloc::vec![(TWO, subscriber(false))];
+    bench.broker.replace(bench.now, PEER, alloc::vec![ONE], begun, &mut out).expect("there is one");
+    assert_eq!(short(&mut out), [Said::Wanted("topic://t"), Said::Unwanted("topic://t, dormant")]);
+    let begun = alloc::vec![(ONE, subscriber(true))];
+    bench.broker.replace(bench.now, PEER, alloc::vec![TWO], begun, &mut out).expect("there is one");
+    assert_eq!(short(&mut out), [Said::Wanted("topic://t, dormant"), Said::Unwanted("topic://t")]);
+    assert_eq!(bench.send(APP, "topic://t"), [Said::Accepted(1), deliver(ONE, 1, 1)], "it is handed all that it wants");
 }
 
 #[test]

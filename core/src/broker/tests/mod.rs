@@ -204,7 +204,9 @@ impl Bench {
 }
 
 fn short(out: &mut Outbox<Output>) -> Vec<Said> {
-    let leak = |demand: Demand| -> &'static str { format!("{}", demand.destination).leak() };
+    let leak = |Demand { destination, is_dormant, .. }: Demand| -> &'static str {
+        if is_dormant { format!("{destination}, dormant").leak() } else { format!("{destination}").leak() }
+    };
     out.drain()
         .map(|output| match output {
             Output::Accepted { ticket, .. } => Said::Accepted(ticket.number),

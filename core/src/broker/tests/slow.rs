@@ -147,7 +147,8 @@ fn a_durable_subscription_whose_consumer_ends_goes_on_and_keeps_what_its_policy_
         }
         bench.now = Instant::from_millis(1_000);
         let ended: Vec<Said> = if when_slow == SlowConsumers::Disconnect {
-            alloc::vec![Said::Accepted(3), Said::Ended(1, too_slow())]
+            let dormant = [Said::Wanted("topic://news, dormant"), Said::Unwanted("topic://news")];
+            [[Said::Accepted(3), Said::Ended(1, too_slow())], dormant].concat()
         } else {
             alloc::vec![Said::Accepted(3)]
         };
@@ -159,6 +160,26 @@ fn a_durable_subscription_whose_consumer_ends_goes_on_and_keeps_what_its_policy_
         assert_eq!(bench.broker.stats().kept, 1, "there is room for one");
         let said = bench.subscribe_as(OTHER, TWO, asked);
         let redeliveries = u32::from(kept == 1);
-        assert_eq!(said, [Said::Deliver { consumer: 2, tag: 1, sequence: kept, redeliveries }], "{when_slow:?}");
+        let expected = [
+            Said::Deliver { consumer: 2, tag: 1, sequence: kept, redeliveries },
+            Said::Wanted("topic://news"),
+            Said::Unwanted("topic://news, dormant"),
+        ];
+        assert_eq!(said, expected, "{when_slow:?}");
     }
+}
+
+/// It may consume from a queue as well, which others want.
+#[test]
+fn what_others_still_want_is_not_said_to_be_unwanted_when_a_slow_consumer_is_ended() {
+    let mut bench = bench(SlowConsumers::Disconnect);
+    bench.subscribe(OTHER, TWO, "q", 1);
+    let both = Subscription::to("topic://news,queue://q".parse().expect("destinations"));
+    bench.subscribe_as(APP, ONE, Subscription { prefetch: Some(1), ..both });
+    for _ in 0..3 {
+        bench.send(OTHER, "topic://news");
+    }
+    bench.now = Instant::from_millis(1_000);
+    let ended = [Said::Accepted(3), Said::Ended(1, too_slow())];
+    assert_eq!(bench.wake(), [ended, [Said::Wanted("queue://q"), Said::Unwanted("topic://news")]].concat());
 }

@@ -91,7 +91,7 @@ fn every_option_of_a_broker_finds_its_place() {
     let text = "broker:(tcp://127.0.0.1:9,network:static:(tcp://a:1?connectionTimeout=50,tcp://b:2)?name=far&networkTTL=4\
         &consumerTTL=2&prefetchSize=6&initialReconnectDelay=5&excludedDestinations=(q,topic://t.>)\
         &dynamicallyIncludedDestinations=a&staticallyIncludedDestinations=topic://b&staticBridge=true\
-        &bridgeTempDestinations=false&conduitSubscriptions=true&consumerPriorityBase=-9,network:static:tcp://c:3)?name=edge\
+        &bridgeTempDestinations=false&conduitSubscriptions=true&dynamicOnly=true&consumerPriorityBase=-9,network:static:tcp://c:3)?name=edge\
         &acceptNetworkConnectors=false&decreaseNetworkConsumerPriority=false&consumerPriorityBase=3&messageTTL=3&prefetchSize=7&persistent=false&queuePrefetch=1&topicPrefetch=2\
         &memoryLimit=70000&memoryUsage=80001&checkForDuplicates=false&wireFormat.maxFrameSize=100000\
         &wireFormat.maxInactivityDuration=200";
@@ -118,6 +118,7 @@ fn every_option_of_a_broker_finds_its_place() {
             },
             priority_base: Some(-9),
             conduit_subscriptions: true,
+            dynamic_only: true,
             ..BridgeConfig::default()
         },
     };

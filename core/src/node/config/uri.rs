@@ -228,6 +228,7 @@ fn bridge(options: &BridgeOptions) -> BridgeConfig {
         demand_hops_max: options.consumer_hops().map_or(unsaid.demand_hops_max, u32::from),
         prefetch: options.prefetch_size.map_or(unsaid.prefetch, u32::from),
         conduit_subscriptions: options.conduit_subscriptions.unwrap_or(unsaid.conduit_subscriptions),
+        dynamic_only: options.dynamic_only.unwrap_or(unsaid.dynamic_only),
         permits: Permits {
             excluded: options.excluded.clone(),
             statically_included: options.statically_included.clone(),

@@ -81,9 +81,10 @@ impl Node {
 
 /// What a peer wants, as a consumer of the broker's.
 fn subscriber(wish: bridge::Wish) -> Subscriber {
-    let bridge::Wish { demand: Demand { destination, selector, path }, prefetch, weight, .. } = wish;
+    let bridge::Wish { demand, prefetch, weight, .. } = wish;
+    let Demand { destination, selector, path, is_dormant } = demand;
     let subscription = Subscription { prefetch: Some(prefetch), selector, ..Subscription::new(destination) };
-    Subscriber { subscription, path, weight }
+    Subscriber { subscription, path, weight, is_dormant }
 }
 
 #[cfg(test)]
@@ -216,7 +217,8 @@ mod tests {
             told.collect::<Vec<_>>()
         };
         for (number, queue) in (1..).zip(&queues) {
-            let demand = Demand { destination: queue.clone(), selector: None, path: Path::default() };
+            let demand =
+                Demand { destination: queue.clone(), selector: None, path: Path::default(), is_dormant: false };
             let consumers = NonZeroU32::MIN;
             rig.say(wanter, &[Frame::Demand { number, demand, consumers, instead: false }]);
             rig.say(forwarder, &[1, 2, 3, 4, 5].map(|tag| forward(number, tag, queue)));
@@ -240,7 +242,7 @@ mod tests {
         let [wanter, forwarder] = [BrokerId(u128::MAX), BrokerId(u128::MAX - 1)].map(|broker| rig.join(broker));
         let queue = Destination::queue("q").expect("a name");
         let demand = |number, path, instead| {
-            let demand = Demand { destination: queue.clone(), selector: None, path };
+            let demand = Demand { destination: queue.clone(), selector: None, path, is_dormant: false };
             Frame::Demand { number, demand, consumers: NonZeroU32::MIN, instead }
         };
 

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use bytes::{Buf, Bytes};
 
@@ -12,7 +13,9 @@ use super::super::frame::{Frame, Hello};
 use super::super::stream::DecodeError;
 use super::ROUTES_MAX;
 use super::head::{Head, MESSAGE, More, Note};
-use crate::model::{Body, BrokerId, Destination, Message, MessageId, Path, ProducerId, Service};
+use crate::model::{
+    Body, BrokerId, Demand, Destination, DestinationKind, Message, MessageId, Path, ProducerId, Service,
+};
 
 /// Bytes to frames, for one direction of one link.
 #[derive(Debug, Default)]
@@ -90,8 +93,14 @@ impl Decoder {
             Head::Open { generation } => Frame::Open { generation },
             Head::Goodbye { farewell } => Frame::Goodbye(farewell),
             Head::KeepAlive => Frame::KeepAlive,
-            Head::Demand { number, demand, consumers, instead } => {
-                check_path(&demand.path)?;
+            Head::Demand { number, destination, selector, path, consumers, instead } => {
+                check_path(&path)?;
+                let is_dormant = consumers == 0;
+                if is_dormant && destination.kind() == DestinationKind::Queue {
+                    return Err(malformed(format!("nobody wants {destination}")));
+                }
+                let demand = Demand { destination, selector, path, is_dormant };
+                let consumers = NonZeroU32::new(consumers).unwrap_or(NonZeroU32::MIN);
                 Frame::Demand { number, demand, consumers, instead }
             }
             Head::Undemand { numbers } => Frame::Undemand { numbers },

@@ -33,9 +33,14 @@ impl Encoder {
                 return self.encode_message(*demand, *tag, *redeliveries, message, out);
             }
             Frame::Ack(ack) => Head::Ack { ack: *ack },
-            Frame::Demand { number, demand, consumers, instead } => {
-                Head::Demand { number: *number, demand: demand.clone(), consumers: *consumers, instead: *instead }
-            }
+            Frame::Demand { number, demand, consumers, instead } => Head::Demand {
+                number: *number,
+                destination: demand.destination.clone(),
+                selector: demand.selector.clone(),
+                path: demand.path.clone(),
+                consumers: if demand.is_dormant { 0 } else { consumers.get() },
+                instead: *instead,
+            },
             Frame::Forwarded { demand, up_to } => Head::Forwarded { demand: *demand, up_to: *up_to },
             Frame::Goodbye(farewell) => Head::Goodbye { farewell: farewell.clone() },
             Frame::Hello(hello) => Head::Hello {

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::super::frame::Farewell;
 use crate::base::Timestamp;
 use crate::model::{
-    Ack, AdminReply, AdminRequest, Body, BodyKind, BrokerId, Demand, Destination, HeaderFields, Headers, Path,
-    Priority, ProducerId, Properties, Refusal, Role, Subscription,
+    Ack, AdminReply, AdminRequest, Body, BodyKind, BrokerId, Destination, HeaderFields, Headers, Path, Priority,
+    ProducerId, Properties, Refusal, Role, Selector, Subscription,
 };
 
 /// What is said between the length and a body, version 1. The order of the variants is the protocol.
@@ -42,8 +42,10 @@ pub(super) enum Head<'a> {
     KeepAlive,
     Demand {
         number: u32,
-        demand: Demand,
-        consumers: NonZeroU32,
+        destination: Destination,
+        selector: Option<Selector>,
+        path: Path,
+        consumers: u32, // 0 if it is dormant.
         instead: bool,
     },
     Undemand {

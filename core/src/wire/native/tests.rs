@@ -76,7 +76,7 @@ fn message(producer: u64, sequence: u64, body: Body) -> Arc<Message> {
 
 fn demand(selector: Option<&str>, path: Path) -> Demand {
     let selector = selector.map(|text| Selector::parse(text).expect("valid"));
-    Demand { destination: Destination::queue("q").expect("valid"), selector, path }
+    Demand { destination: Destination::queue("q").expect("valid"), selector, path, is_dormant: false }
 }
 
 fn forward(message: Arc<Message>) -> Frame {
@@ -129,6 +129,19 @@ fn frames_keep_their_bytes() {
                 instead: true,
             },
             b"\0\0\0\x0e\x05\x02\x00\x01q\x01\x03n=1\x01\x07\x01\x01",
+        ),
+        (
+            Frame::Demand {
+                number: 3,
+                demand: Demand {
+                    destination: Destination::topic("t").expect("valid"),
+                    is_dormant: true,
+                    ..demand(None, Path::default())
+                },
+                consumers: NonZeroU32::MIN,
+                instead: true,
+            },
+            b"\0\0\0\x09\x05\x03\x01\x01t\x00\x00\x00\x01",
         ),
         (Frame::Weight { number: 2, consumers: NonZeroU32::new(3).expect("some") }, b"\0\0\0\x03\x18\x02\x03"),
         (Frame::Undemand { numbers: alloc::vec![1, 300] }, b"\0\0\0\x05\x06\x02\x01\xac\x02"),
@@ -397,7 +410,7 @@ fn what_is_no_frame_says_why() {
         (b"\0\0\0\x05\x10\x01\x01\x02\x00", "5 bytes are no frame"),      // nor such an extent,
         (b"\0\0\0\x12\x0d\x01\x01\x00\x01q\x00\x00\x00\x00\x00\x00\x00\x01\x03a =", "18 bytes are no frame"), // nor such a selector.
         (b"\0\0\0\x0c\x05\x01\x00\x01q\x01\x03a =\x00\x01\x00", "12 bytes are no frame"), // A demand has none either,
-        (b"\0\0\0\x09\x05\x01\x00\x01q\x00\x00\x00\x00", "9 bytes are no frame"),         // nor is it of nobody,
+        (b"\0\0\0\x09\x05\x01\x00\x01q\x00\x00\x00\x00", "nobody wants queue://q"),       // nor is it of nobody,
         (b"\0\0\0\x03\x18\x01\x00", "3 bytes are no frame"),                              // at no time.
         (b"\0\0\0\x03\x12\x01\x00", "1 bytes too many in a frame"),
         (b"\0\0\0\x01\x19", "1 bytes are no frame"),
@@ -583,9 +596,11 @@ fn any_word() -> impl Strategy<Value = Frame> {
     let selector = "x[a-z]{0,9} (=|<>) '[^'\\p{Cc}]{0,20}'".prop_map(|text| Selector::parse(&text).expect("valid"));
     let selector = proptest::option::of(selector);
     let weight = || (any::<u32>(), any::<NonZeroU32>());
-    let demand = (weight(), any_destination(), selector.clone(), path, any::<bool>());
-    let demand = demand.prop_map(|((number, consumers), destination, selector, path, instead)| {
-        let demand = Demand { destination, selector, path: path.into() };
+    let demand = (weight(), any_destination(), selector.clone(), path, any::<[bool; 2]>());
+    let demand = demand.prop_map(|((number, consumers), destination, selector, path, [instead, is_dormant])| {
+        let is_dormant = is_dormant && destination.kind() == DestinationKind::Topic;
+        let consumers = if is_dormant { NonZeroU32::MIN } else { consumers };
+        let demand = Demand { destination, selector, path: path.into(), is_dormant };
         Frame::Demand { number, demand, consumers, instead }
     });
     let wishes = (any::<Option<u32>>(), 0..=ConsumerPriority::MAX.level(), any::<[bool; 4]>(), any_durable());
