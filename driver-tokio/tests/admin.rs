@@ -117,6 +117,23 @@ async fn through_fanout_every_broker_answers_for_itself() {
     }
 }
 
+#[tokio::test]
+async fn a_broker_that_is_told_so_by_its_uri_lets_clients_look_and_do_no_more() {
+    let uri = "broker:(tcp://127.0.0.1:0)?name=admin-uri&clientAdministration=false";
+    let broker = flockmq::connect(uri).await.expect("connected").with_timeout(PATIENCE);
+    let address = broker.listening().await.expect("it listens")[0];
+    let client = client(&[&format!("tcp://{address}")]).await;
+    broker.send("queue://q", "x").await.expect("accepted");
+    let results = |answers: Vec<Answer<u64>>| answers.into_iter().map(|answer| answer.result).collect::<Vec<_>>();
+    assert_eq!(results(client.broker().purge("q").await.expect("asked")), [Err(Refusal::NotForClients)]);
+    let looked = client.broker().destinations().await.expect("told");
+    assert_eq!(inventory(&looked[0]).iter().map(|found| found.depth).collect::<Vec<_>>(), [1]);
+    assert_eq!(results(broker.broker().purge("q").await.expect("asked")), [Ok(1)]);
+    for connection in [client, broker] {
+        connection.close().await.expect("closed");
+    }
+}
+
 /// A broker with more destinations than one answer has room for.
 #[tokio::test]
 async fn many_destinations_are_told_in_pages() {

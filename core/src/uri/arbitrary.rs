@@ -167,13 +167,19 @@ fn network() -> impl Strategy<Value = Network> {
 }
 
 fn broker() -> impl Strategy<Value = Broker> {
-    let found = (of(address(0)), vec(network(), 0..3), of(text()), any::<Option<bool>>());
+    let found = (of(address(0)), vec(network(), 0..3), of(text()), any::<[Option<bool>; 2]>());
     (found, broker_options(), bridge(), wire_format()).prop_map(
-        |((listen, networks, name, accept_network_connectors), broker, bridge, wire_format)| Broker {
+        |(
+            (listen, networks, name, [accept_network_connectors, client_administration]),
+            broker,
+            bridge,
+            wire_format,
+        )| Broker {
             listen,
             networks,
             name,
             accept_network_connectors,
+            client_administration,
             broker,
             bridge,
             wire_format,

@@ -40,6 +40,8 @@ pub struct Broker {
     pub name: Option<String>,
     /// True if the network connectors of others may lead here (`acceptNetworkConnectors`).
     pub accept_network_connectors: Option<bool>,
+    /// True if clients may purge, pause and resume queues (`clientAdministration`).
+    pub client_administration: Option<bool>,
     /// What the broker is like (`persistent`, `queuePrefetch`, `topicPrefetch`, `memoryLimit`, `memoryUsage`,
     /// `checkForDuplicates`).
     pub broker: BrokerOptions,
@@ -64,6 +66,13 @@ impl Broker {
         "True bridges to whoever dials with a network connector, whatever the group; false refuses them.",
     );
 
+    pub(super) const CLIENT_ADMINISTRATION: OptionSpec = OptionSpec::new(
+        "clientAdministration",
+        OptionKind::Boolean,
+        Some("true"),
+        "False refuses clients that purge, pause or resume queues.",
+    );
+
     pub(super) fn read(uri: Uri<'_>, around: &[Around]) -> Result<Self, UriError> {
         let composite = uri.composite(FORM)?;
         let mut broker = Self::default();
@@ -85,6 +94,7 @@ impl Broker {
         Ok(Self {
             name: own.text("name"),
             accept_network_connectors: own.boolean("acceptNetworkConnectors"),
+            client_administration: own.boolean("clientAdministration"),
             broker: BrokerOptions::read(own),
             bridge: BridgeOptions::read(own),
             wire_format: WireFormat::read(options.under("wireFormat.")),
@@ -107,7 +117,8 @@ impl Broker {
     fn written(&self) -> Written {
         let written = Written::new(Self::SCHEME)
             .text("name", self.name.as_deref())
-            .plain("acceptNetworkConnectors", self.accept_network_connectors);
+            .plain("acceptNetworkConnectors", self.accept_network_connectors)
+            .plain("clientAdministration", self.client_administration);
         self.wire_format.write(self.bridge.write(self.broker.write(written)).under("wireFormat."))
     }
 }
@@ -167,6 +178,7 @@ const SPECS: &[OptionSpec] = &OptionSpec::join::<{ OWN.len() + BridgeOptions::SP
 const OWN: &[OptionSpec] = &[
     OptionSpec::new("name", OptionKind::Text, None, "What the broker is called; a name is made up if not given."),
     Broker::ACCEPT_NETWORK_CONNECTORS,
+    Broker::CLIENT_ADMINISTRATION,
     BrokerOptions::persistent("persistent"),
     BrokerOptions::queue_prefetch("queuePrefetch"),
     BrokerOptions::topic_prefetch("topicPrefetch"),

@@ -235,12 +235,7 @@ const OWN: &[OptionSpec] = &[
         "Where to listen for peers; port 0 lets the system choose.",
     ),
     Broker::ACCEPT_NETWORK_CONNECTORS,
-    OptionSpec::new(
-        "clientAdministration",
-        OptionKind::Boolean,
-        Some("true"),
-        "False refuses clients that purge, pause or resume queues.",
-    ),
+    Broker::CLIENT_ADMINISTRATION,
     BrokerOptions::queue_prefetch("queuePrefetch"),
     BrokerOptions::topic_prefetch("topicPrefetch"),
     BrokerOptions::memory_limit("memoryLimit"),

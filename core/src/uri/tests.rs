@@ -15,8 +15,8 @@ const GOOD: &[(&str, &str)] = &[
     ("broker://(network:static:tcp://a:1)", "broker:(network:static:(tcp://a:1))"),
     ("broker:tcp://localhost:61616", "broker:(tcp://localhost:61616)"),
     (
-        "broker:(network:static:(tcp://a:1?connectionTimeout=5,tcp://b:2)?networkTTL=3&name=far%20side&initialReconnectDelay=9,tcp://[::1]:7,network:static:(tcp://c:3))?messageTTL=2&acceptNetworkConnectors=false&memoryLimit=65536&wireFormat.maxFrameSize=65536",
-        "broker:(tcp://[::1]:7,network:static:(tcp://a:1?connectionTimeout=5,tcp://b:2)?initialReconnectDelay=9&name=far%20side&networkTTL=3,network:static:(tcp://c:3))?acceptNetworkConnectors=false&memoryLimit=65536&messageTTL=2&wireFormat.maxFrameSize=65536",
+        "broker:(network:static:(tcp://a:1?connectionTimeout=5,tcp://b:2)?networkTTL=3&name=far%20side&initialReconnectDelay=9,tcp://[::1]:7,network:static:(tcp://c:3))?messageTTL=2&clientAdministration=false&acceptNetworkConnectors=false&memoryLimit=65536&wireFormat.maxFrameSize=65536",
+        "broker:(tcp://[::1]:7,network:static:(tcp://a:1?connectionTimeout=5,tcp://b:2)?initialReconnectDelay=9&name=far%20side&networkTTL=3,network:static:(tcp://c:3))?acceptNetworkConnectors=false&clientAdministration=false&memoryLimit=65536&messageTTL=2&wireFormat.maxFrameSize=65536",
     ),
     (
         "peer://g?excludedDestinations=orders&dynamicallyIncludedDestinations=(topic://a.*,queue://b%26x.>)&consumerPriorityBase=-7",

@@ -92,7 +92,7 @@ fn every_option_of_a_broker_finds_its_place() {
         &consumerTTL=2&prefetchSize=6&initialReconnectDelay=5&excludedDestinations=(q,topic://t.>)\
         &dynamicallyIncludedDestinations=a&staticallyIncludedDestinations=topic://b&staticBridge=true\
         &bridgeTempDestinations=false&conduitSubscriptions=true&dynamicOnly=true&consumerPriorityBase=-9,network:static:tcp://c:3)?name=edge\
-        &acceptNetworkConnectors=false&decreaseNetworkConsumerPriority=false&consumerPriorityBase=3&messageTTL=3&prefetchSize=7&persistent=false&queuePrefetch=1&topicPrefetch=2\
+        &acceptNetworkConnectors=false&clientAdministration=false&decreaseNetworkConsumerPriority=false&consumerPriorityBase=3&messageTTL=3&prefetchSize=7&persistent=false&queuePrefetch=1&topicPrefetch=2\
         &memoryLimit=70000&memoryUsage=80001&checkForDuplicates=false&wireFormat.maxFrameSize=100000\
         &wireFormat.maxInactivityDuration=200";
     let backoff = |first| Some(BackoffConfig { first: millis(first), ..BackoffConfig::default() });
@@ -127,6 +127,7 @@ fn every_option_of_a_broker_finds_its_place() {
         connectors: [far, ConnectorConfig::new([address("tcp://c:3")])].into(),
         accepts_connectors: false,
         transports: transports.into(),
+        remote: RemoteConfig { administration: false, ..RemoteConfig::default() },
         link: LinkConfig { frame_max: 100_000, silence_max: millis(200), ..LinkConfig::default() },
         broker: small_broker(),
         bridge: BridgeConfig { message_hops_max: 3, prefetch: 7, priority_base: None, ..BridgeConfig::default() },

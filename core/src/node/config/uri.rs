@@ -95,6 +95,7 @@ impl Config {
         config.apply_wire_format(&broker.wire_format);
         config.bridge = bridge(&broker.bridge);
         config.accepts_connectors = broker.accept_network_connectors.unwrap_or(config.accepts_connectors);
+        config.remote.administration = broker.client_administration.unwrap_or(config.remote.administration);
         Ok(config)
     }
 
