@@ -1,5 +1,7 @@
 //! A node that hands its queues' messages to peers before it leaves.
 
+use alloc::vec::Vec;
+
 use super::{Command, Node};
 use crate::base::Instant;
 use crate::model::{CloseReason, RequestId, Role};
@@ -24,9 +26,8 @@ impl Node {
         }
         tracing::info!("draining");
         self.draining = Draining::Until(request);
-        for link in self.remotes.keys().copied().collect::<alloc::vec::Vec<_>>() {
-            let farewell = super::flow::farewell(&CloseReason::Stopping);
-            self.end(now, link, CloseReason::Stopping, farewell);
+        for link in self.remotes.keys().copied().collect::<Vec<_>>() {
+            self.end(now, link, CloseReason::Stopping);
         }
         self.broker.drain(now, &mut self.lanes.broker);
     }
@@ -63,7 +64,6 @@ mod tests {
     use super::*;
     use crate::base::Seed;
     use crate::model::{ConnectionId, Refusal};
-    use alloc::vec::Vec;
 
     #[test]
     fn a_node_that_drains_takes_nothing_new_and_answers_when_nothing_is_left_to_hand_over() {

@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::flow::farewell;
 use super::pipe::{Pipe, Stage};
 use super::{Command, Event, GROUP, Input, Listener, Node, Output, Phase};
 use crate::base::{Instant, Timestamp};
@@ -334,7 +333,7 @@ impl Node {
             self.outbox.push(Output::Leave { group: GROUP });
         }
         for link in self.pipes.keys() {
-            self.end(now, link, CloseReason::Stopping, farewell(&CloseReason::Stopping));
+            self.end(now, link, CloseReason::Stopping);
         }
         if let Some(listener) = self.listener.take() {
             self.outbox.push(Output::Unlisten { listener: listener.id });

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::super::pipe::{Duty, Pipe};
 use super::super::{Event, Node};
-use super::link::{addresses, farewell};
+use super::link::addresses;
 use crate::base::{Instant, Situation};
 use crate::client::Complete;
 use crate::dial::Standing;
@@ -31,12 +31,12 @@ impl Node {
         };
         if fanout.linked(hello.broker).is_some() {
             // Another link was opened meanwhile, by way of another address.
-            return self.end(now, link, CloseReason::Duplicate, farewell(&CloseReason::Duplicate));
+            return self.end(now, link, CloseReason::Duplicate);
         }
         if let Some(replaced) = fanout.linked_at(&address) {
             // Another process has taken the place of one whose end we have not heard of.
             Situation::TargetReplaced.met();
-            self.end(now, replaced, CloseReason::Replaced, None);
+            self.end(now, replaced, CloseReason::Replaced);
         }
         let (Some(pipe), Some(fanout)) = (self.pipes.get_mut(link), &mut self.fanout) else {
             return;
@@ -84,8 +84,7 @@ impl Node {
                 }
                 fanout::Output::Burst { link, burst } => self.send_shared(link, &burst.pieces),
                 fanout::Output::Close { link, reason } => {
-                    let farewell = farewell(&reason);
-                    self.end(now, link, reason, farewell);
+                    self.end(now, link, reason);
                 }
                 fanout::Output::ConsumerEnded { connection, consumer, refusal } => {
                     self.consumer_ended(Origin::Application(connection), consumer, refusal);

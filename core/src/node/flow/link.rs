@@ -17,13 +17,7 @@ use crate::wire::{Farewell, Frame, Hello};
 
 impl Node {
     /// Ends a link after a last word, and everything that hung on it. The first reason counts.
-    pub(in super::super) fn end(
-        &mut self,
-        now: Instant,
-        link: LinkId,
-        reason: CloseReason,
-        farewell: Option<Farewell>,
-    ) {
+    pub(in super::super) fn end(&mut self, now: Instant, link: LinkId, reason: CloseReason) {
         let Some(pipe) = self.pipes.get_mut(link) else {
             return;
         };
@@ -31,7 +25,7 @@ impl Node {
             Stage::Closing => return,
             Stage::Coming => (),
             Stage::Up(found) => {
-                found.close(farewell);
+                found.close(farewell(&reason));
                 while let Some(data) = found.poll_send(now) {
                     self.outbox.push(Output::Send { link, data });
                 }
@@ -123,8 +117,7 @@ impl Node {
     pub(in super::super) fn link_said(&mut self, now: Instant, link: LinkId, output: link::Output) {
         match output {
             link::Output::Close(reason) => {
-                let farewell = farewell(&reason);
-                self.end(now, link, reason, farewell);
+                self.end(now, link, reason);
             }
             link::Output::Frame(frame) => match frame {
                 Frame::Hello(hello) => self.greeted(now, link, *hello),
@@ -157,15 +150,14 @@ impl Node {
             if reason == CloseReason::Duplicate {
                 self.dialer.met(now, hello.broker, Some(link), &[]);
             }
-            let farewell = farewell(&reason);
-            return self.end(now, link, reason, farewell);
+            return self.end(now, link, reason);
         }
         let (ours, theirs, broker) = (self.config.role, hello.role, hello.broker);
         if let Some(connector) = self.connector_of(link)
             && let Some(other) = self.peers.lead(broker, connector)
         {
             // The bridge there is has other options than it should: this link is to take its place.
-            self.end(now, other, CloseReason::Replaced, None);
+            self.end(now, other, CloseReason::Replaced);
         }
         if theirs != Role::Client {
             self.found_at(now, link, broker);
@@ -200,8 +192,7 @@ impl Node {
         };
         for liar in self.peers.disprove(broker, &address) {
             let reason = CloseReason::NotItsAddress { address: address.clone() };
-            let farewell = farewell(&reason);
-            self.end(now, liar, reason, farewell);
+            self.end(now, liar, reason);
         }
     }
 
@@ -249,8 +240,7 @@ impl Node {
                 CloseReason::Duplicate
             }
         };
-        let farewell = farewell(&reason);
-        self.end(now, link, reason, farewell);
+        self.end(now, link, reason);
     }
 
     fn opened(&mut self, now: Instant, link: LinkId, generation: u64) {
@@ -271,8 +261,7 @@ impl Node {
         if self.check_bridge(link, hello).is_err() || self.peers.decides(broker) != by_us {
             let what = format!("it is not for broker {broker} to say which link is kept");
             let reason = CloseReason::Malformed(what);
-            let farewell = farewell(&reason);
-            self.end(now, link, reason, farewell);
+            self.end(now, link, reason);
             return None;
         }
         Some(broker)
@@ -293,7 +282,7 @@ impl Node {
         if let Some(replaced) = self.peers.keep(hello.broker, link, generation, addresses.clone()) {
             Situation::LinkReplaced.met();
             // The peers' table already names the new link, so the old one's bridge is ended here.
-            self.end(now, replaced, CloseReason::Replaced, None);
+            self.end(now, replaced, CloseReason::Replaced);
             self.part(now, replaced, hello.clone(), CloseReason::Replaced);
         }
         addresses.retain(|address| address.host == Host::Ip(remote.ip())); // It may say anything of other places.
@@ -319,8 +308,7 @@ impl Node {
             self.peers.part(hello.broker, link);
             self.dialer.parted(now, hello.broker);
             let reason = CloseReason::Refused(format!("{refusal}"));
-            let farewell = farewell(&reason);
-            return self.end(now, link, reason, farewell);
+            return self.end(now, link, reason);
         }
         tracing::info!(peer = %hello.broker, name = %hello.name, %remote, "peer up");
         self.advise(|| Advisory::BridgeStarted { peer: hello.broker, name: hello.name.clone() });
@@ -344,10 +332,11 @@ pub(super) fn addresses(hello: &Hello) -> Vec<Address> {
 }
 
 /// The last word on a link that ends for this reason.
-pub(in super::super) fn farewell(reason: &CloseReason) -> Option<Farewell> {
+fn farewell(reason: &CloseReason) -> Option<Farewell> {
     match reason {
         CloseReason::Duplicate => Some(Farewell::Duplicate),
         CloseReason::Stopping => Some(Farewell::Leaving),
+        CloseReason::Refused(why) => Some(Farewell::Refused(why.clone())),
         CloseReason::FrameTooLong { .. }
         | CloseReason::ConnectorRefused
         | CloseReason::GroupMismatch { .. }
@@ -357,7 +346,6 @@ pub(in super::super) fn farewell(reason: &CloseReason) -> Option<Farewell> {
         | CloseReason::Malformed(_)
         | CloseReason::NotAPeer { .. }
         | CloseReason::NotItsAddress { .. }
-        | CloseReason::Refused(_)
         | CloseReason::Silent
         | CloseReason::SyncTimeout
         | CloseReason::Unwanted

@@ -14,8 +14,6 @@ mod topology;
 
 use alloc::vec::Vec;
 
-pub(super) use link::farewell;
-
 use super::pipe::{Pipe, Stage};
 use super::{Event, Node, Output};
 use crate::base::{Instant, Outbox};
@@ -299,7 +297,7 @@ impl Node {
             let bridge = self.bridges.get(&link).and_then(Bridge::poll_timeout);
             self.deadlines.set(link, found.poll_timeout().into_iter().chain(bridge).min());
             if let Err(reason) = found.check_backlog() {
-                self.end(now, link, reason, None);
+                self.end(now, link, reason);
                 self.broker_lane(now);
                 self.fanout_lane(now);
                 self.out_lane();

@@ -4,12 +4,11 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::super::{Event, Node};
-use super::link::farewell;
 use crate::base::{Instant, Outbox};
 use crate::bridge::{self, Bridge};
 use crate::broker::{self, Subscriber};
 use crate::model::{CloseReason, Demand, LinkId, Origin, Subscription};
-use crate::wire::{Farewell, Frame};
+use crate::wire::Frame;
 
 impl Node {
     pub(in super::super) fn bridge_in_lane(&mut self, now: Instant, link: LinkId) {
@@ -24,8 +23,7 @@ impl Node {
                 }
                 bridge::Inward::Close(reason) => {
                     self.lanes.bridge_in.drain().for_each(drop);
-                    let farewell = farewell(&reason);
-                    return self.end(now, link, reason, farewell);
+                    return self.end(now, link, reason);
                 }
                 bridge::Inward::Ready => {
                     if let Some(hello) = self.pipes.get(link).and_then(|pipe| pipe.hello.clone()) {
@@ -52,8 +50,7 @@ impl Node {
             if let Err(refusal) = result {
                 self.lanes.bridge_in.drain().for_each(drop);
                 let reason = CloseReason::Refused(format!("{refusal}"));
-                let farewell = Some(Farewell::Refused(format!("{refusal}")));
-                return self.end(now, link, reason, farewell);
+                return self.end(now, link, reason);
             }
         }
         self.frames_lane(link);

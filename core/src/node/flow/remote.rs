@@ -4,7 +4,6 @@ use alloc::format;
 
 use super::super::pipe::{Duty, Pipe};
 use super::super::{Event, Node};
-use super::link::farewell;
 use crate::base::Instant;
 use crate::broker::{self, Limits, Subscriber};
 use crate::link::Link;
@@ -25,8 +24,7 @@ impl Node {
         let limits = Limits { window: Some(config.window), message_max, remote: None, client: Some(hello.broker) };
         if let Err(refusal) = self.broker.attach(Origin::Remote(link), limits) {
             let reason = CloseReason::Refused(format!("{refusal}"));
-            let farewell = farewell(&reason);
-            return self.end(now, link, reason, farewell);
+            return self.end(now, link, reason);
         }
         self.say(link, Frame::Open { generation: 0 });
         if let Some(pipe) = self.pipes.get_mut(link) {
@@ -78,13 +76,12 @@ impl Node {
                     let found = self.pipes.get(link).and_then(Pipe::link);
                     if let Some(Err(reason)) = found.map(Link::check_backlog) {
                         self.lanes.remote_in.drain().for_each(drop);
-                        return self.end(now, link, reason, None);
+                        return self.end(now, link, reason);
                     }
                 }
                 remote::Inward::Close(reason) => {
                     self.lanes.remote_in.drain().for_each(drop);
-                    let farewell = farewell(&reason);
-                    return self.end(now, link, reason, farewell);
+                    return self.end(now, link, reason);
                 }
                 remote::Inward::Opened { producer, destination, by } => {
                     let by = Party::Client(by);
@@ -114,8 +111,7 @@ impl Node {
                     self.serve(origin);
                     if let Err(reason) = result {
                         self.lanes.remote_in.drain().for_each(drop);
-                        let farewell = farewell(&reason);
-                        return self.end(now, link, reason, farewell);
+                        return self.end(now, link, reason);
                     }
                 }
                 remote::Inward::Subscribe { number, subscription } => {

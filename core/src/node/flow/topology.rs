@@ -4,7 +4,6 @@ use core::net::SocketAddr;
 
 use super::super::pipe::Pipe;
 use super::super::{Event, Node, Output, Phase};
-use super::link::farewell;
 use crate::base::{Instant, Situation};
 use crate::dial::{self, Urgency};
 use crate::discovery;
@@ -114,7 +113,7 @@ impl Node {
                     self.outbox.push(Output::Connect { link, address });
                 }
                 dial::Output::GiveUp(link) => {
-                    self.end(now, link, CloseReason::Unwanted, farewell(&CloseReason::Unwanted));
+                    self.end(now, link, CloseReason::Unwanted);
                 }
             }
         }
@@ -129,7 +128,7 @@ impl Node {
         let open = self.pipes.iter().filter(|(_, pipe)| !pipe.is_closing()).count();
         let slot = self.pipes.iter().find_map(|(link, pipe)| pipe.is_slot().then_some(link));
         if let Some(slot) = slot.filter(|_| open >= max) {
-            self.end(now, slot, CloseReason::Requested, None);
+            self.end(now, slot, CloseReason::Requested);
         }
         true
     }
