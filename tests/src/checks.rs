@@ -11,9 +11,9 @@ use flockmq_core::{
 
 use crate::application::Acking;
 use crate::oracle::{Outcome, is_of};
+use crate::play::{DESTINATIONS, Play, at_port};
 use crate::remains::remains;
 use crate::stage::Stage;
-use crate::step::{DESTINATIONS, Play, at_port};
 use crate::wish::is_prompt;
 
 /// N4: what each node holds is within its limits.

@@ -8,9 +8,11 @@ use flockmq_core::sim::Counts;
 use crate::checks;
 use crate::choice::{Choice, widen};
 use crate::flavour::Flavour;
+use crate::habit::Habits;
 use crate::limit::Limit;
+use crate::play::{Client, Play};
 use crate::stage::Stage;
-use crate::step::{Client, Habits, Play, Step};
+use crate::step::Step;
 use crate::topology::Topology;
 
 /// Who is there and what happens, in order.
@@ -189,7 +191,7 @@ impl fmt::Display for Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flavour::Deed;
+    use crate::deed::Deed;
     use crate::stranger::Mischief;
 
     #[test]

@@ -1,0 +1,261 @@
+//! What only scenarios with a flavour have: transactions, durable subscriptions, requests and replies, administrators,
+//! consumers that move, and messages and consumers that wish for more than others.
+
+use std::time::Duration;
+
+use flockmq_core::sim::HostId;
+use flockmq_core::{Body, ConsumerId, Destination, DestinationKind, Durable, Subscription};
+
+use crate::application::Acking;
+use crate::play::{DESTINATIONS, Play, around, by_hand, has_room};
+use crate::stage::Stage;
+use crate::wish::{PLACES, body, subscription};
+
+/// Something that only scenarios with a flavour have. Hosts are those with brokers of their own; they, consumers and
+/// deliveries are named by their places, counted round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// A delivery is acknowledged in a transaction, by a consumer of a host that acknowledges by hand.
+    AckIn(u8, u8, u8, u8),
+    /// A host begins a transaction.
+    Begin(u8, u8),
+    /// A host looks at what waits in one of `QUEUES`.
+    Browse(u8, u8),
+    /// A host commits a transaction.
+    Commit(u8, u8),
+    /// A host takes one of all orders, another sends more of two kinds than there may be room for, and the first gives up.
+    Crowd(u8, u8),
+    /// A host ends the connection that its temporary queues belong to.
+    HangUp(u8),
+    /// A host subscribes to all orders, has them handed to it a few at a time, and acknowledges by hand.
+    Hold(u8, u8),
+    /// An administrator asks how a host's destinations fare.
+    Inspect(u8),
+    /// A client asks how those of all its targets fare.
+    InspectTargets(u8),
+    /// The like of a host's last consumer comes to another, and then that one ends.
+    Move(u8, u8),
+    /// A client sends more than it may hold for a broker of its, which stands still meanwhile.
+    Outrun(u8, u8),
+    /// An administrator has one of `QUEUES` hand out nothing at a host.
+    PauseQueue(u8, u8),
+    /// An administrator removes what waits there.
+    Purge(u8, u8),
+    /// A host deletes a durable subscription.
+    RemoveDurable(u8, u8),
+    /// A host sends a request to the service, with a temporary queue for the reply.
+    Request(u8),
+    /// An administrator ends what `PauseQueue` began.
+    ResumeQueue(u8, u8),
+    /// A host rolls a transaction back.
+    RollBack(u8, u8),
+    /// A host sends so many messages that wish for something to one of `wish::PLACES`, in one command.
+    Send(u8, u8, u8, u8),
+    /// A host sends a message in a transaction.
+    SendIn(u8, u8, u8),
+    /// A host sends to the last temporary queue of another, there or not.
+    SendTemporary(u8, u8),
+    /// A host replies to requests from now on.
+    Serve(u8),
+    /// A host subscribes to one of `wish::PLACES`, wishing for something.
+    Subscribe(u8, u8, u8),
+    /// A host subscribes to one of `LASTING` by a name, which tells, with the rest, how it acknowledges.
+    SubscribeDurably(u8, u8, u8),
+}
+
+impl Deed {
+    /// Where.
+    fn place(self) -> u8 {
+        match self {
+            Self::AckIn(place, ..)
+            | Self::Begin(place, _)
+            | Self::Browse(place, _)
+            | Self::Commit(place, _)
+            | Self::Crowd(place, _)
+            | Self::HangUp(place)
+            | Self::Hold(place, _)
+            | Self::Inspect(place)
+            | Self::InspectTargets(place)
+            | Self::Move(place, _)
+            | Self::Outrun(place, _)
+            | Self::PauseQueue(place, _)
+            | Self::Purge(place, _)
+            | Self::RemoveDurable(place, _)
+            | Self::Request(place)
+            | Self::ResumeQueue(place, _)
+            | Self::RollBack(place, _)
+            | Self::Send(place, ..)
+            | Self::SendIn(place, ..)
+            | Self::SendTemporary(place, _)
+            | Self::Serve(place)
+            | Self::Subscribe(place, ..)
+            | Self::SubscribeDurably(place, ..) => place,
+        }
+    }
+
+    /// Lets it happen.
+    pub(crate) fn perform(self, stage: &mut Stage, play: &mut Play) {
+        let queue =
+            |place: u8| -> Destination { QUEUES[usize::from(place) % QUEUES.len()].parse().expect("a destination") };
+        let host = match self {
+            Self::InspectTargets(place) | Self::Outrun(place, _) => {
+                around(play.clients(), place).filter(|host| stage.is_running(*host))
+            }
+            _ => play.server(stage, self.place()),
+        };
+        let Some(host) = host else { return };
+        match self {
+            Self::AckIn(_, number, consumer, delivery) => {
+                if let Some((consumer, tag)) = by_hand(stage, host, consumer, delivery)
+                    && !stage.is_in_transaction(host, consumer, tag)
+                {
+                    stage.ack_in(host, number.into(), consumer, tag);
+                }
+            }
+            Self::Begin(_, number) => stage.begin_transaction(host, number.into()),
+            Self::Browse(_, place) => stage.browse(host, &queue(place)),
+            Self::Commit(_, number) => stage.commit(host, number.into()),
+            Self::Crowd(_, other) if has_room(stage, host) => {
+                if let Some(other) = play.server(stage, other) {
+                    crowd(stage, play, host, other);
+                }
+            }
+            Self::HangUp(_) => stage.hang_up(host),
+            Self::Hold(_, prefetch) if has_room(stage, host) => {
+                stage.subscribe_with(host, "queue://orders.>", Acking::Manual, Some(prefetch.into()));
+            }
+            Self::Inspect(_) => drop(stage.inspect(host)),
+            Self::InspectTargets(_) => stage.inspect_targets(host),
+            Self::Move(_, other) => {
+                if let Some(other) = play.server(stage, other) {
+                    relocate(stage, host, other);
+                }
+            }
+            Self::Outrun(_, broker) => {
+                if let Some(broker) = play.server(stage, broker) {
+                    outrun(stage, play, host, broker);
+                }
+            }
+            Self::PauseQueue(_, place) => stage.pause_queue(host, &queue(place)),
+            Self::Purge(_, place) => stage.purge(host, &queue(place)),
+            Self::RemoveDurable(_, name) => stage.remove_durable(host, &durable(name)),
+            Self::Request(_) => {
+                if has_room(stage, host) {
+                    let text = play.texts(1).remove(0);
+                    stage.request(host, SERVICE, text);
+                }
+            }
+            Self::ResumeQueue(_, place) => stage.resume_queue(host, &queue(place)),
+            Self::RollBack(_, number) => stage.roll_back(host, number.into()),
+            Self::Send(_, to, wish, count) => play.send_wishing(stage, host, to, wish, count),
+            Self::SendIn(_, number, to) => {
+                let to = DESTINATIONS[usize::from(to) % DESTINATIONS.len()].parse().expect("a destination");
+                let text = play.texts(1).remove(0);
+                stage.send_in(host, number.into(), &to, Body::text(text));
+            }
+            Self::SendTemporary(_, other) => {
+                if let Some(to) = play.server(stage, other).and_then(|other| stage.temporary(other)) {
+                    let text = play.texts(1).remove(0);
+                    stage.send(host, &to.to_string(), &text);
+                }
+            }
+            Self::Serve(_) if has_room(stage, host) => {
+                let service = Subscription::new(SERVICE.parse().expect("a destination"));
+                stage.subscribe_as(host, service, Acking::Replying);
+            }
+            Self::Subscribe(_, to, how) if has_room(stage, host) => {
+                let (wanted, acking) = subscription(PLACES[usize::from(to) % PLACES.len()], how);
+                stage.subscribe_as(host, wanted, acking);
+            }
+            Self::SubscribeDurably(_, to, how) if has_room(stage, host) => {
+                let mut wanted = Subscription::new(LASTING[usize::from(to) % LASTING.len()].parse().expect("a topic"));
+                wanted.durable = Some(durable(how));
+                wanted.prefetch = [None, Some(2)][usize::from(how) / 3 % 2];
+                wanted.no_local = how / 6 % 8 == 7;
+                let ackings = [Acking::Automatic, Acking::Manual, Acking::Returning, Acking::Rejecting];
+                stage.subscribe_durably(host, wanted, ackings[usize::from(how) / 6 % ackings.len()]);
+            }
+            Self::Crowd(..) | Self::Hold(..) | Self::Serve(_) | Self::Subscribe(..) | Self::SubscribeDurably(..) => (),
+        }
+    }
+}
+
+impl Play {
+    fn send_wishing(&mut self, stage: &mut Stage, host: HostId, to: u8, wish: u8, count: u8) {
+        let to = PLACES[usize::from(to) % PLACES.len()];
+        if !to.contains('>') {
+            let texts = self.texts(usize::from(count)).into_iter().enumerate();
+            stage.send_bodies(host, to, texts.map(|(number, text)| body(to, wish, number, text)).collect());
+        }
+    }
+}
+
+fn crowd(stage: &mut Stage, play: &mut Play, taker: HostId, sender: HostId) {
+    let consumer = stage.subscribe_with(taker, "queue://orders.>", Acking::Manual, Some(1));
+    stage.run_for(DEMAND_TOLD);
+    for queue in ["queue://orders", "queue://orders.eu"] {
+        if stage.is_running(sender) {
+            let texts = play.texts(6).into_iter().map(|text| format!("{text:.<300}"));
+            stage.send_all(sender, queue, texts);
+        }
+    }
+    stage.run_for(DEMAND_TOLD);
+    stage.unsubscribe(consumer);
+}
+
+fn outrun(stage: &mut Stage, play: &mut Play, client: HostId, broker: HostId) {
+    stage.pause(broker);
+    for _ in 0..10 {
+        let texts = play.texts(3).into_iter().map(|text| format!("{text:.<700}"));
+        stage.send_all(client, "topic://news", texts);
+        stage.run_for(ANSWERED);
+    }
+    stage.resume(broker);
+}
+
+/// Has a host subscribe as the last consumer of another does that it can have too, and then ends that one.
+fn relocate(stage: &mut Stage, from: HostId, to: HostId) {
+    let can_move = |consumer: &ConsumerId| {
+        let wanted = stage.subscription(*consumer);
+        let is_queues = wanted.destination.first().kind() == DestinationKind::Queue;
+        is_queues && !wanted.destination.first().is_temporary() && !stage.browses(*consumer)
+    };
+    if let Some(consumer) = stage.open_consumers(from).into_iter().rev().find(can_move)
+        && has_room(stage, to)
+    {
+        let (wanted, acking) = (stage.subscription(consumer).clone(), stage.acking(consumer));
+        stage.subscribe_as(to, wanted, acking);
+        stage.run_for(DEMAND_TOLD);
+        stage.unsubscribe(consumer);
+    }
+}
+
+fn durable(name: u8) -> Durable {
+    Durable::new("somebody", NAMES[usize::from(name) % NAMES.len()]).expect("a name")
+}
+
+/// How long it takes until peers know of a consumer, unless something fails.
+const DEMAND_TOLD: Duration = Duration::from_millis(500);
+
+/// How long it takes until brokers have answered, unless something fails.
+const ANSWERED: Duration = Duration::from_millis(20);
+
+/// What administrators look after.
+pub(crate) const QUEUES: [&str; 7] = [
+    "queue://urgent",
+    "queue://grouped",
+    "queue://retried",
+    "queue://retried.strictly",
+    "queue://Consumer.a.VirtualTopic.news",
+    "queue://orders",
+    "queue://jobs",
+];
+
+/// What durable subscriptions are to.
+pub(crate) const LASTING: [&str; 3] = ["topic://prices.gold", "topic://prices.>", "topic://news"];
+
+/// What they are called.
+pub(crate) const NAMES: [&str; 3] = ["one", "two", "three"];
+
+/// Where requests are sent.
+const SERVICE: &str = "queue://service";
