@@ -77,6 +77,8 @@ pub(crate) struct Application {
     pub(crate) config: Config,
     pub(crate) is_up: bool,
     pub(crate) is_paused: bool,
+    /// Until when its node may hand over what it has, once it was told to; then it stops.
+    pub(crate) drains_until: Option<Instant>,
     /// True once its node was told to stop.
     pub(crate) is_stopped: bool,
     pub(crate) producers: BTreeMap<Destination, Producer>,
@@ -108,6 +110,7 @@ pub(crate) enum Asked {
     CloseProducer(Destination),
     Commit(u64),
     Detach(Vec<Destination>),
+    Drain,
     Produce,
     Question,
     Rollback(u64),
@@ -167,6 +170,7 @@ impl Application {
             config,
             is_up: true,
             is_paused: false,
+            drains_until: None,
             is_stopped: false,
             producers: BTreeMap::new(),
             notices: Vec::new(),
@@ -204,7 +208,7 @@ impl Application {
 
     /// Whether the process is there and runs, and its node takes commands.
     pub(crate) fn is_running(&self) -> bool {
-        self.is_up && !self.is_paused && !self.is_stopped
+        self.is_up && !self.is_paused && !self.is_stopped && self.drains_until.is_none()
     }
 
     /// The process is gone.
@@ -212,6 +216,7 @@ impl Application {
         self.is_up = false;
         self.is_paused = false;
         self.is_stopped = false;
+        self.drains_until = None;
         self.producers.clear();
         self.produced = 0;
         self.asked.clear();

@@ -25,6 +25,8 @@ pub enum Deed {
     Commit(u8, u8),
     /// A host takes one of all orders, another sends more of two kinds than there may be room for, and the first gives up.
     Crowd(u8, u8),
+    /// A host hands over what it has for so long at most, by `PATIENCE`, and takes its leave.
+    Drain(u8, u8),
     /// A host ends the connection that its temporary queues belong to.
     HangUp(u8),
     /// A host subscribes to all orders, has them handed to it a few at a time, and acknowledges by hand.
@@ -72,6 +74,7 @@ impl Deed {
             | Self::Browse(place, _)
             | Self::Commit(place, _)
             | Self::Crowd(place, _)
+            | Self::Drain(place, _)
             | Self::HangUp(place)
             | Self::Hold(place, _)
             | Self::Inspect(place)
@@ -119,6 +122,10 @@ impl Deed {
                 if let Some(other) = play.server(stage, other) {
                     crowd(stage, play, host, other);
                 }
+            }
+            Self::Drain(_, patience) => {
+                let millis = PATIENCE[usize::from(patience) % PATIENCE.len()];
+                stage.drain(host, Duration::from_millis(millis));
             }
             Self::HangUp(_) => stage.hang_up(host),
             Self::Hold(_, prefetch) if has_room(stage, host) => {
@@ -236,6 +243,9 @@ fn durable(name: u8) -> Durable {
 
 /// How long it takes until peers know of a consumer, unless something fails.
 const DEMAND_TOLD: Duration = Duration::from_millis(500);
+
+/// For how long a host that leaves may hand over what it has, in milliseconds.
+pub(crate) const PATIENCE: [u64; 4] = [10_000, 1_000, 60_000, 0];
 
 /// How long it takes until brokers have answered, unless something fails.
 const ANSWERED: Duration = Duration::from_millis(20);

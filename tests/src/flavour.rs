@@ -2,7 +2,7 @@
 //! requests and replies, administrators, consumers that move.
 
 use crate::choice::Choice;
-use crate::deed::{Deed, LASTING, NAMES, QUEUES};
+use crate::deed::{Deed, LASTING, NAMES, PATIENCE, QUEUES};
 use crate::habit::Habits;
 use crate::step::Step;
 use crate::wish::FAMILIES;
@@ -18,6 +18,7 @@ pub(crate) struct Flavour {
 enum Taste {
     Administration,
     Durables,
+    Leaves,
     Moves,
     Requests,
     Transactions,
@@ -39,6 +40,13 @@ impl Flavour {
         Self { tastes: tastes.collect(), hosts }
     }
 
+    /// A flavour of what comes last in a scenario.
+    pub(crate) fn draw_late(choice: &mut Choice<'_>, hosts: usize) -> Self {
+        let tastes = vec![Taste::Leaves];
+        let _ = &choice;
+        Self { tastes, hosts }
+    }
+
     /// A step; one in four is any of those that the scenario has without a flavour.
     pub(crate) fn step(&self, choice: &mut Choice<'_>, habits: &Habits, all: usize) -> Step {
         match choice.below(12) {
@@ -50,6 +58,7 @@ impl Flavour {
                 match choice.pick(&self.tastes) {
                     Taste::Administration => Step::Do(administer(choice, host)),
                     Taste::Durables => draw_durable(choice, host),
+                    Taste::Leaves => draw_leave(choice, host),
                     Taste::Moves => draw_move(choice, host, self.hosts),
                     Taste::Requests => Step::Do(draw_request(choice, host, self.hosts)),
                     Taste::Transactions => draw_transaction(choice, habits, host),
@@ -99,6 +108,18 @@ fn draw_move(choice: &mut Choice<'_>, host: u8, hosts: usize) -> Step {
         6 => Step::Do(Deed::Crowd(host, choice.place(hosts))),
         7 => Step::Do(Deed::Outrun(choice.place(2), host)),
         _ => Step::Do(Deed::Move(host, choice.place(hosts))),
+    }
+}
+
+fn draw_leave(choice: &mut Choice<'_>, host: u8) -> Step {
+    match choice.below(12) {
+        0..4 => Step::Send(host, choice.pick(&[1, 2, 5, 0]), 1 + choice.place(20)),
+        4..6 => Step::SubscribeOnly(host, choice.pick(&[1, 2, 5, 8])),
+        6 => Step::Subscribe(host, choice.pick(&[1, 2, 5, 8])),
+        7 => Step::SubscribeReluctantly(host, choice.pick(&[1, 8]), 1 + choice.place(3)),
+        8 => Step::SendSized(host, choice.pick(&[1, 5]), 1 + choice.place(8), 1_500),
+        9 => Step::Restart(host),
+        _ => Step::Do(Deed::Drain(host, choice.place(PATIENCE.len()))),
     }
 }
 

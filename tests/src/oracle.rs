@@ -3,6 +3,7 @@
 
 mod copy;
 mod dial;
+mod drain;
 mod durable;
 mod fan;
 mod host;
@@ -19,6 +20,7 @@ use flockmq_core::{
 
 use copy::{Copy, Fate, settle};
 use dial::Dials;
+use drain::Drains;
 use durable::Durably;
 use fan::Fan;
 use host::is_fair;
@@ -53,6 +55,7 @@ pub struct Oracle {
     credits: BTreeMap<BrokerId, u64>,
     deliveries: u64,
     wishes: Wishes,
+    drains: Drains,
     /// At each host's present process.
     durables: BTreeMap<(HostId, Durable), Durably>,
 }
@@ -314,6 +317,7 @@ impl Oracle {
             }
         }
         self.wish_crashed(host);
+        self.drains_crashed(process);
         self.durables_ended(host, None);
         let (subscribers, sent) = (&self.subscribers, &self.sent);
         let is_client = self.hosts[&host].role == Role::Client;
@@ -342,6 +346,7 @@ impl Oracle {
             }
             return; // It had nothing but what brokers will hand out again.
         }
+        let left = process.broker.and_then(|broker| self.left_by(broker));
         // It may have wanted what clients consume.
         let clients = self.hosts.values().filter(|known| known.role == Role::Client);
         wanted.extend(clients.flat_map(|known| known.wanted.iter().cloned()));
@@ -349,7 +354,8 @@ impl Oracle {
             // A message goes where it is wanted, and from there no further if it may cross one bridge only.
             let may_be_there = wanted.iter().any(|wanted| wanted.matches(&sent.destination));
             let is_there = sent.fanned.as_ref().is_some_and(|fanned| fanned.may_be_at(process.broker));
-            sent.is_forgiven |= sent.host == host || hops_max > 1 || may_be_there || is_there;
+            let may_be_lost = left.as_ref().is_none_or(|left| left.contains(&sent.destination));
+            sent.is_forgiven |= may_be_lost && (sent.host == host || hops_max > 1 || may_be_there || is_there);
         }
     }
 
@@ -467,7 +473,10 @@ impl Oracle {
             *last = id.sequence.max(*last);
         }
         match place.kind() {
-            DestinationKind::Queue => self.check_copies(at, process, consumer, delivery, &what),
+            DestinationKind::Queue => {
+                self.drains_delivered(&(id, place.clone()));
+                self.check_copies(at, process, consumer, delivery, &what);
+            }
             DestinationKind::Topic => {
                 let is_new = subscriber.topics.insert(id);
                 assert!(is_new || !self.hosts[&process.host].checks_duplicates, "{what} came twice");

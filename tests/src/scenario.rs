@@ -83,6 +83,13 @@ impl Scenario {
                 steps.push(flavour.step(choice, &habits, all));
             }
         }
+        if choice.chance(1, 6) {
+            let flavour = Flavour::draw_late(choice, usize::from(hosts + brokers));
+            let count = steps.len() + steps_max / 4 + usize::from(choice.place(steps_max / 4));
+            while steps.len() < count && !choice.is_exhausted() {
+                steps.push(flavour.step(choice, &habits, all));
+            }
+        }
         Self { seed, hosts, brokers, clients, hops_max, walls, limits, steps }
     }
 

@@ -4,6 +4,7 @@ mod admin;
 mod client;
 mod consumer;
 mod hearing;
+mod leave;
 mod mishap;
 mod producer;
 mod temporary;
@@ -37,6 +38,7 @@ pub struct Stage {
     replies: VecDeque<(HostId, Destination, Body)>,
     walls: BTreeSet<(HostId, HostId)>,
     slow: BTreeSet<HostId>,
+    draining: BTreeSet<HostId>,
     sluggish_until: Instant,
     calm_since: Option<Instant>,
 }
@@ -63,6 +65,7 @@ impl Stage {
             replies: VecDeque::new(),
             walls: BTreeSet::new(),
             slow: BTreeSet::new(),
+            draining: BTreeSet::new(),
             sluggish_until: Instant::ZERO,
             calm_since: None,
         }
@@ -209,10 +212,12 @@ impl Stage {
         let now = self.world.now().max(self.sluggish_until);
         self.calm_since = self.world.is_calm().then(|| self.calm_since.unwrap_or(now).max(self.sluggish_until));
         loop {
+            self.finish_draining();
             if done(self) {
                 return true;
             }
-            if !self.step(end) {
+            let next = self.drains_until().map_or(end, |until| until.min(end));
+            if !self.step(next) && next == end {
                 self.check_clients();
                 return done(self);
             }

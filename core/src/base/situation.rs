@@ -122,6 +122,14 @@ situations! {
     /// Credit of a connection as a whole comes back to another of its consumers.
     CreditShared,
 
+    // Leaving.
+    /// A broker that leaves waits until others have taken what it hands over.
+    DrainAwaited,
+    /// A broker leaves before others have taken what it hands over.
+    DrainAbandoned,
+    /// A client comes to a broker that is about to leave.
+    ClientTurnedAway,
+
     // Clients that are served.
     /// A stream is not answered further, since one of its messages waits for room.
     AnswerHeldBack,

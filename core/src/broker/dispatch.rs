@@ -260,7 +260,7 @@ impl Broker {
         self.deliver(now, id, pending, entry.redeliveries.0, Some(Held { slot, entry }), out);
     }
 
-    fn takers<'a>(&'a self, consumers: &'a [Consumer]) -> Takers<'a> {
+    pub(super) fn takers<'a>(&'a self, consumers: &'a [Consumer]) -> Takers<'a> {
         Takers { consumers, subscriptions: &self.subscriptions, selection: &self.selection }
     }
 

@@ -3,6 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::place::Place;
+use super::registry::Room;
 use super::{Broker, Gone, Output};
 use crate::base::{Instant, Outbox};
 use crate::model::{ConsumerId, Origin, Refusal, Tag};
@@ -31,6 +33,18 @@ impl Broker {
     /// True if no message of a queue is on its way to anybody or will be: whatever waits is wanted by nobody.
     pub(crate) fn is_drained(&self) -> bool {
         let stats = self.stats();
-        (stats.outstanding_queued, stats.delayed, stats.parked) == (0, 0, 0)
+        (stats.outstanding_queued, stats.delayed, stats.parked) == (0, 0, 0) && !self.is_held_up()
+    }
+
+    /// True if a queue's message waits for a peer that has no credit: topics' messages may have taken its window.
+    fn is_held_up(&self) -> bool {
+        self.registry.iter().any(|destination| {
+            let Room::Queue(queue) = &destination.room else { return false };
+            let takers = self.takers(&destination.consumers);
+            let without = destination.consumers.iter().filter(|consumer| !self.has_credit(consumer.id));
+            let without = without.filter(|consumer| destination.is_open_to(consumer.id));
+            let mut without = without.filter_map(|consumer| self.subscriptions.get(consumer.id));
+            queue.len() > 0 && without.any(|found| queue.waiting.starting_at(Place::FIRST).any(|entry| takers.takes(found, entry)))
+        })
     }
 }

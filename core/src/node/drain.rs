@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::{Command, Node};
-use crate::base::Instant;
-use crate::model::{CloseReason, RequestId, Role};
+use crate::base::{Instant, Situation};
+use crate::model::{CloseReason, Refusal, RequestId, Role};
 
 /// What a node does about leaving.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,9 @@ impl Node {
             self.end(now, link, CloseReason::Stopping);
         }
         self.broker.drain(now, &mut self.lanes.broker);
+        if !self.broker.is_drained() {
+            Situation::DrainAwaited.met();
+        }
     }
 
     /// Answers who asked for all to be handed over, once it is.
@@ -42,9 +45,23 @@ impl Node {
         }
     }
 
+    /// Tells who asked for all to be handed over that it was not: the node takes its leave before.
+    pub(super) fn give_up_draining(&mut self) {
+        if let Draining::Until(request) = self.draining {
+            Situation::DrainAbandoned.met();
+            self.draining = Draining::Done;
+            self.reply(request, Err(Refusal::Stopping));
+        }
+    }
+
+    /// True from when a node is told to hand over what it has.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining != Draining::No
+    }
+
     /// True for what a node that leaves takes no more.
     pub(super) fn is_too_late(&self, command: &Command) -> bool {
-        self.draining != Draining::No
+        self.is_draining()
             && matches!(
                 command,
                 Command::Begin { .. }
@@ -63,7 +80,7 @@ mod tests {
     use super::super::{Config, Event, Input, Output};
     use super::*;
     use crate::base::Seed;
-    use crate::model::{ConnectionId, Refusal};
+    use crate::model::ConnectionId;
 
     #[test]
     fn a_node_that_drains_takes_nothing_new_and_answers_when_nothing_is_left_to_hand_over() {

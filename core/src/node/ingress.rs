@@ -322,6 +322,7 @@ impl Node {
     }
 
     fn stop(&mut self, now: Instant) {
+        self.give_up_draining();
         if let Some(fanout) = &mut self.fanout {
             fanout.handle_stop(&mut self.lanes.fanout);
             self.fanout_lane(now);

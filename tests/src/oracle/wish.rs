@@ -175,6 +175,7 @@ impl Oracle {
     /// What waits in a queue goes.
     pub(crate) fn purged(&mut self, queue: &Destination) {
         self.wishes.owed.retain(|(_, place)| place != queue);
+        self.drains_purged(queue);
         for sent in self.sent.values_mut().filter(|sent| sent.destination == *queue) {
             sent.is_forgiven |= sent.copies.is_empty();
         }
@@ -390,7 +391,7 @@ impl Oracle {
         let dying = dying.map(|((id, place), _)| format!("Q10: no dead letter of {place}: {}", self.describe(*id)));
         let owed = self.wishes.owed.iter().filter(|(id, _)| matches!(self.sent[id].outcome, Outcome::Accepted { .. }));
         let owed = owed.map(|(id, place)| format!("{place} has not handed out {}", self.describe(*id)));
-        dying.chain(owed).chain(self.undurable()).collect()
+        dying.chain(owed).chain(self.undurable()).chain(self.undrained()).collect()
     }
 }
 

@@ -230,7 +230,7 @@ impl Stage {
         self.command(host, Command::Subscribe { request, connection, consumer, subscription });
     }
 
-    /// A client's consumer has ended otherwise than by its application's wish; all it was given may have been seen.
+    /// A consumer has ended otherwise than by its application's wish; all it was given may have been seen.
     pub(super) fn closed(&mut self, consumer: ConsumerId) {
         let found = &mut self.consumers.get_mut(&consumer).expect("a consumer of this stage").1;
         found.is_ending = false;

@@ -88,6 +88,11 @@ impl Stage {
                 let expected = self.application(host).intrusion.take();
                 assert_eq!(expected, Some(ack), "{host}: {ack:?} was refused: {refusal}");
             }
+            Event::ConsumerEnded { consumer, refusal } => {
+                let is_due = refusal == Refusal::Stopping && self.is_draining(host);
+                assert!(is_due, "{host} ends consumer {consumer}: {refusal}");
+                self.closed(consumer);
+            }
             Event::Stopped => {
                 self.oracle.stopped(process);
                 // F3: nothing that was asked for is left without its end.
@@ -147,6 +152,9 @@ impl Stage {
                 transaction.sends.push((destination, *body));
             }
             (Asked::TransactedSend(..), Err(Refusal::TooLarge { .. })) => (),
+            (Asked::Drain, Ok(())) => self.drained(host),
+            // It took its leave before it had handed over all it has.
+            (Asked::Drain, Err(Refusal::Stopping)) if application.is_stopped => (),
             (_, Ok(())) => (),
             (Asked::Subscribe(consumer), Err(refusal)) if application.is_client() => {
                 application.denied.push((at, consumer, refusal));

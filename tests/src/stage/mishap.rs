@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use flockmq_core::Command;
 use flockmq_core::sim::{HostId, World};
 
 use super::Stage;
@@ -16,26 +15,6 @@ impl Stage {
     /// Turns a host's machine off; nobody linked to it hears of that.
     pub fn power_off(&mut self, host: HostId) {
         self.end(host, World::power_off);
-    }
-
-    /// Lets a host's node take its leave. A client's consumers end by it, those of others before.
-    pub fn stop(&mut self, host: HostId) {
-        if !self.is_running(host) {
-            return;
-        }
-        for consumer in self.open_consumers(host) {
-            if self.applications[&host].is_client() {
-                self.closed(consumer);
-            } else {
-                self.unsubscribe(consumer);
-            }
-        }
-        let process = self.process(host);
-        self.oracle.stopping(process);
-        let application = self.application(host);
-        application.is_stopped = true;
-        application.transactions.clear();
-        self.command(host, Command::Stop);
     }
 
     /// Starts a host's process anew and attaches its application, which has neither producers nor consumers then.

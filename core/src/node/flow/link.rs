@@ -143,6 +143,10 @@ impl Node {
             _ if hello.broker == self.id => Some(self.who_claims_us(link)),
             (Role::Client, Role::Client) => Some(CloseReason::NotAPeer { found: hello.role }),
             (Role::Client, _) if self.is_target(hello.broker) => Some(CloseReason::Duplicate),
+            (_, Role::Client) if self.is_draining() => {
+                Situation::ClientTurnedAway.met();
+                Some(CloseReason::Stopping)
+            }
             (Role::Client, _) | (_, Role::Client) => None,
             (Role::Broker | Role::Peer, _) => self.check_bridge(link, &hello).err(),
         };
