@@ -1,17 +1,21 @@
 //! What must hold when the faults are over, and what no node may hold at any time.
 
+mod reach;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use flockmq_core::sim::{Faults, HostId};
 use flockmq_core::{
-    Ack, AckExtent, AckKind, BrokerId, ConsumerId, DestinationKind, Event, Instant, LinkConfig, Refusal, Role, Target,
-    TargetState,
+    Ack, AckExtent, AckKind, BrokerId, ConsumerId, Destination, DestinationKind, Event, Instant, LinkConfig, Refusal,
+    Role, Target, TargetState,
 };
+
+use reach::{is_served, is_target, joined, members, neighbours, reaches, spread};
 
 use crate::application::Acking;
 use crate::oracle::{Outcome, is_of};
-use crate::play::{DESTINATIONS, Play, at_port};
+use crate::play::{DESTINATIONS, Play};
 use crate::remains::remains;
 use crate::stage::Stage;
 use crate::wish::is_prompt;
@@ -83,7 +87,7 @@ pub(crate) fn answers(stage: &mut Stage) {
     let untold = |stage: &Stage| {
         let alone = |host: &HostId| stage.config(*host).role == Role::Broker && stage.is_running(*host);
         let hosts = stage.hosts().into_iter().filter(alone).filter(|host| stage.oracle.has_kept_clients(*host));
-        let hosts = hosts.filter(|host| !stage.oracle.feeds(*host));
+        let hosts = hosts.filter(|host| !stage.oracle.feeds(*host) && joined(stage, *host).is_empty());
         hosts.into_iter().find_map(|host| untold(stage, host))
     };
     let are_told = stage.run_until(ANSWERED_WITHIN, |stage| untold(stage).is_none());
@@ -169,15 +173,17 @@ fn gathers(stage: &Stage, hosts: &[HostId], host: HostId) -> bool {
                 let found = stage.config(**other);
                 found.role == Role::Peer && found.group == stage.config(host).group
             };
-            let members = hosts.iter().filter(is_member).copied();
-            let first = members.clone().min_by_key(|peer| stage.id(*peer)).expect("the host itself is a member");
+            let all = hosts.iter().filter(is_member).copied();
+            let first = all.clone().min_by_key(|peer| stage.id(*peer)).expect("the host itself is a member");
             // What is too large for a client's consumer at its broker waits there for another.
             let is_small = |other: &&HostId| {
                 let config = stage.config(**other);
                 config.role == Role::Client && config.link.frame_max < LinkConfig::default().frame_max
             };
+            // Nothing has to cross into another group for that.
             let comes_to_first =
-                members.clone().all(|peer| reaches(stage, peer, first)) && !hosts.iter().any(|other| is_small(&other));
+                all.clone().all(|peer| spread(stage, peer, |host| members(stage, host)).contains(&first))
+                    && !hosts.iter().any(|other| is_small(&other));
             first == host || !comes_to_first
         }
     }
@@ -236,9 +242,10 @@ fn link_up(stage: &mut Stage, hosts: &[HostId]) {
             let are_meant = up == brokers || (stage.oracle.has_strangers() && up.is_superset(&brokers));
             are_meant && up.iter().all(|broker| stage.oracle.serves(*broker, stage.id(*client)))
         };
+        let bridged = peers.iter().chain(&alone);
         stage.is_linked(&peers)
-            && peers.iter().all(|host| stage.peers(*host).len() == neighbours(stage, &peers, *host).count())
-            && alone.iter().all(|host| stage.peers(*host).is_empty())
+            && bridged.clone().all(|host| stage.peers(*host).len() == neighbours(stage, *host).len())
+            && bridged.clone().all(|host| joined(stage, *host).iter().all(|other| stage.is_linked(&[*host, *other])))
             && of(Role::Client).iter().all(is_whole)
     };
     let linked = stage.run_until(LINKED_WITHIN, |stage| groups.values().all(|group| is_whole(stage, group)));
@@ -286,62 +293,12 @@ fn reach_everybody(stage: &mut Stage, play: &mut Play, hosts: &[HostId]) {
     }
 }
 
-/// True if a client fans out to this host, once both are up.
-fn is_target(stage: &Stage, client: HostId, host: HostId) -> bool {
-    let (client, found) = (stage.config(client), stage.config(host));
-    let is_known = match client.multicast {
-        None => client.peers.contains(&at_port(host)),
-        Some(_) => client.group == found.group,
-    };
-    is_known && found.role != Role::Client
-}
-
-/// True unless a client has too few brokers.
-fn is_served(stage: &Stage, host: HostId) -> bool {
-    let config = stage.config(host);
-    let brokers = stage.hosts().into_iter().filter(|other| is_target(stage, host, *other)).count();
-    config.role != Role::Client || brokers >= config.fanout.acks_min as usize
-}
-
-/// T1: a peer's message reaches all peers, that of a broker which stands alone itself only; a client's reaches its
-/// targets, and from there whom theirs reach; and clients hear what reaches their targets.
-fn reaches(stage: &Stage, sender: HostId, other: HostId) -> bool {
-    match [sender, other].map(|host| stage.config(host).role) {
-        [Role::Broker, Role::Broker | Role::Peer] | [Role::Peer, Role::Broker] => sender == other,
-        [Role::Peer, Role::Peer] => {
-            let group = &stage.config(sender).group;
-            let is_member =
-                |host: &HostId| stage.config(*host).role == Role::Peer && stage.config(*host).group == *group;
-            let peers: Vec<HostId> = stage.hosts().into_iter().filter(is_member).collect();
-            let mut reached = BTreeSet::from([sender]);
-            for _ in 0..stage.config(sender).bridge.message_hops_max {
-                let further = reached.iter().flat_map(|host| neighbours(stage, &peers, *host));
-                reached = further.chain(reached.iter().copied()).collect();
-            }
-            reached.contains(&other)
-        }
-        [Role::Client, _] => {
-            let targets = stage.hosts().into_iter().filter(|host| is_target(stage, sender, *host));
-            targets.into_iter().any(|target| reaches(stage, target, other))
-        }
-        [_, Role::Client] => {
-            let mut targets = stage.hosts().into_iter().filter(|host| is_target(stage, other, *host));
-            is_served(stage, other) && targets.any(|target| reaches(stage, sender, target))
-        }
-    }
-}
-
-/// The hosts that a host has links to, if all is well.
-fn neighbours<'a>(stage: &'a Stage, peers: &'a [HostId], host: HostId) -> impl Iterator<Item = HostId> + 'a {
-    peers.iter().copied().filter(move |other| *other != host && !stage.is_walled_off(host, *other))
-}
-
 fn subscribers(stage: &Stage, hosts: &[HostId], sender: HostId, destination: &str) -> Vec<ConsumerId> {
-    let destination: flockmq_core::Destination = destination.parse().expect("a destination");
+    let destination: Destination = destination.parse().expect("a destination");
     if destination.kind() == DestinationKind::Queue {
         return Vec::new();
     }
-    let members = hosts.iter().filter(|host| reaches(stage, sender, **host));
+    let members = hosts.iter().filter(|host| reaches(stage, sender, **host, &destination));
     let open = members.flat_map(|host| stage.open_consumers(*host).into_iter().map(|consumer| (*host, consumer)));
     let is_meant = |(host, consumer): &(HostId, ConsumerId)| {
         let wanted = stage.subscription(*consumer);
@@ -412,10 +369,10 @@ fn be_quiet(stage: &mut Stage, quiet: Duration) {
 /// listened in vain for long enough.
 fn come_back(stage: &mut Stage, hosts: &[HostId]) {
     let group = &stage.config(hosts[0]).group;
-    let members = hosts.iter().filter(|host| stage.config(**host).role == Role::Peer);
-    let peers: Vec<HostId> = members.filter(|host| stage.config(**host).group == *group).copied().collect();
+    let all = hosts.iter().filter(|host| stage.config(**host).role == Role::Peer);
+    let peers: Vec<HostId> = all.filter(|host| stage.config(**host).group == *group).copied().collect();
     let Some(first) = peers.first().copied() else { return };
-    let Some(last) = neighbours(stage, &peers, first).last() else { return };
+    let Some(last) = members(stage, first).last().copied() else { return };
     for (hearer, other) in [(first, last), (last, first)] {
         // Or it would wait longer than at first; its clock may be slow.
         stage.run_for(stage.config(hearer).dial.settled_after + CLOCKS);

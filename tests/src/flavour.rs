@@ -40,10 +40,9 @@ impl Flavour {
         Self { tastes: tastes.collect(), hosts }
     }
 
-    /// A flavour of what comes last in a scenario.
-    pub(crate) fn draw_late(choice: &mut Choice<'_>, hosts: usize) -> Self {
+    /// A flavour of what comes last in a scenario: brokers leave.
+    pub(crate) fn late(hosts: usize) -> Self {
         let tastes = vec![Taste::Leaves];
-        let _ = &choice;
         Self { tastes, hosts }
     }
 
@@ -113,11 +112,11 @@ fn draw_move(choice: &mut Choice<'_>, host: u8, hosts: usize) -> Step {
 
 fn draw_leave(choice: &mut Choice<'_>, host: u8) -> Step {
     match choice.below(12) {
-        0..4 => Step::Send(host, choice.pick(&[1, 2, 5, 0]), 1 + choice.place(20)),
+        0..4 => Step::Send(host, choice.pick(&[1, 2, 5, 0, 4]), 1 + choice.place(20)),
         4..6 => Step::SubscribeOnly(host, choice.pick(&[1, 2, 5, 8])),
-        6 => Step::Subscribe(host, choice.pick(&[1, 2, 5, 8])),
+        6 => Step::Subscribe(host, choice.pick(&[1, 5, 8, 9])),
         7 => Step::SubscribeReluctantly(host, choice.pick(&[1, 8]), 1 + choice.place(3)),
-        8 => Step::SendSized(host, choice.pick(&[1, 5]), 1 + choice.place(8), 1_500),
+        8 => Step::SendSized(host, choice.pick(&[1, 5, 4]), 1 + choice.place(8), 1_500),
         9 => Step::Restart(host),
         _ => Step::Do(Deed::Drain(host, choice.place(PATIENCE.len()))),
     }

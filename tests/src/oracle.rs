@@ -7,6 +7,7 @@ mod drain;
 mod durable;
 mod fan;
 mod host;
+mod join;
 mod wish;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use drain::Drains;
 use durable::Durably;
 use fan::Fan;
 use host::is_fair;
+use join::Joins;
 use wish::{Lane, Wishes};
 
 use crate::limit::Limit;
@@ -56,6 +58,8 @@ pub struct Oracle {
     deliveries: u64,
     wishes: Wishes,
     drains: Drains,
+    /// Brokers whose connectors have taken the place of a bridge, and where they lead.
+    led: BTreeSet<(BrokerId, BrokerId)>,
     /// At each host's present process.
     durables: BTreeMap<(HostId, Durable), Durably>,
 }
@@ -65,7 +69,9 @@ pub struct Oracle {
 struct Host {
     group: String,
     role: Role,
+    joins: Joins,
     hops_max: u32,
+    demand_hops_max: u32,
     checks_duplicates: bool,
     message_max: u32,
     dials: Dials,
@@ -81,7 +87,8 @@ struct Host {
     resumed_at: Instant,
     found: BTreeSet<Service>,
     announced: BTreeMap<Vec<u8>, Instant>, // When each advert went out last.
-    wanted: Vec<Destination>,              // All it ever had consumers for.
+    wanted: Vec<Destination>,              // All its present process ever had consumers for.
+    ever_wanted: BTreeSet<Destination>,    // And all others of it.
 }
 
 /// A peer that a link is up to.
@@ -174,7 +181,9 @@ impl Oracle {
         let known = Host {
             group: config.group.clone(),
             role: config.role,
+            joins: Joins::new(config, (0..HOSTS_MAX).map(HostId)),
             hops_max: config.bridge.message_hops_max,
+            demand_hops_max: config.bridge.demand_hops_max,
             checks_duplicates: match config.role {
                 Role::Client => config.fanout.checks_duplicates,
                 Role::Broker | Role::Peer => config.broker.checks_duplicates,
@@ -194,6 +203,7 @@ impl Oracle {
             found: BTreeSet::new(),
             announced: BTreeMap::new(),
             wanted: Vec::new(),
+            ever_wanted: BTreeSet::new(),
         };
         self.hosts.insert(host, known);
     }
@@ -223,7 +233,7 @@ impl Oracle {
             };
             let owed = self.subscribers.iter().filter(|(_, found)| is_meant(found));
             let owed = owed
-                .filter(|(_, found)| self.must_reach(host, id.producer.broker, found))
+                .filter(|(_, found)| self.must_reach(host, id.producer.broker, found, to))
                 .map(|(consumer, _)| (*consumer, id));
             let owed: Vec<_> = owed.collect();
             self.owed.extend(owed);
@@ -251,6 +261,7 @@ impl Oracle {
             return; // It takes nothing.
         }
         host.wanted.push(wanted.destination.first().clone());
+        host.ever_wanted.insert(wanted.destination.first().clone());
         self.durable_subscribed(process, consumer, wanted);
         self.wish_subscribed(process, consumer, wanted);
     }
@@ -350,9 +361,12 @@ impl Oracle {
         // It may have wanted what clients consume.
         let clients = self.hosts.values().filter(|known| known.role == Role::Client);
         wanted.extend(clients.flat_map(|known| known.wanted.iter().cloned()));
+        let included = self.forwarded_to(host);
+        let forwarded = |to: &Destination| included.iter().any(|included| included.matches(to));
         for sent in self.sent.values_mut().filter(|sent| sent.copies.is_empty()) {
             // A message goes where it is wanted, and from there no further if it may cross one bridge only.
             let may_be_there = wanted.iter().any(|wanted| wanted.matches(&sent.destination));
+            let may_be_there = may_be_there || forwarded(&sent.destination);
             let is_there = sent.fanned.as_ref().is_some_and(|fanned| fanned.may_be_at(process.broker));
             let may_be_lost = left.as_ref().is_none_or(|left| left.contains(&sent.destination));
             sent.is_forgiven |= may_be_lost && (sent.host == host || hops_max > 1 || may_be_there || is_there);
@@ -431,6 +445,8 @@ impl Oracle {
             Some(fanned) => self.check_fanned(process, sent, fanned, delivery, &what),
         }
         self.check_groups(process.host, sent, &what);
+        self.check_joins(process, delivery, &what);
+        self.check_word(process, delivery, &what);
         let known = &self.hosts[&process.host];
         // To a client, the path ends with the target that had the message for it.
         let hops = delivery.message.path.len() - usize::from(known.role == Role::Client);
@@ -543,6 +559,9 @@ impl Oracle {
         self.hosts.get_mut(&host).expect("a host of this world")
     }
 }
+
+/// No world has more hosts with nodes of ours.
+const HOSTS_MAX: u32 = 16;
 
 /// True if a service is at this host.
 pub(crate) fn is_of(service: &Service, host: HostId) -> bool {

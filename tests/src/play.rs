@@ -7,7 +7,9 @@ use flockmq_core::{Ack, AckExtent, AckKind, Address, Config, ConsumerId, FanoutC
 
 use crate::application::Acking;
 use crate::choice::Choice;
+use crate::join::Join;
 use crate::limit::Limit;
+use crate::scenario::Scenario;
 use crate::stage::{Stage, client};
 use crate::stranger::Stranger;
 use crate::wish::configure;
@@ -18,25 +20,45 @@ pub(crate) struct Play {
     hosts: Vec<HostId>,
     clients: Vec<HostId>, // Among them.
     hops_max: u32,
+    demand_hops_max: u32,
     limits: Vec<Limit>,
+    joins: Vec<Join>,
     texts: u64,
     stranger: Option<Stranger>,
 }
 
 impl Play {
-    pub(crate) fn new(hops_max: u32, limits: Vec<Limit>) -> Self {
-        Self { hosts: Vec::new(), clients: Vec::new(), hops_max, limits, texts: 0, stranger: None }
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        let (limits, joins) = (scenario.limits.clone(), scenario.joins.clone());
+        let (hops_max, demand_hops_max) = (scenario.hops_max, scenario.demand_hops_max);
+        Self {
+            hosts: Vec::new(),
+            clients: Vec::new(),
+            hops_max,
+            demand_hops_max,
+            limits,
+            joins,
+            texts: 0,
+            stranger: None,
+        }
     }
 
     pub(crate) fn add_host(&mut self, stage: &mut Stage, group: u8) {
         self.add(stage, |name| Config::peer(GROUPS[usize::from(group) % GROUPS.len()], name));
     }
 
+    /// Adds a peer of the second group, which hears other multicasts than the first.
+    pub(crate) fn add_afar(&mut self, stage: &mut Stage) {
+        let added = self.add(stage, |name| Config::peer(GROUPS[1], name));
+        if let Some(host) = added {
+            stage.world().set_segments(host, &[1]);
+        }
+    }
+
     pub(crate) fn add_broker(&mut self, stage: &mut Stage, group: u8) {
         self.add(stage, |name| {
             // Always at the same port: one that is started anew takes the place of the one before.
-            let listen = Some(format!("tcp://0.0.0.0:{PORT}").parse().expect("an address"));
-            Config { listen, ..Config::broker(GROUPS[usize::from(group) % GROUPS.len()], name) }
+            Config { listen: at_any(), ..Config::broker(GROUPS[usize::from(group) % GROUPS.len()], name) }
         });
     }
 
@@ -57,8 +79,14 @@ impl Play {
             return None;
         }
         let mut config = config(format!("b{}", self.hosts.len()));
+        let place = self.hosts.len();
+        let is_at = |at: u8| usize::from(at) == place;
+        let is_joined = self.joins.iter().any(|join| is_at(join.from) || is_at(join.to));
+        if is_joined {
+            config.listen = at_any();
+        }
         config.bridge.message_hops_max = self.hops_max;
-        config.bridge.demand_hops_max = self.hops_max;
+        config.bridge.demand_hops_max = self.demand_hops_max;
         config.broker.producers_max = PRODUCERS_MAX;
         config.broker.audit_producers_max = PRODUCERS_MAX * HOSTS_MAX;
         config.fanout.audit_producers_max = PRODUCERS_MAX * HOSTS_MAX;
@@ -67,8 +95,13 @@ impl Play {
         (redelivery.redeliveries_max, redelivery.first_delay, redelivery.delay) =
             (None, Duration::ZERO, Duration::ZERO);
         configure(&mut config.broker);
-        for limit in &self.limits {
-            limit.apply(&mut config, self.hosts.len());
+        // Whoever is bridged takes what its neighbours take.
+        let is_meant = |limit: &&Limit| !is_joined || !matches!(limit, Limit::FrameBytes(_) | Limit::MessageBytes(_));
+        for limit in self.limits.iter().filter(is_meant) {
+            limit.apply(&mut config, place);
+        }
+        for join in self.joins.iter().filter(|join| is_at(join.from)) {
+            join.apply(&mut config);
         }
         let host = stage.host(config);
         self.hosts.push(host);
@@ -213,6 +246,10 @@ impl Client {
 /// Where a broker that stands alone listens.
 pub(crate) fn at_port(host: HostId) -> Address {
     Address { host: Host::Ip(host.ip().into()), port: PORT }
+}
+
+fn at_any() -> Option<Address> {
+    Some(format!("tcp://0.0.0.0:{PORT}").parse().expect("an address"))
 }
 
 /// Where messages are sent.

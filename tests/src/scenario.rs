@@ -9,6 +9,7 @@ use crate::checks;
 use crate::choice::{Choice, widen};
 use crate::flavour::Flavour;
 use crate::habit::Habits;
+use crate::join::Join;
 use crate::limit::Limit;
 use crate::play::{Client, Play};
 use crate::stage::Stage;
@@ -22,14 +23,20 @@ pub struct Scenario {
     pub seed: u64,
     /// How many peers there are at first.
     pub hosts: u8,
+    /// How many peers of the second group there are at first.
+    pub others: u8,
     /// How many brokers that stand alone there are at first.
     pub brokers: u8,
     /// The clients that fan out.
     pub clients: Vec<Client>,
     /// How many bridges a message may cross.
     pub hops_max: u32,
+    /// How many the word of a consumer may.
+    pub demand_hops_max: u32,
     /// Hosts between which nothing ever passes, by their places: others have to pass on what they say.
     pub walls: Vec<(u8, u8)>,
+    /// Network connectors, which join groups.
+    pub joins: Vec<Join>,
     /// What is not as by default.
     pub limits: Vec<Limit>,
     /// What happens.
@@ -57,7 +64,7 @@ impl Scenario {
     /// Draws a scenario of up to `steps_max` steps, and in every second one of some more that have a flavour.
     pub fn draw(choice: &mut Choice<'_>, steps_max: usize) -> Self {
         let seed = choice.below(1 << 32);
-        let (hosts, brokers, clients) = match choice.below(6) {
+        let (hosts, mut brokers, clients) = match choice.below(6) {
             0..3 => (2 + choice.place(4), 0, 0),
             3 => (0, 1 + choice.place(4), 1 + choice.place(2)),
             4 => (2 + choice.place(3), 0, 1 + choice.place(2)),
@@ -83,14 +90,30 @@ impl Scenario {
                 steps.push(flavour.step(choice, &habits, all));
             }
         }
-        if choice.chance(1, 6) {
-            let flavour = Flavour::draw_late(choice, usize::from(hosts + brokers));
+        let demand_hops_max = if choice.chance(1, 6) { choice.pick(&[1, 2, 3]) } else { hops_max };
+        let (mut others, mut joins) = (0, Vec::new());
+        if brokers == 0 && clients.is_empty() && choice.chance(1, 4) {
+            // Groups are joined by brokers that belong to one, or by some that stand alone.
+            let count = 1 + choice.place(3);
+            (others, brokers) = if choice.chance(1, 4) { (0, count) } else { (count, 0) };
+            joins = Join::draw_some(choice, hosts, count);
+        }
+        let (owners, all) =
+            (usize::from(hosts + others + brokers), usize::from(hosts + others + brokers) + clients.len());
+        if !joins.is_empty() || choice.chance(1, 6) {
+            let flavour = match choice.below(2) {
+                0 => Flavour::late(owners),
+                _ => Flavour::draw(choice, owners),
+            };
             let count = steps.len() + steps_max / 4 + usize::from(choice.place(steps_max / 4));
             while steps.len() < count && !choice.is_exhausted() {
-                steps.push(flavour.step(choice, &habits, all));
+                steps.push(match choice.below(2) {
+                    0 => flavour.step(choice, &habits, all),
+                    _ => Step::draw(choice, &habits, all),
+                });
             }
         }
-        Self { seed, hosts, brokers, clients, hops_max, walls, limits, steps }
+        Self { seed, hosts, others, brokers, clients, hops_max, demand_hops_max, walls, joins, limits, steps }
     }
 
     /// Plays it: what must never happen is checked all along; then the faults stop, and everything owed must arrive.
@@ -101,12 +124,15 @@ impl Scenario {
     /// Plays it, watching how quiet it is in the end for no longer than `quiet`.
     pub fn play(&self, quiet: Duration) -> Report {
         let mut stage = Stage::new(widen(self.seed));
-        let mut play = Play::new(self.hops_max, self.limits.clone());
+        let mut play = Play::new(self);
         for _ in 0..self.hosts {
             play.add_host(&mut stage, 0);
         }
         for (a, b) in &self.walls {
             play.wall_off(&mut stage, *a, *b);
+        }
+        for _ in 0..self.others {
+            play.add_afar(&mut stage);
         }
         for _ in 0..self.brokers {
             play.add_broker(&mut stage, 0);
@@ -132,7 +158,7 @@ impl Scenario {
         }
     }
 
-    /// Leaves out steps, limits and walls for as long as it still fails.
+    /// Leaves out steps, limits, joins and walls for as long as it still fails.
     #[must_use]
     pub fn shrink(&self, mut fails: impl FnMut(&Self) -> bool) -> Self {
         let mut least = self.clone();
@@ -160,6 +186,13 @@ impl Scenario {
                 least = fewer;
             }
         }
+        for at in (0..least.joins.len()).rev() {
+            let mut fewer = least.clone();
+            fewer.joins.remove(at);
+            if fails(&fewer) {
+                least = fewer;
+            }
+        }
         let open = Self { walls: Vec::new(), ..least.clone() };
         if !least.walls.is_empty() && fails(&open) {
             least = open;
@@ -168,18 +201,20 @@ impl Scenario {
     }
 }
 
-/// The scenario as a test to paste, which `use flockmq_tests::{Client, Deed, Limit, Mischief, Scenario, Step}` makes complete.
+/// The scenario as a test to paste, which `use flockmq_tests::{Client, Deed, Join, Limit, Mischief, Scenario, Step}` makes complete.
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "#[test]\nfn found_by_seed_{}() {{\n    Scenario {{", self.seed)?;
         writeln!(
             f,
-            "        seed: {},\n        hosts: {},\n        brokers: {},",
-            self.seed, self.hosts, self.brokers
+            "        seed: {},\n        hosts: {},\n        others: {},\n        brokers: {},",
+            self.seed, self.hosts, self.others, self.brokers
         )?;
         writeln!(f, "        clients: vec!{:?},", self.clients)?;
         let limits: Vec<String> = self.limits.iter().map(|limit| format!("Limit::{limit:?}")).collect();
-        writeln!(f, "        hops_max: {},\n        walls: vec!{:?},", self.hops_max, self.walls)?;
+        writeln!(f, "        hops_max: {},\n        demand_hops_max: {},", self.hops_max, self.demand_hops_max)?;
+        writeln!(f, "        walls: vec!{:?},", self.walls)?;
+        writeln!(f, "        joins: vec!{:?},", self.joins)?;
         writeln!(f, "        limits: vec![{}],", limits.join(", "))?;
         writeln!(f, "        steps: vec![")?;
         for step in &self.steps {
@@ -230,17 +265,25 @@ mod tests {
         let scenario = Scenario {
             seed: 7,
             hosts: 2,
+            others: 0,
             brokers: 1,
             clients,
             hops_max: 1,
+            demand_hops_max: 1,
             walls: vec![(0, 1)],
+            joins: Vec::new(),
             limits: vec![Limit::Slots(1)],
             steps,
         };
         let printed = scenario.to_string();
         assert!(printed.starts_with("#[test]\nfn found_by_seed_7() {\n    Scenario {\n        seed: 7,"), "{printed}");
         assert!(printed.contains("    clients: vec![Client { acks_min: 2, replicates_queues: true, "), "{printed}");
-        assert!(printed.contains("hops_max: 1,\n        walls: vec![(0, 1)],\n"), "{printed}");
+        assert!(
+            printed.contains(
+                "hops_max: 1,\n        demand_hops_max: 1,\n        walls: vec![(0, 1)],\n        joins: vec![],\n"
+            ),
+            "{printed}"
+        );
         assert!(printed.contains("limits: vec![Limit::Slots(1)],\n"), "{printed}");
         let steps = ["Send(0, 1, 2)", "Do(Deed::HangUp(1))", "Stranger(Mischief::Forge, 0, 5)", "Quiet"];
         let steps = steps.map(|step| format!("            Step::{step},\n")).concat();

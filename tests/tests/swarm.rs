@@ -33,10 +33,13 @@ fn a_shorter_path_takes_nothing_from_what_was_accepted_by_the_longer() {
     Scenario {
         seed: 4_264_632_242,
         hosts: 4,
+        others: 0,
         brokers: 0,
         clients: Vec::new(),
         hops_max: 3,
+        demand_hops_max: 3,
         walls: Vec::new(),
+        joins: Vec::new(),
         limits: vec![
             Limit::QueuePrefetch(2),
             Limit::QueueBytes(1_000),
@@ -57,10 +60,13 @@ fn what_is_accepted_beside_a_change_of_paths_is_told_before_the_longer_ends() {
     Scenario {
         seed: 2_837_090_471,
         hosts: 5,
+        others: 0,
         brokers: 0,
         clients: vec![],
         hops_max: 3,
+        demand_hops_max: 3,
         walls: Vec::new(),
+        joins: Vec::new(),
         limits: vec![Limit::QueueBytes(1), Limit::BridgeWindow(1)],
         steps: vec![
             Step::Send(3, 1, 19),
@@ -81,10 +87,13 @@ fn a_message_that_no_link_carries_is_refused_where_it_is_sent() {
     Scenario {
         seed: 470_256_929,
         hosts: 4,
+        others: 0,
         brokers: 0,
         clients: Vec::new(),
         hops_max: 3,
+        demand_hops_max: 3,
         walls: Vec::new(),
+        joins: Vec::new(),
         limits: vec![Limit::LinkWindow(64), Limit::Backlog(6144), Limit::Links(8)],
         steps: vec![Step::SendSized(1, 2, 2, 9000), Step::Subscribe(2, 2)],
     }
@@ -106,10 +115,13 @@ fn a_forged_advert_makes_a_target_of_a_broker_of_another_group() {
     Scenario {
         seed: 1_921_644_625,
         hosts: 2,
+        others: 0,
         brokers: 0,
         clients: vec![client, Client { acks_min: 3, ..client }],
         hops_max: 3,
+        demand_hops_max: 3,
         walls: Vec::new(),
+        joins: Vec::new(),
         limits: Vec::new(),
         steps: vec![
             Step::Stranger(Mischief::Forge, 0, 50_463),
@@ -140,10 +152,13 @@ fn what_is_said_again_to_who_looks_for_no_duplicates_begins_anew() {
     Scenario {
         seed: 2_577_770_670,
         hosts: 1,
+        others: 0,
         brokers: 2,
         clients: vec![client],
         hops_max: 1,
+        demand_hops_max: 1,
         walls: Vec::new(),
+        joins: Vec::new(),
         limits: vec![Limit::Unchecked],
         steps: vec![
             Step::Send(3, 0, 11),
@@ -165,10 +180,13 @@ fn a_slow_clock_makes_a_link_that_lasted_a_little_shorter() {
     Scenario {
         seed: 2_435_492_428,
         hosts: 2,
+        others: 0,
         brokers: 2,
         clients: vec![ONE_ATTEMPT],
         hops_max: 1,
+        demand_hops_max: 1,
         walls: Vec::new(),
+        joins: Vec::new(),
         limits: vec![Limit::Reconnect(1_000, 30_000, 3, 20)],
         steps: vec![Step::Faults(61_881), Step::Restart(1)],
     }
@@ -189,10 +207,13 @@ fn what_a_lost_target_had_may_run_out_of_time_with_it() {
     Scenario {
         seed: 1_769_302_786,
         hosts: 0,
+        others: 0,
         brokers: 4,
         clients: vec![client, Client { replicates_queues: true, is_told: false, attempts_max: 0, ..client }],
         hops_max: 2,
+        demand_hops_max: 2,
         walls: Vec::new(),
+        joins: Vec::new(),
         limits: Vec::new(),
         steps: vec![Step::Wait(1), Step::Sever(2, 4), Step::SendSized(4, 2, 1, 9_000), Step::Wait(32_768)],
     }
@@ -214,10 +235,13 @@ fn who_was_slow_hears_of_a_consumer_when_it_has_heard_all_before() {
     Scenario {
         seed: 1_377_542_867,
         hosts: 2,
+        others: 0,
         brokers: 2,
         clients: vec![client, other],
         hops_max: 1,
+        demand_hops_max: 1,
         walls: Vec::new(),
+        joins: Vec::new(),
         limits: Vec::new(),
         steps: vec![
             Step::Stranger(Mischief::Knock, 4, 9_801),
@@ -236,10 +260,13 @@ fn a_link_that_came_up_while_its_host_stood_still_may_be_replaced_at_once() {
     Scenario {
         seed: 437_918_234,
         hosts: 4,
+        others: 0,
         brokers: 0,
         clients: Vec::new(),
         hops_max: 1,
+        demand_hops_max: 1,
         walls: Vec::new(),
+        joins: Vec::new(),
         limits: vec![Limit::TopicPrefetch(3), Limit::Reconnect(1_000, 30_000, 2, 0)],
         steps: vec![Step::Wait(2), Step::Sever(1, 3), Step::Pause(3), Step::Wait(60_000), Step::Wait(12_000)],
     }
@@ -252,10 +279,13 @@ fn a_target_that_is_found_again_while_its_link_is_up_is_up() {
     Scenario {
         seed: 4_201_173_899,
         hosts: 0,
+        others: 0,
         brokers: 4,
         clients: vec![Client { replicates_queues: false, ..ONE_ATTEMPT }, ONE_ATTEMPT],
         hops_max: 1,
+        demand_hops_max: 1,
         walls: Vec::new(),
+        joins: Vec::new(),
         limits: vec![Limit::Links(8)],
         steps: vec![
             Step::Wait(64),
@@ -276,10 +306,13 @@ fn what_is_due_when_an_intruder_comes_is_not_its_doing() {
     Scenario {
         seed: 3_724_051_686,
         hosts: 2,
+        others: 0,
         brokers: 0,
         clients: Vec::new(),
         hops_max: 2,
+        demand_hops_max: 2,
         walls: Vec::new(),
+        joins: Vec::new(),
         limits: Vec::new(),
         steps: vec![
             Step::Do(Deed::Subscribe(1, 12, 55)),

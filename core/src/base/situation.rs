@@ -88,6 +88,15 @@ situations! {
     /// A message is accepted before one that came earlier.
     AcceptedAhead,
 
+    /// A demand has come as far as it may, though messages may go further.
+    DemandAtItsEnd,
+    /// A message may not cross a bridge behind which it is wanted.
+    CrossingForbidden,
+    /// A broker hears that messages come to it whether or not they are wanted.
+    IncludedUnasked,
+    /// A bridge that the other end made gives way to that of an own connector.
+    ConnectorLed,
+
     // The broker.
     /// A message waits for room.
     Parked,

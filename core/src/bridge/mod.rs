@@ -290,9 +290,11 @@ impl Bridge {
 
     /// True if the peer may hear that messages are wanted by this path.
     pub(crate) fn may_be_told(&self, demand: &Demand) -> bool {
-        demand.path.len() < self.config.demand_hops_max as usize
-            && !demand.path.contains(self.remote)
-            && self.config.may_concern(demand)
+        let is_near = demand.path.len() < self.config.demand_hops_max as usize;
+        if !is_near {
+            Situation::DemandAtItsEnd.met();
+        }
+        is_near && !demand.path.contains(self.remote) && self.config.may_concern(demand)
     }
 
     /// The broker at the other end.
@@ -353,6 +355,7 @@ impl Bridge {
             let what = format!("it includes more than {} destinations", self.config.demands_max);
             return inward.push(Inward::Close(CloseReason::Malformed(what)));
         }
+        Situation::IncludedUnasked.met();
         let demand =
             Demand { destination: destination.clone(), selector: None, path: Path::default(), is_dormant: false };
         self.included.insert(destination);

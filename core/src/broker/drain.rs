@@ -44,7 +44,8 @@ impl Broker {
             let without = destination.consumers.iter().filter(|consumer| !self.has_credit(consumer.id));
             let without = without.filter(|consumer| destination.is_open_to(consumer.id));
             let mut without = without.filter_map(|consumer| self.subscriptions.get(consumer.id));
-            queue.len() > 0 && without.any(|found| queue.waiting.starting_at(Place::FIRST).any(|entry| takers.takes(found, entry)))
+            queue.len() > 0
+                && without.any(|found| queue.waiting.starting_at(Place::FIRST).any(|entry| takers.takes(found, entry)))
         })
     }
 }

@@ -69,7 +69,13 @@ pub(crate) struct Remote {
 impl Remote {
     #[inline]
     fn permits(&self, message: &Message) -> bool {
-        self.permits.as_ref().is_none_or(|permits| permits.allow(&message.destination))
+        self.permits.as_ref().is_none_or(|permits| {
+            let is_allowed = permits.allow(&message.destination);
+            if !is_allowed {
+                Situation::CrossingForbidden.met();
+            }
+            is_allowed
+        })
     }
 }
 

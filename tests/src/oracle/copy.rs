@@ -106,7 +106,8 @@ impl Oracle {
         let Some(before) = copies().rev().nth(1) else { return };
         let Fate::Returned { after, .. } = before.fate else { return };
         let is_elsewhere = |(host, to): &(HostId, Destination)| *host != process.host && to.matches(place);
-        let may_have_gone = self.left.iter().any(is_elsewhere);
+        // Or it goes by a connector, wanted there or not.
+        let may_have_gone = self.left.iter().any(is_elsewhere) || self.forwards(process.host, place);
         if before.process != process
             || process.broker != Some(id.producer.broker)
             || may_have_gone

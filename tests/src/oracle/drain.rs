@@ -89,7 +89,8 @@ impl Oracle {
                 && found.wanted.destination.first().matches(queue)
                 && found.process.host != process.host
                 && is_ready(&found.process)
-                && (is_told || self.must_reach(process.host, broker, found))
+                && self.may_pass(process.host, found.process.host, queue)
+                && (is_told || self.must_reach(process.host, broker, found, queue))
         });
         wants.map(|(consumer, _)| *consumer)
     }

@@ -118,7 +118,7 @@ impl Oracle {
             audience.push((broker, *consumer));
             for peer in self.hosts[&host].up.keys() {
                 let at = self.hosts.iter().find(|(_, known)| known.brokers.contains(peer)).map(|(host, _)| *host);
-                if at.is_some_and(|at| self.must_reach(at, *peer, found)) {
+                if at.is_some_and(|at| self.must_reach(at, *peer, found, to)) {
                     audience.push((*peer, *consumer));
                 }
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flockmq_core::sim::HostId;
-use flockmq_core::{Address, BrokerId, CloseReason, Event, Instant, Role, Service};
+use flockmq_core::{Address, BrokerId, CloseReason, Destination, Event, Instant, Role, Service};
 
 use super::fan::{Fan, Fanned};
 use super::{Oracle, Process, Sent, Subscriber, Up, is_of};
@@ -127,7 +127,7 @@ impl Oracle {
 impl Oracle {
     /// True if a topic's message that `broker`, on `host`, sends now must reach a subscriber: one of its own, or one of a
     /// peer for which it is ready, and who had it already when it began to tell its demand.
-    pub(super) fn must_reach(&self, host: HostId, broker: BrokerId, subscriber: &Subscriber) -> bool {
+    pub(super) fn must_reach(&self, host: HostId, broker: BrokerId, subscriber: &Subscriber, to: &Destination) -> bool {
         if !subscriber.is_open || self.hosts[&subscriber.process.host].role == Role::Client {
             return false;
         }
@@ -135,7 +135,8 @@ impl Oracle {
         let there = other_broker.and_then(|broker| self.hosts[&host].up.get(&broker));
         let back = self.hosts[&other].up.get(&broker);
         let is_told = back.is_some_and(|back| subscriber.at <= back.since);
-        other == host || (is_told && there.is_some_and(|there| there.is_ready))
+        let may_pass = self.may_pass(host, other, to);
+        other == host || (is_told && may_pass && there.is_some_and(|there| there.is_ready))
     }
 
     /// True for a broker that is a node of ours, and no puppet.
@@ -153,8 +154,8 @@ impl Oracle {
     /// those of whom it has met.
     pub(super) fn check_groups(&self, host: HostId, sent: &Sent, what: &str) {
         let [sender, receiver] = [sent.host, host].map(|host| &self.hosts[&host]);
-        if sender.group == receiver.group {
-            return;
+        if sender.group == receiver.group || self.are_groups_joined(&sender.group, &receiver.group) {
+            return; // Within its hops; where it may cross is another question.
         }
         let to = sent.fanned.iter().flat_map(Fanned::targets);
         let from = receiver.fan.iter().flat_map(Fan::met);
@@ -173,15 +174,15 @@ impl Oracle {
         });
     }
 
-    /// B4: a link gives way to another only if the other end had lost it, so a working one never does.
-    fn check_replaced(&self, process: Process, broker: BrokerId, up: Up) {
-        let Some((local, other)) = process.broker.zip(self.hosts.values().find(|known| known.present == Some(broker)))
-        else {
-            return;
-        };
+    /// B4: a link gives way to another only if the other end had lost it, so a working one never does, but for one that the
+    /// other end made before one's own connector had led there: it has other options than it should.
+    fn check_replaced(&mut self, process: Process, broker: BrokerId, up: Up) {
+        let Some(local) = process.broker else { return };
+        let Some(other) = self.hosts.values().find(|known| known.present == Some(broker)) else { return };
         let is_up = other.up.contains_key(&local);
         let has_parted = other.parted.get(&local).is_some_and(|parted| *parted + HANDSHAKE >= up.earliest);
-        assert!(has_parted || !is_up, "B4: {} replaces its link to {broker}, which works", process.host);
+        let is_fair = has_parted || !is_up || self.gives_way(process.host, local, broker);
+        assert!(is_fair, "B4: {} replaces its link to {broker}, which works", process.host);
     }
 }
 

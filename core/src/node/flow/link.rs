@@ -160,6 +160,7 @@ impl Node {
         if let Some(connector) = self.connector_of(link)
             && let Some(other) = self.peers.lead(broker, connector)
         {
+            Situation::ConnectorLed.met();
             // The bridge there is has other options than it should: this link is to take its place.
             self.end(now, other, CloseReason::Replaced);
         }
