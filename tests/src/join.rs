@@ -8,6 +8,7 @@ use crate::play::at_port;
 
 /// A host's network connector to another host, and how it behaves. Hosts are named by their places, lists by theirs in
 /// `LISTS`.
+#[expect(clippy::struct_excessive_bools, reason = "options, each on or off by itself")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Join {
     /// Whose connector it is.

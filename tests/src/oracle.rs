@@ -181,7 +181,7 @@ impl Oracle {
         let known = Host {
             group: config.group.clone(),
             role: config.role,
-            joins: Joins::new(config, (0..HOSTS_MAX).map(HostId)),
+            joins: Joins::new(config),
             hops_max: config.bridge.message_hops_max,
             demand_hops_max: config.bridge.demand_hops_max,
             checks_duplicates: match config.role {
@@ -559,9 +559,6 @@ impl Oracle {
         self.hosts.get_mut(&host).expect("a host of this world")
     }
 }
-
-/// No world has more hosts with nodes of ours.
-const HOSTS_MAX: u32 = 16;
 
 /// True if a service is at this host.
 pub(crate) fn is_of(service: &Service, host: HostId) -> bool {

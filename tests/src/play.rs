@@ -58,7 +58,7 @@ impl Play {
     pub(crate) fn add_broker(&mut self, stage: &mut Stage, group: u8) {
         self.add(stage, |name| {
             // Always at the same port: one that is started anew takes the place of the one before.
-            Config { listen: at_any(), ..Config::broker(GROUPS[usize::from(group) % GROUPS.len()], name) }
+            Config { listen: Some(at_any()), ..Config::broker(GROUPS[usize::from(group) % GROUPS.len()], name) }
         });
     }
 
@@ -83,7 +83,7 @@ impl Play {
         let is_at = |at: u8| usize::from(at) == place;
         let is_joined = self.joins.iter().any(|join| is_at(join.from) || is_at(join.to));
         if is_joined {
-            config.listen = at_any();
+            config.listen = Some(at_any());
         }
         config.bridge.message_hops_max = self.hops_max;
         config.bridge.demand_hops_max = self.demand_hops_max;
@@ -248,8 +248,8 @@ pub(crate) fn at_port(host: HostId) -> Address {
     Address { host: Host::Ip(host.ip().into()), port: PORT }
 }
 
-fn at_any() -> Option<Address> {
-    Some(format!("tcp://0.0.0.0:{PORT}").parse().expect("an address"))
+fn at_any() -> Address {
+    format!("tcp://0.0.0.0:{PORT}").parse().expect("an address")
 }
 
 /// Where messages are sent.

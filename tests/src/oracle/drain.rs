@@ -44,6 +44,13 @@ impl Oracle {
         self.drains.left.insert(broker, left);
     }
 
+    /// True for a broker that takes nothing more of clients.
+    pub(super) fn is_leaving(&self, process: Process) -> bool {
+        process
+            .broker
+            .is_some_and(|broker| self.drains.begun.contains_key(&broker) || self.drains.left.contains_key(&broker))
+    }
+
     /// The queues whose messages a broker has taken with it, if it has handed over all others.
     pub(super) fn left_by(&self, broker: BrokerId) -> Option<BTreeSet<Destination>> {
         self.drains.left.get(&broker).cloned()

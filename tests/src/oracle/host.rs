@@ -105,7 +105,10 @@ impl Oracle {
                 assert!(is_fair(reason) || !is_ours, "{host} and {client}, of ours both, part because {reason}");
                 self.failed(at);
             }
-            Event::ClientUp { client, .. } => *known.clients.entry(*client).or_default() += 1,
+            Event::ClientUp { client, .. } => {
+                *known.clients.entry(*client).or_default() += 1;
+                assert!(!self.is_leaving(process), "{host} serves {client}, and is about to leave");
+            }
             Event::TargetFound { .. }
             | Event::TargetGivenUp { .. }
             | Event::TargetLost { .. }

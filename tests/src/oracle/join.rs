@@ -13,10 +13,10 @@ use crate::play::at_port;
 pub(super) struct Joins(Vec<(HostId, Permits)>);
 
 impl Joins {
-    pub(super) fn new(config: &Config, hosts: impl Iterator<Item = HostId> + Clone) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         let leads = |connector: &flockmq_core::ConnectorConfig| {
             let permits = connector.bridge.permits.clone();
-            let led = hosts.clone().find(|host| connector.addresses.contains(&at_port(*host)));
+            let led = (0..HOSTS_MAX).map(HostId).find(|host| connector.addresses.contains(&at_port(*host)));
             led.map(|host| (host, permits))
         };
         Self(config.connectors.iter().filter_map(leads).collect())
@@ -110,3 +110,6 @@ impl Oracle {
         found.map(|(host, _)| *host)
     }
 }
+
+/// No world has more hosts that are joined.
+const HOSTS_MAX: u32 = 16;

@@ -57,10 +57,10 @@ impl Stage {
         let process = self.process(host);
         let waiting = self.node(host).waiting();
         for (queue, count) in &waiting {
-            let wanting = self.oracle.wants(now, process, queue, self.is_calm_for(DEMAND_TOLD), DEMAND_TOLD);
+            let taker = self.oracle.wants(now, process, queue, self.is_calm_for(DEMAND_TOLD), DEMAND_TOLD);
             assert!(
-                wanting.is_none() || self.oracle.is_paused(host, queue),
-                "{host} leaves {count} messages in {queue}, and consumer {wanting:?} would take them"
+                taker.is_none() || self.oracle.is_paused(host, queue),
+                "{host} leaves {count} messages in {queue}, and consumer {taker:?} would take them"
             );
         }
         let found = self.stats(host).broker;
