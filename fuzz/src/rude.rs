@@ -1,23 +1,27 @@
 //! One node of any role in the hands of a rude driver, a careless application and strangers: right answers and wrong
 //! ones, late, doubled and unasked for. The node keeps its side of the contract all the same.
 
+mod config;
+mod said;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use flockmq_core::wire::{Advert, AdvertStatus, Farewell, Frame, Hello, VERSION_MAX};
 use flockmq_core::{
-    Ack, AckExtent, AckKind, AdminReply, AdminRequest, BackoffConfig, Body, BridgeConfig, BrokerConfig, BrokerId,
-    CloseReason, Command, Config, ConnectionId, ConnectorConfig, ConsumerId, ConsumerPriority, Demand, Destination,
-    DestinationPolicy, Destinations, DialConfig, Durable, Event, FanoutConfig, GroupId, Input, Instant, LinkConfig,
-    LinkId, ListenerId, Message, MessageId, MulticastConfig, Node, Output, Path, Permits, Policies, ProducerId,
-    Refusal, RemoteConfig, RequestId, Role, Seed, Selector, Service, SlowConsumers, Subscription, Tag, Timestamp, What,
-    WhenFull,
+    Ack, AckExtent, AckKind, AdminReply, AdminRequest, Body, BrokerId, CloseReason, Command, ConnectionId, ConsumerId,
+    Demand, Event, GroupId, Input, Instant, LinkId, ListenerId, Message, MessageId, Node, Output, ProducerId, Refusal,
+    RequestId, Role, Seed, Service, Tag, Timestamp, What,
 };
 use flockmq_tests::{Choice, End, hello};
+
+use config::config;
+use said::{
+    ack, any_selector, asked, command, consumers, destination, destinations, durable, huge, path, subscription, tag,
+};
 
 /// Choices: whatever a node is told, it panics at nothing, asks for and ends each link once, is never due at once
 /// again, says a bounded amount, holds a bounded amount, and answers every request before it stops.
@@ -519,229 +523,6 @@ fn strange(mut hello: Hello, choice: &mut Choice<'_>) -> Hello {
         _ => (),
     }
     hello
-}
-
-/// Little room everywhere.
-fn config(choice: &mut Choice<'_>) -> Config {
-    let config = match choice.below(3) {
-        0 => Config::peer("g", "n"),
-        1 => Config::broker("g", "n"),
-        _ => Config { group: "g".to_owned(), ..Config::client("n") },
-    };
-    let named = ["tcp://10.0.0.7:1", "tcp://10.0.0.9:1", "tcp://name:1"].map(|text| text.parse().expect("an address"));
-    let named = named.into_iter().take(usize::from(choice.place(4))).collect::<Vec<_>>();
-    let backoff = BackoffConfig { attempts_max: choice.pick(&[None, Some(2)]), ..BackoffConfig::default() };
-    let multicast = MulticastConfig { services_max: 2, adverts_per_second_max: 20, ..MulticastConfig::default() };
-    let mut config = Config {
-        peers: named,
-        multicast: choice.pick(&[Some(()), None]).map(|()| multicast),
-        link: LinkConfig {
-            frame_max: 8 * 1024,
-            handshake_timeout: Duration::from_millis(500),
-            silence_max: Duration::from_secs(1),
-            window: choice.pick(&[10_000, 300]),
-            backlog_max: choice.pick(&[10_000, 1_000]),
-            links_max: choice.pick(&[6, 2]),
-            slots: 2,
-        },
-        dial: DialConfig { backoff, addresses_max: 3, ..DialConfig::default() },
-        broker: BrokerConfig {
-            destinations_max: 4,
-            composite_max: 2,
-            connections_max: choice.pick(&[4, 2]),
-            consumers_max: 3,
-            producers_max: 3,
-            producer_window: 6,
-            queue_prefetch: 2,
-            topic_prefetch: 2,
-            prefetch_max: 4,
-            queue_bytes_max: 1_000,
-            topic_bytes_max: 1_000,
-            stalled_after: Duration::from_millis(200),
-            message_max: 300,
-            checks_duplicates: choice.pick(&[true, false]),
-            audit_producers_max: 2,
-            memory_max: choice.pick(&[100_000, 2_000]),
-            parked_bytes_max: choice.pick(&[100_000, 1_000]),
-            policies: Policies { default: policy(choice), entries: Vec::new() },
-            ..BrokerConfig::default()
-        },
-        bridge: BridgeConfig {
-            message_hops_max: choice.pick(&[1, 3]),
-            demand_hops_max: choice.pick(&[1, 3]),
-            prefetch: 2,
-            topic_prefetch: 2,
-            window: 1_000,
-            demands_max: 3,
-            permits: choice
-                .pick(
-                    &[
-                        Permits::default(),
-                        Permits { excluded: listed(&["queue://a", "topic://>"]), ..Permits::default() },
-                        Permits { statically_included: listed(&["queue://a"]), temporary: false, ..Permits::default() },
-                        Permits { dynamically_included: listed(&["topic://*"]), ..Permits::default() },
-                    ]
-                    .each_ref(),
-                )
-                .clone(),
-            priority_base: choice.pick(&[Some(-5), None]),
-            sync_timeout: Duration::from_secs(2),
-            selectors_max: choice.pick(&[0, 1]),
-            conduit_subscriptions: choice.chance(1, 4),
-            dynamic_only: choice.chance(1, 4),
-        },
-        remote: RemoteConfig { administration: true, streams_max: 2, parked_bytes_max: 1_000, window: 1_000 },
-        fanout: FanoutConfig {
-            acks_min: choice.pick(&[1, 2]),
-            replicates_queues: choice.pick(&[false, true]),
-            send_timeout: Duration::from_secs(2),
-            memory_max: choice.pick(&[10_000, 1_000]),
-            window: 500,
-            consumers_max: 3,
-            questions_max: 2,
-            checks_duplicates: choice.pick(&[true, false]),
-            audit_producers_max: 2,
-        },
-        ..config
-    };
-    if config.role != Role::Client && choice.below(3) == 0 {
-        config.connectors.push(ConnectorConfig::new(std::mem::take(&mut config.peers)));
-        config.accepts_connectors = choice.pick(&[true, false]);
-    }
-    config
-}
-
-fn listed(destinations: &[&str]) -> Vec<Destination> {
-    destinations.iter().map(|text| text.parse().expect("a destination")).collect()
-}
-
-/// How destinations are treated.
-fn policy(choice: &mut Choice<'_>) -> DestinationPolicy {
-    let waits = [WhenFull::Wait, WhenFull::Refuse, WhenFull::WaitFor(Duration::from_millis(100))];
-    DestinationPolicy {
-        when_full: choice.pick(&waits),
-        slow_consumers: choice.pick(&[SlowConsumers::DropOldest, SlowConsumers::DropNewest, SlowConsumers::Disconnect]),
-        forgotten_after: choice.pick(&[None, Some(Duration::from_millis(300)), Some(Duration::ZERO)]),
-        ..DestinationPolicy::default()
-    }
-}
-
-/// Something that an application says; its request is numbered later.
-fn command(choice: &mut Choice<'_>) -> Command {
-    let request = RequestId(0);
-    let producer = choice.below(4);
-    let connection = if choice.chance(1, 8) { choice.below(3) } else { producer % 2 };
-    let (consumer, connection) = (ConsumerId(connection * 4 + choice.below(4)), ConnectionId(connection));
-    match choice.below(21) {
-        0..4 => {
-            let count = 1 + choice.below(3);
-            let body = |choice: &mut Choice<'_>| Body::bytes(vec![b'y'; choice.pick(&[8, 0, 200, 301])]);
-            Command::Send { connection, producer, messages: (0..count).map(|_| body(choice)).collect() }
-        }
-        4..6 => Command::Produce { request, connection, producer, destination: destinations(choice) },
-        6..9 => Command::Subscribe { request, connection, consumer, subscription: subscription(choice) },
-        9..12 => Command::Ack { connection, ack: ack(consumer, choice) },
-        12 => Command::CloseConsumer { request, connection, consumer, seen: tag(choice) },
-        13 => Command::CloseProducer { request, connection, producer },
-        14 if choice.chance(1, 2) => Command::Ask { request, only: None, asked: asked(choice) },
-        14 => Command::Attach { request, connection },
-        15 => Command::Ask { request, only: None, asked: AdminRequest::RemoveDurable(durable(choice)) },
-        16 if choice.chance(1, 2) => Command::Advise { request, connection, wanted: choice.chance(2, 3) },
-        16 => Command::Detach { request, connection },
-        _ => transacted(choice, connection, consumer),
-    }
-}
-
-/// Something that belongs to a transaction; its request is numbered later.
-fn transacted(choice: &mut Choice<'_>, connection: ConnectionId, consumer: ConsumerId) -> Command {
-    let (request, transaction) = (RequestId(0), choice.below(3));
-    match choice.below(8) {
-        0..2 => Command::Begin { request, connection, transaction },
-        2..4 => {
-            let message = Body::bytes(vec![b'z'; choice.pick(&[8, 0, 200, 301])]);
-            Command::TransactedSend { request, connection, transaction, destination: destinations(choice), message }
-        }
-        4..6 => Command::TransactedAck { request, connection, transaction, consumer, tag: tag(choice) },
-        6 => Command::Commit { request, connection, transaction },
-        _ => Command::Rollback { request, connection, transaction },
-    }
-}
-
-/// Something that an administrator asks.
-fn asked(choice: &mut Choice<'_>) -> AdminRequest {
-    match choice.below(4) {
-        0 => AdminRequest::Destinations { within: Some(destination(choice)), after: Some(destination(choice)) },
-        1 => AdminRequest::Pause(destination(choice)),
-        2 => AdminRequest::Purge(destination(choice)),
-        _ => AdminRequest::Resume(destination(choice)),
-    }
-}
-
-fn ack(consumer: ConsumerId, choice: &mut Choice<'_>) -> Ack {
-    let extent = choice.pick(&[AckExtent::UpTo, AckExtent::Individual]);
-    Ack {
-        consumer,
-        tag: tag(choice),
-        extent,
-        kind: choice.pick(&[AckKind::Accepted, AckKind::Released, AckKind::Rejected]),
-    }
-}
-
-fn subscription(choice: &mut Choice<'_>) -> Subscription {
-    let destination = destinations(choice);
-    Subscription {
-        prefetch: choice.pick(&[Some(1), None, Some(4), Some(0), Some(5)]),
-        priority: choice.pick(&[ConsumerPriority::MIN, ConsumerPriority::MAX]),
-        exclusive: choice.chance(1, 8),
-        browses: choice.chance(1, 8),
-        no_local: choice.chance(1, 4),
-        retroactive: choice.chance(1, 4),
-        durable: choice.chance(1, 4).then(|| durable(choice)),
-        selector: any_selector(choice),
-        ..Subscription::to(destination)
-    }
-}
-
-fn any_selector(choice: &mut Choice<'_>) -> Option<Selector> {
-    let text = choice.pick(&[None, None, Some("JMSPriority = 4"), Some("x IS NULL AND JMSRedelivered")]);
-    text.map(|text| text.parse().expect("a selector"))
-}
-
-/// How many stand behind a demand.
-fn consumers(choice: &mut Choice<'_>) -> NonZeroU32 {
-    choice.pick(&[NonZeroU32::MIN, NonZeroU32::MAX])
-}
-
-fn durable(choice: &mut Choice<'_>) -> Durable {
-    Durable::new("client", choice.pick(&["a", "b"])).expect("valid")
-}
-
-fn destinations(choice: &mut Choice<'_>) -> Destinations {
-    let count = choice.pick(&[1, 1, 1, 2, 3]);
-    (0..count).map(|_| destination(choice)).collect::<Vec<_>>().try_into().expect("some")
-}
-
-fn destination(choice: &mut Choice<'_>) -> Destination {
-    let texts =
-        ["queue://a", "topic://t", "queue://a", "topic://t", "queue://b.c", "topic://u.v", "queue://>", "topic://>"];
-    choice.pick(&texts).parse().expect("a destination")
-}
-
-fn path(node: BrokerId, choice: &mut Choice<'_>) -> Path {
-    let count = choice.pick(&[0, 0, 1, 2, 15, 17]);
-    let first = choice.pick(&[BrokerId(3), BrokerId(3), node]);
-    (0..count).fold(Path::default(), |path, place| path.then(if place == 0 { first } else { BrokerId(place) }))
-}
-
-fn tag(choice: &mut Choice<'_>) -> Tag {
-    match choice.below(8) {
-        7 => huge(choice),
-        tag => tag,
-    }
-}
-
-fn huge(choice: &mut Choice<'_>) -> u64 {
-    choice.pick(&[u64::MAX, u64::MAX - 1, 1 << 32, 5_000, 0])
 }
 
 fn address(number: u16) -> SocketAddr {
