@@ -82,8 +82,9 @@ impl<'a> Administration<'a> {
         self.count(AdminRequest::Resume(queue.to_destination()?)).await
     }
 
-    /// What happens in the embedded broker from now on. What there is already, [`destinations`](Self::destinations) tells.
-    /// Refused through fanout.
+    /// What happens in the embedded broker from now on; through fanout, in each target from when it has heard that somebody
+    /// wants to know, which is before anything that this connection asks of it later. What there is already,
+    /// [`destinations`](Self::destinations) tells.
     ///
     /// ```
     /// use flockmq::core::Advisory;
@@ -94,7 +95,8 @@ impl<'a> Administration<'a> {
     /// let mut advisories = connection.broker().advisories().await?;
     /// let consumer = connection.subscribe("queue://orders").await?;
     /// let destination = "queue://orders".parse()?;
-    /// assert_eq!(advisories.next().await, Some(Advisory::DestinationAdded { destination }));
+    /// let advised = advisories.next().await.expect("the broker is up");
+    /// assert_eq!((advised.broker, advised.advisory), (connection.id(), Advisory::DestinationAdded { destination }));
     /// connection.close().await
     /// # }
     /// ```

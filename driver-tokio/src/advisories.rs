@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flockmq_core::{Advisory, Command, ConnectionId};
+use flockmq_core::{Advisory, BrokerId, Command, ConnectionId};
 use tokio::sync::broadcast;
 
 use crate::connection::Attachment;
@@ -12,16 +12,34 @@ use crate::error::{Error, within};
 use crate::events::Heard;
 use crate::inbox::Inbox;
 
-/// What happens in the embedded broker, from the moment the stream was asked for: connections, consumers and destinations
-/// that come and go, consumers that are slow, messages that expire. Dropping it ends it; a broker that nobody asks
-/// tells nothing, and that costs nothing.
+/// What happens in the embedded broker, or in every target of a `fanout:`, from the moment the stream was asked for:
+/// connections, consumers and destinations that come and go, consumers that are slow, messages that expire. Dropping it ends it;
+/// a broker that nobody asks tells nothing, and that costs nothing.
 ///
 /// The stream is bounded (`BrokerConfig::advisories_max`). Who falls behind misses the oldest, and
-/// [`missed`](Self::missed) counts them.
+/// [`missed`](Self::missed) counts them. A target does not tell what the link has no room for; that is counted as well.
 pub struct Advisories {
-    heard: Heard<Advisory>,
+    heard: Heard<News>,
+    untold: u64, // By targets.
     connection: ConnectionId,
     inbox: Arc<Inbox>,
+}
+
+/// Something that happened in a broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advised {
+    /// The broker: the embedded one, or a target of a `fanout:`.
+    pub broker: BrokerId,
+    /// What happened.
+    pub advisory: Advisory,
+}
+
+/// An advisory as the node tells it.
+#[derive(Clone, Debug)]
+pub(crate) struct News {
+    pub(crate) advised: Advised,
+    /// How many before it were not told.
+    pub(crate) missed: u64,
 }
 
 impl Advisories {
@@ -35,23 +53,25 @@ impl Advisories {
         Ok(opened)
     }
 
-    fn new(receiver: broadcast::Receiver<Advisory>, connection: ConnectionId, inbox: Arc<Inbox>) -> Self {
-        Self { heard: Heard::new(receiver), connection, inbox }
+    fn new(receiver: broadcast::Receiver<News>, connection: ConnectionId, inbox: Arc<Inbox>) -> Self {
+        Self { heard: Heard::new(receiver), untold: 0, connection, inbox }
     }
 
     /// The next one; none once the broker has stopped. A call that is given up loses none.
-    pub async fn next(&mut self) -> Option<Advisory> {
-        self.heard.next().await
+    pub async fn next(&mut self) -> Option<Advised> {
+        let News { advised, missed } = self.heard.next().await?;
+        self.untold = self.untold.saturating_add(missed);
+        Some(advised)
     }
 
     /// The next one, or [`Error::TimedOut`] if none comes for this long; none once the broker has stopped.
-    pub async fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Advisory>, Error> {
+    pub async fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Advised>, Error> {
         within(Some(timeout), "waiting for an advisory", async { Ok(self.next().await) }).await
     }
 
     /// How many were missed so far.
     pub fn missed(&self) -> u64 {
-        self.heard.missed()
+        self.untold.saturating_add(self.heard.missed())
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 
-use flockmq_core::{Advisory, Event, Peer};
+use flockmq_core::{Event, Peer};
 use tokio::sync::{broadcast, watch};
 
+use crate::advisories::News;
 use crate::events::{self, Events};
 
 /// The driver's side.
 #[derive(Debug)]
 pub(crate) struct Board {
-    advisories: broadcast::Sender<Advisory>,
+    advisories: broadcast::Sender<News>,
     events: broadcast::Sender<Event>,
     listening: watch::Sender<Listening>,
     peers: watch::Sender<Vec<Peer>>,
@@ -20,7 +21,7 @@ pub(crate) struct Board {
 /// The applications' side.
 #[derive(Debug)]
 pub(crate) struct View {
-    advisories: broadcast::WeakSender<Advisory>,
+    advisories: broadcast::WeakSender<News>,
     events: broadcast::WeakSender<Event>,
     listening: watch::Receiver<Listening>,
     peers: watch::Receiver<Vec<Peer>>,
@@ -65,9 +66,9 @@ impl Board {
         _ = self.events.send(event); // Nobody may be listening.
     }
 
-    /// Makes known what the broker tells about itself.
-    pub(crate) fn advise(&self, advisory: Advisory) {
-        _ = self.advisories.send(advisory); // Nobody may be listening any more.
+    /// Makes known what brokers tell about themselves.
+    pub(crate) fn advise(&self, news: News) {
+        _ = self.advisories.send(news); // Nobody may be listening any more.
     }
 
     pub(crate) fn publish_peers(&self, peers: Vec<Peer>) {
@@ -80,7 +81,7 @@ impl Board {
 }
 
 impl View {
-    pub(crate) fn advisories(&self) -> broadcast::Receiver<Advisory> {
+    pub(crate) fn advisories(&self) -> broadcast::Receiver<News> {
         self.advisories.upgrade().map_or_else(|| broadcast::channel(1).1, |sender| sender.subscribe())
     }
 

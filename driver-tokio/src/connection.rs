@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flockmq_core::{
-    AdminReply, AdminRequest, Advisory, Answer, BrokerId, Command, Config, ConnectionId, Destinations, Durable, Peer,
-    Refusal, RequestId, Role, Stats, Target,
+    AdminReply, AdminRequest, Answer, BrokerId, Command, Config, ConnectionId, Destinations, Durable, Peer, Refusal,
+    RequestId, Role, Stats, Target,
 };
 use tokio::sync::{OnceCell, broadcast, oneshot, watch};
 
 use crate::admin::Administration;
+use crate::advisories::News;
 use crate::board::Listening;
 use crate::browser::{BrowseOptions, Browser};
 use crate::consumer::{Consumer, SubscribeOptions};
@@ -363,7 +364,7 @@ impl Attachment {
         self.broker.config()
     }
 
-    pub(crate) fn advisories(&self) -> broadcast::Receiver<Advisory> {
+    pub(crate) fn advisories(&self) -> broadcast::Receiver<News> {
         self.broker.view().advisories()
     }
 

@@ -7,6 +7,7 @@ use flockmq_core::{Answer, Command, ConnectionId, ConsumerId, Event, Peer, Refus
 use tokio::sync::oneshot;
 use tracing::debug;
 
+use crate::advisories::{Advised, News};
 use crate::board::Board;
 use crate::error::Error;
 use crate::inbox::Answers;
@@ -117,7 +118,9 @@ impl Desk {
                     shared.accept(up_to, self.acceptors.outcome(&by));
                 }
             }
-            Event::Advised { advisory } => self.board.advise(advisory),
+            Event::Advised { broker, missed, advisory } => {
+                self.board.advise(News { advised: Advised { broker, advisory }, missed });
+            }
             Event::Answered { request, result } => {
                 if let Some(reply) = self.questions.remove(&request) {
                     _ = reply.send(result); // Whoever waited may have given up.

@@ -84,7 +84,7 @@ mod transaction;
 mod udp;
 
 pub use admin::Administration;
-pub use advisories::Advisories;
+pub use advisories::{Advised, Advisories};
 pub use browser::{BrowseOptions, Browser};
 pub use connection::Connection;
 pub use consumer::{AckMode, Consumer, SubscribeOptions};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use flockmq::core::{Advisory, Destinations, Party, What};
-use flockmq::{Advisories, Config, Connection, Destination, Error, Refusal};
+use flockmq::core::{Advisory, Destinations, Party};
+use flockmq::{Advised, Advisories, Config, Connection, Destination, Error};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -19,6 +19,10 @@ async fn served(test: &str) -> (Connection, Connection) {
 }
 
 async fn next(advisories: &mut Advisories) -> Advisory {
+    advised(advisories).await.advisory
+}
+
+async fn advised(advisories: &mut Advisories) -> Advised {
     advisories.next_timeout(PATIENCE).await.expect("in time").expect("the broker is up")
 }
 
@@ -95,13 +99,45 @@ async fn producers_are_told_of_as_they_come_and_go() {
 }
 
 #[tokio::test]
-async fn many_brokers_at_once_tell_nothing() {
-    let (broker, client) = served("fanned-out").await;
-    let refused = client.broker().advisories().await.map(drop);
-    assert_eq!(refused, Err(Error::Refused(Refusal::NotThroughFanout { what: What::Advisories })));
+async fn through_fanout_every_broker_tells_what_happens_there() {
+    let (a, other) = served("fanned-out-a").await;
+    let (b, another) = served("fanned-out-b").await;
+    let addresses = [a.listening().await.expect("it listens")[0], b.listening().await.expect("it listens")[0]];
+    let uri = format!("fanout:(static:(tcp://{},tcp://{}))?minAckCount=1", addresses[0], addresses[1]);
+    let client = flockmq::connect(&uri).await.expect("connected").with_timeout(PATIENCE);
+    client.ready(2).await.expect("both are up");
+    let mut advisories = client.broker().advisories().await.expect("told");
+    let consumer = client.subscribe("topic://t").await.expect("subscribed at both");
+    let destination: Destination = "topic://t".parse().expect("a destination");
+    let mut told = Vec::new();
+    while told.len() < 4 {
+        let Advised { broker, advisory } = advised(&mut advisories).await;
+        let what = match advisory {
+            Advisory::DestinationAdded { destination: found } if found == destination => Some("destination"),
+            Advisory::ConsumerAdded { by, .. } if by == Party::Client(client.id()) => Some("consumer"),
+            _ => None, // The others may be at the door yet.
+        };
+        told.extend(what.map(|what| (broker, what)));
+    }
+    for broker in [a.id(), b.id()] {
+        let of_one: Vec<_> = told.iter().filter(|(found, _)| *found == broker).map(|(_, what)| *what).collect();
+        assert_eq!(of_one, ["destination", "consumer"]);
+    }
+    b.producer("queue://only-b").await.expect("made");
+    let producer = loop {
+        let Advised { broker, advisory } = advised(&mut advisories).await;
+        if let Advisory::ProducerAdded { destination, .. } = advisory {
+            break (broker, destination.to_string());
+        }
+    };
+    assert_eq!(producer, (b.id(), "queue://only-b".to_owned()));
+    consumer.close().await.expect("closed");
+    assert_eq!(advisories.missed(), 0);
     client.close().await.expect("closed");
     assert!(matches!(client.broker().advisories().await, Err(Error::Closed)));
-    broker.close().await.expect("closed");
+    for connection in [other, another, a, b] {
+        connection.close().await.expect("closed");
+    }
 }
 
 #[tokio::test]

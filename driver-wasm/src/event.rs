@@ -25,7 +25,9 @@ fn fields(event: &Event) -> Value {
         Event::AckRefused { ack, refusal } => {
             json!({ "type": "AckRefused", "consumer": ack.consumer.0, "tag": ack.tag, "refusal": refusal.to_string() })
         }
-        Event::Advised { advisory } => json!({ "type": "Advised", "advisory": format!("{advisory:?}") }),
+        Event::Advised { broker, missed, advisory } => {
+            json!({ "type": "Advised", "broker": broker.to_string(), "missed": missed, "advisory": format!("{advisory:?}") })
+        }
         Event::Answered { request, result } => {
             let refusal = result.as_ref().err().map(ToString::to_string);
             let answers: Vec<Value> = result.iter().flatten().map(answer).collect();

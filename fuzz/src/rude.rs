@@ -12,9 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use flockmq_core::wire::{Advert, AdvertStatus, Farewell, Frame, Hello, VERSION_MAX};
 use flockmq_core::{
-    Ack, AckExtent, AckKind, AdminReply, AdminRequest, Body, BrokerId, CloseReason, Command, ConnectionId, ConsumerId,
-    Demand, Event, GroupId, Input, Instant, LinkId, ListenerId, Message, MessageId, Node, Output, ProducerId, Refusal,
-    RequestId, Role, Seed, Service, Tag, Timestamp, What,
+    Ack, AckExtent, AckKind, AdminReply, AdminRequest, Advisory, Body, BrokerId, CloseReason, Command, ConnectionId,
+    ConsumerId, Demand, Event, GroupId, Input, Instant, LinkId, ListenerId, Message, MessageId, Node, Output, Party,
+    ProducerId, Refusal, RequestId, Role, Seed, Service, Tag, Timestamp, What,
 };
 use flockmq_tests::{Choice, End, hello};
 
@@ -477,7 +477,12 @@ impl Bench {
             23 if choice.chance(1, 2) => Frame::ConsumerEnded { number, refusal: REFUSAL },
             23 if choice.chance(1, 2) => Frame::Include { destination: destination(choice) },
             23 => Frame::Browsed { number },
+            24 if choice.chance(1, 2) => Frame::Advise { wanted: choice.chance(2, 3) },
             24 => Frame::Ask { number, asked: AdminRequest::RemoveDurable(durable(choice)) },
+            25 if choice.chance(1, 2) => {
+                let (missed, destination) = (huge(choice), destination(choice));
+                Frame::Advised { missed, advisory: Box::new(Advisory::DestinationAdded { destination }) }
+            }
             25 => Frame::Answered { number, result: Ok(AdminReply::DurableRemoved) },
             _ => Frame::Hello(Box::new(strange(hello(broker, Role::Peer), choice))),
         }
@@ -497,6 +502,10 @@ fn answer((node, ours): (BrokerId, Role), (broker, theirs): (BrokerId, Role), fr
         (_, Frame::Hello(_)) if node < broker => vec![Frame::Propose { ended: 0 }],
         (_, Frame::Open { .. }) => vec![Frame::Synced],
         (_, Frame::Propose { ended }) => vec![Frame::Open { generation: ended.saturating_add(1) }, Frame::Synced],
+        (_, Frame::Advise { .. }) => {
+            let advisory = Advisory::ConnectionOpened { by: Party::Client(node) };
+            vec![Frame::Advised { missed: 1, advisory: Box::new(advisory) }]
+        }
         (_, Frame::Ask { number, asked: AdminRequest::RemoveDurable(_) }) => {
             vec![Frame::Answered { number, result: Ok(AdminReply::DurableRemoved) }]
         }

@@ -2,6 +2,7 @@
 //! has accepted, and what is not accepted by enough; is told what the application sends and what targets answer;
 //! answers with bytes and frames for targets, and outcomes for the application.
 
+mod advice;
 mod config;
 mod consumer;
 mod log;
@@ -17,6 +18,7 @@ mod tests;
 pub use config::FanoutConfig;
 pub(crate) use log::Burst;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
@@ -34,7 +36,7 @@ use target::{Replay, Target};
 
 use crate::base::{Deadlines, Instant, Outbox, Rng, Situation};
 use crate::model::{
-    Address, AdminReply, Answer, BrokerId, CloseReason, ConnectionId, ConsumerId, Delivery, Destination,
+    Address, AdminReply, Advisory, Answer, BrokerId, CloseReason, ConnectionId, ConsumerId, Delivery, Destination,
     DestinationKind, LinkId, Message, ProducerId, Refusal, RequestId, Tag, What,
 };
 use crate::wire::{Frame, ROUTES_MAX, SharedEncoder};
@@ -56,6 +58,15 @@ pub(crate) enum Output {
         count: u64,
         /// Who accepted them.
         by: Vec<BrokerId>,
+    },
+    /// Something that happened at a target.
+    Advised {
+        /// The target.
+        broker: BrokerId,
+        /// How many before it were not told.
+        missed: u64,
+        /// What.
+        advisory: Box<Advisory>,
     },
     /// What an administrator asked is answered.
     Answered {
@@ -212,6 +223,7 @@ pub(crate) struct Fanout {
     deadlines: Deadlines<u32>,
     consumers: Consumers,
     questions: Questions,
+    is_curious: bool, // Targets are to tell what happens there.
 }
 
 impl Fanout {
@@ -238,6 +250,7 @@ impl Fanout {
             unsettled_bytes: 0,
             deadlines: Deadlines::new(),
             questions: Questions::default(),
+            is_curious: false,
         }
     }
 
@@ -359,6 +372,9 @@ impl Fanout {
         self.tallies.entry(found.address.clone()).or_default();
         let broker = found.broker;
         let mut target = Target::new(found, self.log.end());
+        if self.is_curious {
+            out.push(Output::Say { link, frame: Frame::Advise { wanted: true } });
+        }
         for consumer in self.consumers.iter_mut().filter(|consumer| consumer.is_for_newcomers()) {
             out.push(Output::Say { link, frame: consumer.ask(link) });
         }
@@ -444,6 +460,10 @@ impl Fanout {
             }
             Frame::Subscribed { number, result } => {
                 self.hear_subscribed(link, number, result, out);
+                Ok(())
+            }
+            Frame::Advised { missed, advisory } => {
+                self.hear_advisory(link, missed, advisory, out);
                 Ok(())
             }
             Frame::Answered { number, result } => self.hear_answer(link, number, result, out),

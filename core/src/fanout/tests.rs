@@ -1,3 +1,4 @@
+mod advice;
 mod question;
 
 use super::*;

@@ -79,13 +79,14 @@ impl Egress {
         Some(data)
     }
 
+    /// True if the window is not full.
+    pub(super) fn has_room(&self) -> bool {
+        self.in_flight + self.buffer.len() < self.window
+    }
+
     /// Bytes that wait for the window, encoded or not.
     pub(super) fn waiting(&self) -> u64 {
         self.buffer.len() + self.messages_size
-    }
-
-    fn has_room(&self) -> bool {
-        self.in_flight + self.buffer.len() < self.window
     }
 
     fn encode_waiting(&mut self) {

@@ -212,6 +212,11 @@ impl Link {
         }
     }
 
+    /// True if what is said now goes out without waiting for what was said before.
+    pub(crate) fn has_room(&self) -> bool {
+        self.egress.has_room()
+    }
+
     /// Bytes that wait for the network.
     pub(crate) fn waiting(&self) -> u64 {
         self.egress.waiting()

@@ -319,8 +319,6 @@ pub enum What {
     Transaction,
     /// A question of an administrator.
     Question,
-    /// What a broker tells about itself.
-    Advisories,
 }
 
 impl core::fmt::Display for What {
@@ -333,7 +331,6 @@ impl core::fmt::Display for What {
             Self::Durable => "durable subscription",
             Self::Transaction => "transaction",
             Self::Question => "question",
-            Self::Advisories => "stream of advisories",
         })
     }
 }

@@ -20,8 +20,8 @@ pub enum Command {
         /// The acknowledgement.
         ack: Ack,
     },
-    /// Wants to be told what happens in the embedded broker (`Event::Advised`), or no more. As often as a connection wants it,
-    /// it has to say that it does no more; its end says so for it. Refused through fanout.
+    /// Wants to be told what happens in the embedded broker, or through fanout in each target (`Event::Advised`), or no more.
+    /// As often as a connection wants it, it has to say that it does no more; its end says so for it.
     Advise {
         /// To know the answer by.
         request: RequestId,

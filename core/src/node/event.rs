@@ -31,8 +31,13 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
-    /// Something that happened in the embedded broker, told while any connection wants to know (`Command::Advise`).
+    /// Something that happened in the embedded broker, or in a target, told while any connection wants to know
+    /// (`Command::Advise`).
     Advised {
+        /// The broker.
+        broker: BrokerId,
+        /// How many before it a target did not tell, since the link to it had no room.
+        missed: u64,
         /// What.
         advisory: Advisory,
     },

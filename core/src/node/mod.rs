@@ -30,6 +30,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use advise::Curious;
 use drain::Draining;
 use flow::Lanes;
 use pipe::Pipe;
@@ -129,7 +130,7 @@ pub struct Node {
     fanout: Option<Fanout>,
     clients: BTreeMap<ConnectionId, Client>,
     broker: Broker,
-    advised: BTreeMap<ConnectionId, u32>, // Who wants to know what happens, and how often.
+    curious: Curious, // Who wants to know what happens.
     phase: Phase,
     draining: Draining,
 }
@@ -178,7 +179,7 @@ impl Node {
             peers: Peers::new(id, rng.fork()),
             clients: BTreeMap::new(),
             broker: Broker::new(config.broker.clone(), id),
-            advised: BTreeMap::new(),
+            curious: Curious::default(),
             phase: Phase::Running,
             draining: Draining::default(),
             config,

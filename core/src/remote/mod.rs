@@ -43,6 +43,11 @@ impl Default for RemoteConfig {
 pub(crate) enum Inward {
     /// The client answers deliveries.
     Ack(Ack),
+    /// The client wants to be told what happens here, or no more.
+    Advise {
+        /// Whether it does.
+        wanted: bool,
+    },
     /// The client asks as an administrator; to be answered.
     Ask {
         /// The question's number.
@@ -132,6 +137,7 @@ impl RemoteClient {
     pub(crate) fn handle_frame(&mut self, frame: Frame, inward: &mut Outbox<Inward>) {
         match frame {
             Frame::Ack(ack) => inward.push(Inward::Ack(ack)),
+            Frame::Advise { wanted } => inward.push(Inward::Advise { wanted }),
             Frame::Ask { number, asked } => inward.push(Inward::Ask { number, asked }),
             Frame::Finish { stream } => {
                 if let Some(found) = self.streams.get_mut(&stream) {

@@ -9,8 +9,8 @@ use core::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Ack, AdminReply, AdminRequest, BrokerId, ConsumerId, Delivery, Demand, Destination, Message, Refusal, Role,
-    Service, Subscription, Tag,
+    Ack, AdminReply, AdminRequest, Advisory, BrokerId, ConsumerId, Delivery, Demand, Destination, Message, Refusal,
+    Role, Service, Subscription, Tag,
 };
 
 /// Who a node is and what it can do: the first frame in either direction.
@@ -54,6 +54,18 @@ pub enum Farewell {
 pub enum Frame {
     /// A client answers deliveries; the consumer's number is the client's.
     Ack(Ack),
+    /// A client wants to be told what happens at the broker from now on, or no more.
+    Advise {
+        /// Whether it does.
+        wanted: bool,
+    },
+    /// Something that happened at the broker.
+    Advised {
+        /// How many before it the client was not told, since the link had no room.
+        missed: u64,
+        /// What happened.
+        advisory: Box<Advisory>, // Rare and large: a message's frame stays small.
+    },
     /// The answer to `Ask`.
     Answered {
         /// The question's number.
@@ -210,6 +222,8 @@ impl Frame {
         match self {
             Self::Ack(_) => "Ack",
             Self::Answered { .. } => "Answered",
+            Self::Advise { .. } => "Advise",
+            Self::Advised { .. } => "Advised",
             Self::Ask { .. } => "Ask",
             Self::Demand { .. } => "Demand",
             Self::Forward { .. } => "Forward",

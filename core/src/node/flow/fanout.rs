@@ -75,6 +75,9 @@ impl Node {
                 fanout::Output::Accepted { connection, producer, part, up_to, count, by } => {
                     self.settled(connection, producer, part, count, Complete { up_to, by });
                 }
+                fanout::Output::Advised { broker, missed, advisory } => {
+                    self.tell(Event::Advised { broker, missed, advisory: *advisory });
+                }
                 fanout::Output::Answered { request, result } => self.answer(request, result),
                 fanout::Output::Browsed { connection, consumer } => {
                     self.serve(Origin::Application(connection));

@@ -126,7 +126,7 @@ impl Node {
                         }
                     }
                 }
-                broker::Output::Advised(advisory) => self.tell(Event::Advised { advisory: *advisory }),
+                broker::Output::Advised(advisory) => self.spread(*advisory),
                 broker::Output::Ended { to, consumer, refusal } => self.consumer_ended(to, consumer, *refusal),
                 broker::Output::Refused { to, ticket, refusal } => self.refused(to, ticket, *refusal),
                 broker::Output::Unwanted(demand) => {

@@ -42,6 +42,7 @@ impl Node {
     /// A client's link has ended.
     pub(super) fn client_lost(&mut self, now: Instant, link: LinkId, hello: Hello, reason: CloseReason) {
         let gone = self.remotes.remove(&link);
+        self.tell_client(link, false);
         self.broker.detach(now, Origin::Remote(link), &mut self.lanes.broker);
         let by = Party::Client(hello.broker);
         for (producer, destination) in gone.iter().flat_map(RemoteClient::producers) {
@@ -59,6 +60,7 @@ impl Node {
             match said {
                 // One that crossed the end of its consumer changes nothing.
                 remote::Inward::Ack(ack) => drop(self.broker.acknowledge(now, origin, ack, out)),
+                remote::Inward::Advise { wanted } => self.tell_client(link, wanted),
                 remote::Inward::Ask { number, asked } => {
                     let hello = self.pipes.get(link).and_then(|pipe| pipe.hello.as_ref());
                     let bytes_max = hello.map_or(0, |hello| self.config.link.message_max(hello.frame_max));

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::{
-    AdminReply, AdminRequest, Answer, Body, BrokerId, ConnectionId, Destination, Durable, Inventory, Refusal, RequestId,
+    AdminReply, AdminRequest, Advisory, Answer, Body, BrokerId, ConnectionId, ConsumerId, Destination, Durable,
+    Inventory, Party, Refusal, RequestId, Subscription,
 };
 
 const CONNECTION: ConnectionId = ConnectionId(1);
@@ -125,6 +126,53 @@ fn a_broker_may_let_clients_look_and_do_no_more() {
     assert_eq!(answers[0].result, Err(Refusal::DurableUnknown(durable)), "that is the subscriber's to do");
     let own = ask(&mut world, a, None, AdminRequest::Purge(queue));
     assert_eq!(own[0].result, Ok(AdminReply::Purged { messages: 1, queues: 1 }));
+}
+
+/// Has a host's application consume from a queue that nobody knows yet.
+fn consume(world: &mut World, host: HostId) {
+    let (request, consumer) = (RequestId(8), ConsumerId(1));
+    world.command(host, Command::Attach { request, connection: CONNECTION });
+    let subscription = Subscription::new("q".parse().unwrap());
+    world.command(host, Command::Subscribe { request, connection: CONNECTION, consumer, subscription });
+    world.run_for(seconds(1));
+}
+
+/// What a client was told since it was last asked.
+fn advised(world: &mut World, client: HostId) -> Vec<(BrokerId, Advisory)> {
+    let told = world.events(client).into_iter().filter_map(|(_, event)| match event {
+        Event::Advised { broker, missed: 0, advisory } => Some((broker, advisory)),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn a_client_is_told_what_happens_at_every_target_and_at_those_that_come_later() {
+    let (mut world, [_, b], client) = trio();
+    let (request, connection) = (RequestId(7), CONNECTION);
+    world.command(client, Command::Attach { request, connection });
+    world.command(client, Command::Advise { request, connection, wanted: true });
+    world.run_for(seconds(1));
+    world.events(client);
+    let c = world.add_host(Config::broker("flock", "c"));
+    world.run_for(seconds(5));
+    for host in [b, c] {
+        assert_eq!(advised(&mut world, client), []);
+        consume(&mut world, host);
+        let broker = world.node(host).unwrap().id();
+        let (by, destination) = (Party::Application(CONNECTION), Destination::queue("q").unwrap());
+        let expected = [
+            Advisory::ConnectionOpened { by },
+            Advisory::DestinationAdded { destination: destination.clone() },
+            Advisory::ConsumerAdded { destination: destination.into(), consumer: ConsumerId(1), by },
+        ];
+        assert_eq!(advised(&mut world, client), expected.map(|advisory| (broker, advisory)));
+    }
+    world.command(client, Command::Advise { request, connection, wanted: false });
+    world.run_for(seconds(1));
+    world.command(b, Command::Detach { request, connection });
+    world.run_for(seconds(1));
+    assert_eq!(advised(&mut world, client), []);
 }
 
 /// A client whose broker is asked to hand out again hears the messages, and its producers hear that there is room.

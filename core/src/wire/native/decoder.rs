@@ -118,6 +118,8 @@ impl Decoder {
             Head::Answered { number, result } => Frame::Answered { number, result },
             Head::Include { destination } => Frame::Include { destination },
             Head::ConsumerEnded { number, refusal } => Frame::ConsumerEnded { number, refusal },
+            Head::Advise { wanted } => Frame::Advise { wanted },
+            Head::Advised { missed, advisory } => Frame::Advised { missed, advisory },
             Head::Weight { number, consumers } => Frame::Weight { number, consumers },
         };
         Ok(Some(frame))

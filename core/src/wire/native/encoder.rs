@@ -77,6 +77,8 @@ impl Encoder {
             Frame::ConsumerEnded { number, refusal } => {
                 Head::ConsumerEnded { number: *number, refusal: refusal.clone() }
             }
+            Frame::Advise { wanted } => Head::Advise { wanted: *wanted },
+            Frame::Advised { missed, advisory } => Head::Advised { missed: *missed, advisory: advisory.clone() },
             Frame::Weight { number, consumers } => Head::Weight { number: *number, consumers: *consumers },
         };
         push_head(&head, &Bytes::new(), out);

@@ -1,5 +1,6 @@
 //! What is said between a frame's length and a body.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
@@ -10,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::super::frame::Farewell;
 use crate::base::Timestamp;
 use crate::model::{
-    Ack, AdminReply, AdminRequest, Body, BodyKind, BrokerId, Destination, HeaderFields, Headers, Path, Priority,
-    ProducerId, Properties, Refusal, Role, Selector, Subscription,
+    Ack, AdminReply, AdminRequest, Advisory, Body, BodyKind, BrokerId, Destination, HeaderFields, Headers, Path,
+    Priority, ProducerId, Properties, Refusal, Role, Selector, Subscription,
 };
 
 /// What is said between the length and a body, version 1. The order of the variants is the protocol.
@@ -116,6 +117,13 @@ pub(super) enum Head<'a> {
     Weight {
         number: u32,
         consumers: NonZeroU32,
+    },
+    Advise {
+        wanted: bool,
+    },
+    Advised {
+        missed: u64,
+        advisory: Box<Advisory>,
     },
 }
 

@@ -3,9 +3,9 @@ use super::*;
 use crate::base::Timestamp;
 use crate::model::Priority;
 use crate::model::{
-    Ack, AckExtent, AckKind, AdminReply, AdminRequest, Body, BodyKind, BrokerId, ConnectionId, ConsumerId,
-    ConsumerPriority, Demand, Destination, DestinationKind, DestinationStatus, Durable, Inventory, Message, MessageId,
-    Path, ProducerId, Refusal, Role, Selector, Service, Subscription, Temporary, What,
+    Ack, AckExtent, AckKind, AdminReply, AdminRequest, Advisory, Body, BodyKind, BrokerId, ConnectionId, ConsumerId,
+    ConsumerPriority, Demand, Destination, DestinationKind, DestinationStatus, Destinations, Durable, Inventory,
+    Message, MessageId, Party, Path, ProducerId, Refusal, Role, Selector, Service, Subscription, Temporary, What,
 };
 use crate::wire::{DecodeError, Deframer, Farewell, Frame, Hello};
 use alloc::boxed::Box;
@@ -218,6 +218,7 @@ fn an_administrators_frames_keep_their_bytes() {
     let queue = || Destination::queue("q").expect("valid");
     let durable = Durable::new("me", "log").expect("valid");
     let ask = |asked| Frame::Ask { number: 1, asked };
+    let advised = |missed, advisory| Frame::Advised { missed, advisory: Box::new(advisory) };
     let answered = |result| Frame::Answered { number: 1, result };
     let status = DestinationStatus {
         name: queue(),
@@ -241,6 +242,15 @@ fn an_administrators_frames_keep_their_bytes() {
     };
     let inventory = Inventory { destinations: alloc::vec![status], left_out: 12 };
     hold([
+        (Frame::Advise { wanted: true }, &b"\0\0\0\x02\x19\x01"[..]),
+        (
+            advised(300, Advisory::DestinationAdded { destination: queue() }),
+            b"\0\0\0\x07\x1a\xac\x02\x06\x00\x01q",
+        ),
+        (
+            advised(0, Advisory::ConnectionClosed { by: Party::Client(BrokerId(5)) }),
+            b"\0\0\0\x05\x1a\x00\x02\x01\x05",
+        ),
         (ask(AdminRequest::Destinations { within: None, after: None }), b"\0\0\0\x05\x14\x01\x00\x00\x00"),
         (
             ask(AdminRequest::Destinations { within: Some(queue()), after: Some(queue()) }),
@@ -264,7 +274,7 @@ fn an_administrators_frames_keep_their_bytes() {
 #[test]
 fn refusals_keep_their_bytes() {
     let durable = Durable::new("me", "log").expect("valid");
-    let cases: [(Refusal, &[u8]); 34] = [
+    let cases: [(Refusal, &[u8]); 33] = [
         (Refusal::AlreadyExists { what: What::Connection, number: 2 }, b"\x00\x00\x02"),
         (Refusal::Closed { what: What::Consumer }, b"\x01\x01"),
         (Refusal::IsPattern(Destination::topic(">").expect("valid")), b"\x02\x01\x01>"),
@@ -287,7 +297,6 @@ fn refusals_keep_their_bytes() {
         (Refusal::LimitReached { what: What::Durable, max: 1 }, b"\x03\x04\x01"),
         (Refusal::NoRoom { destination: Destination::topic("t").expect("valid") }, b"\x11\x01\x01t"),
         (Refusal::NotThroughFanout { what: What::Transaction }, b"\x12\x05"),
-        (Refusal::NotThroughFanout { what: What::Advisories }, b"\x12\x07"),
         (Refusal::TransactionFull { transaction: 1, messages_max: 2, bytes_max: 300 }, b"\x13\x01\x02\xac\x02"),
         (Refusal::Deleted(temporary()), b"\x14\x02\x2400000000000000000000000000000001:2:3"),
         (Refusal::NotOwner(Destination::queue("q").expect("valid")), b"\x15\x00\x01q"),
@@ -413,7 +422,7 @@ fn what_is_no_frame_says_why() {
         (b"\0\0\0\x09\x05\x01\x00\x01q\x00\x00\x00\x00", "nobody wants queue://q"),       // nor is it of nobody,
         (b"\0\0\0\x03\x18\x01\x00", "3 bytes are no frame"),                              // at no time.
         (b"\0\0\0\x03\x12\x01\x00", "1 bytes too many in a frame"),
-        (b"\0\0\0\x01\x19", "1 bytes are no frame"),
+        (b"\0\0\0\x01\x1b", "1 bytes are no frame"),
     ];
     for (bytes, expected) in cases {
         let error = decoded(Bytes::from_static(bytes)).expect_err("no frame").to_string();
@@ -478,7 +487,6 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
         What::Durable,
         What::Transaction,
         What::Question,
-        What::Advisories,
     ];
     let what = select(Vec::from(whats));
     (0..29, what, any_destination(), any::<(u64, u64)>(), any::<(u32, u32)>(), 0_u32..1_000_000_000).prop_map(
@@ -519,6 +527,34 @@ fn any_refusal() -> impl Strategy<Value = Refusal> {
 
 fn any_durable() -> impl Strategy<Value = Durable> {
     ("[^\\p{Cc}]{1,5}", "[^\\p{Cc}]{1,5}").prop_map(|(id, name)| Durable::new(id, name).expect("valid"))
+}
+
+fn any_advisory() -> impl Strategy<Value = Advisory> {
+    let parties = [Party::Application(ConnectionId(1)), Party::Client(BrokerId(2)), Party::Peer(BrokerId(3))];
+    let parts = (any_destination(), proptest::collection::vec(any_destination(), 1..4));
+    (0..15, select(Vec::from(parties)), parts, any::<u64>(), "\\PC{0,9}").prop_map(
+        |(which, by, (destination, several), count, name)| {
+            let (several, consumer) = (Destinations::try_from(several).expect("some"), ConsumerId(count));
+            let message = MessageId { producer: ProducerId { broker: BrokerId(1), number: 2 }, sequence: count };
+            match which {
+                0 => Advisory::BridgeStarted { peer: BrokerId(1), name },
+                1 => Advisory::BridgeStopped { peer: BrokerId(1), name },
+                2 => Advisory::ConnectionClosed { by },
+                3 => Advisory::ConnectionOpened { by },
+                4 => Advisory::ConsumerAdded { destination: several, consumer, by },
+                5 => Advisory::ConsumerRemoved { destination: several, consumer, by },
+                6 => Advisory::DestinationAdded { destination },
+                7 => Advisory::DestinationFull { destination, by },
+                8 => Advisory::DestinationRemoved { destination },
+                9 => Advisory::MessageDeadLettered { queue: temporary(), destination, message },
+                10 => Advisory::MessageExpired { destination, message },
+                11 => Advisory::MessagesDropped { destination: several, count },
+                12 => Advisory::ProducerAdded { destination: several, producer: count, by },
+                13 => Advisory::ProducerRemoved { destination: several, producer: count, by },
+                _ => Advisory::SlowConsumer { destination: several, consumer, by },
+            }
+        },
+    )
 }
 
 fn any_asked() -> impl Strategy<Value = AdminRequest> {
@@ -653,6 +689,9 @@ fn any_word() -> impl Strategy<Value = Frame> {
         (any::<u32>(), any_asked()).prop_map(|(number, asked)| Frame::Ask { number, asked }),
         (any::<u32>(), any_reply()).prop_map(|(number, reply)| Frame::Answered { number, result: Ok(reply) }),
         (any::<u32>(), any_refusal()).prop_map(|(number, refusal)| Frame::Answered { number, result: Err(refusal) }),
+        any::<bool>().prop_map(|wanted| Frame::Advise { wanted }),
+        (any::<u64>(), any_advisory())
+            .prop_map(|(missed, advisory)| Frame::Advised { missed, advisory: Box::new(advisory) }),
     ];
     prop_oneof![opening, ending, peers, clients, administrators]
 }
