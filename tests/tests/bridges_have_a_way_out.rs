@@ -186,6 +186,31 @@ fn a_link_that_is_half_open_is_found_by_keep_alive_at_both_ends() {
     }
 }
 
+/// Whoever is not heard of any more is not dialled, and that is all: its link shows by itself that it is alive.
+#[test]
+fn a_bridge_outlives_the_adverts_of_its_other_end() {
+    let mut stage = Stage::new(1);
+    let hosts = stage.flock(2);
+    let consumers = [0, 1].map(|at| stage.subscribe(hosts[at], "topic://t"));
+    stage.world().set_segments(hosts[0], &[7]);
+    stage.run_for(Duration::from_mins(2));
+    for host in &hosts {
+        assert_eq!(stage.count(*host, |event| matches!(event, Event::ServiceLost { .. })), 1);
+        stage.send(*host, "topic://t", "x");
+    }
+    stage.run_for(MOMENT);
+    assert_eq!(consumers.map(|consumer| stage.bodies(consumer).len()), [2, 2]);
+    stage.world().set_segments(hosts[0], &[0]);
+    stage.run_for(Duration::from_mins(1));
+    for host in &hosts {
+        assert_eq!(
+            (stage.stats(*host).links, ended(&stage, *host)),
+            (1, Vec::new()),
+            "found again, it is linked already"
+        );
+    }
+}
+
 /// Whoever takes its leave is believed at once, in every state that it can do so in.
 #[test]
 fn a_goodbye_ends_a_bridge_at_once() {
