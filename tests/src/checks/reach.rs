@@ -59,7 +59,10 @@ pub(super) fn spread(stage: &Stage, sender: HostId, next: impl Fn(HostId) -> Vec
 
 /// The hosts that a host has links to, if all is well.
 pub(super) fn neighbours(stage: &Stage, host: HostId) -> Vec<HostId> {
-    [members(stage, host), joined(stage, host)].concat()
+    let mut neighbours = [members(stage, host), joined(stage, host)].concat();
+    neighbours.sort_unstable();
+    neighbours.dedup(); // A connector may lead to a member of its group.
+    neighbours
 }
 
 /// The peers of its group that a peer has links to.
