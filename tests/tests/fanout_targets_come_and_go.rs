@@ -179,8 +179,6 @@ fn however_often_it_is_found_a_broker_is_one_target() {
     assert_eq!(stage.count(client, |event| matches!(event, Event::TargetUp { .. })), 3);
 }
 
-/// All of a list are needed, and the link to one is lost with a send on its way: it is dialled again, so that the send
-/// waits for it and does not fail.
 /// Its link works, whatever becomes of its adverts: it is sent to, so it is listed.
 #[test]
 fn one_whose_adverts_are_not_heard_any_more_is_listed_while_it_is_up() {
@@ -200,6 +198,8 @@ fn one_whose_adverts_are_not_heard_any_more_is_listed_while_it_is_up() {
     assert_eq!(stage.count(client, |event| matches!(event, Event::TargetLost { .. })), 0);
 }
 
+/// All of a list are needed, and the link to one is lost with a send on its way: it is dialled again, so that the send
+/// waits for it and does not fail.
 #[test]
 fn a_listed_target_that_is_lost_may_still_accept() {
     let mut stage = Stage::new(1);

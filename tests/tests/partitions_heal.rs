@@ -64,7 +64,7 @@ fn both_halves_work_and_become_one_again() {
     }
 }
 
-/// Nobody hears that the path is gone: adverts stop, and after ten periods of silence the link is given up.
+/// Nobody hears that the path is gone: the link falls silent at one end, which gives it up after its time.
 #[test]
 fn a_cut_one_way_ends_the_link_at_both_ends_and_heals() {
     for is_first in [true, false] {
