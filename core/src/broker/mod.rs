@@ -339,8 +339,8 @@ impl Broker {
             self.refill(now, *slot, id, out);
             self.unpark(now, *slot, out);
         }
-        if !queues.is_empty() && !self.congested.is_empty() {
-            self.unpark_all(now, out); // Topics whose messages the queue gets.
+        if !self.congested.is_empty() {
+            self.unpark_all(now, out); // Topics whose messages the queue gets; and what was kept may be gone.
         }
         // Said last: it may end a demand by a longer path, which what was just accepted has answered.
         self.tell_demand(demands, out);

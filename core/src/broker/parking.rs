@@ -90,7 +90,11 @@ impl Broker {
             self.park(slot, coming, out);
             return Ok(Taken::Parked);
         }
+        let dropped = self.stats.dropped;
         self.accept(now, slot, from, coming.redeliveries, coming.message, out);
+        if self.stats.dropped > dropped && !self.congested.is_empty() {
+            self.unpark_all(now, out);
+        }
         Ok(Taken::Accepted)
     }
 
@@ -171,8 +175,13 @@ impl Broker {
     }
 
     pub(super) fn unpark_all(&mut self, now: Instant, out: &mut Outbox<Output>) {
-        for slot in self.congested.iter().copied().collect::<Vec<_>>() {
-            self.unpark(now, slot, out);
+        let mut makes_room = true;
+        while makes_room {
+            let dropped = self.stats.dropped;
+            for slot in self.congested.iter().copied().collect::<Vec<_>>() {
+                self.unpark(now, slot, out);
+            }
+            makes_room = self.stats.dropped > dropped; // For a slow subscriber, as something came in for it.
         }
     }
 

@@ -131,9 +131,7 @@ impl Broker {
                 out.push(parked.into_refused(refusal.clone()));
             }
         }
-        if self.registry.get(slot).parked.is_empty() {
-            self.congested.remove(&slot);
-        }
+        self.unpark_all(now, out); // What stood behind it may have room.
         self.schedule_parked(slot);
     }
 

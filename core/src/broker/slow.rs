@@ -32,19 +32,19 @@ pub enum SlowConsumers {
 impl Broker {
     /// Gives up on topic subscribers that have taken nothing for too long.
     pub(super) fn give_up_on_slow(&mut self, now: Instant, out: &mut Outbox<Output>) {
-        if self.congested.is_empty() {
-            return;
-        }
-        loop {
-            let is_due = |found: &Subscription| self.stalls_at(found).is_some_and(|at| at <= now);
+        let is_due = |broker: &Self, found: &Subscription| broker.stalls_at(found).is_some_and(|at| at <= now);
+        while !self.congested.is_empty() {
             let due: Vec<SubscriptionId> =
-                self.subscriptions.iter().filter(|(_, found)| is_due(found)).map(|(id, _)| id).collect();
+                self.subscriptions.iter().filter(|(_, found)| is_due(self, found)).map(|(id, _)| id).collect();
             if due.is_empty() {
                 return;
             }
             Situation::SubscriberStalled.met();
             for id in due {
-                self.give_up(now, id, out);
+                // The end of one may have made room for another, or let in all that waited for it.
+                if self.subscriptions.get(id).is_some_and(|found| is_due(self, found)) {
+                    self.give_up(now, id, out);
+                }
             }
             // What is let go fills others, which may have taken nothing for as long. Each round gives up on one.
             self.unpark_all(now, out);
@@ -60,7 +60,8 @@ impl Broker {
     }
 
     fn stalls_at(&self, subscription: &Subscription) -> Option<Instant> {
-        subscription.stalls_at(self.config.stalled_after, &self.memory)
+        let is_awaited = !self.congested.is_empty();
+        is_awaited.then(|| subscription.stalls_at(self.config.stalled_after, &self.memory)).flatten()
     }
 
     fn give_up(&mut self, now: Instant, id: SubscriptionId, out: &mut Outbox<Output>) {

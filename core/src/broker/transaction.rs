@@ -47,6 +47,7 @@ impl Broker {
         for (slot, message) in slots.into_iter().zip(messages) {
             self.accept(now, slot, origin, 0, message, out);
         }
+        self.unpark_all(now, out); // What was dropped for slow subscribers has made room.
         Ok(())
     }
 

@@ -93,6 +93,20 @@ fn what_finds_room_in_time_is_not_refused() {
 }
 
 #[test]
+fn what_stood_behind_a_message_that_is_refused_comes_in_if_it_has_room() {
+    let mut bench = bench("topic://t", narrow(WhenFull::WaitFor(Duration::from_millis(100))), 100);
+    let topic = "topic://t".parse().expect("a destination");
+    bench.subscribe_as(APP, ONE, Subscription { no_local: true, prefetch: Some(1), ..Subscription::new(topic) });
+    bench.send(OTHER, "topic://t");
+    bench.send(OTHER, "topic://t");
+    assert_eq!(bench.send(OTHER, "topic://t"), [], "as much waits for the subscriber as may");
+    bench.now = Instant::from_millis(50);
+    assert_eq!(bench.send(APP, "topic://t"), [], "it is for nobody, and stands behind the other");
+    bench.now = Instant::from_millis(100);
+    assert_eq!(bench.wake(), [Said::Refused(3, full("topic://t")), Said::Accepted(4)]);
+}
+
+#[test]
 fn all_destinations_share_the_brokers_memory() {
     let mut bench = bench("refusing", narrow(WhenFull::Refuse), 3);
     for name in ["a", "a", "b"] {
@@ -134,6 +148,38 @@ fn a_subscriber_for_which_something_waits_holds_up_publishers_of_a_full_broker_a
     assert_eq!(bench.wake(), [Said::Accepted(4), deliver(TWO, 3, 4)]);
     assert_eq!((bench.broker.stats().waiting_bytes, bench.broker.stats().dropped), (2 * SIZE, 1));
     assert_eq!(bench.accept(APP, ONE, 1), [deliver(ONE, 2, 4)], "the newest");
+}
+
+#[test]
+fn what_is_dropped_for_a_slow_subscriber_makes_room_for_others() {
+    let large = Body::bytes(alloc::vec![0; 100 + 2 * usize::try_from(SIZE).expect("small")]);
+    let mut bench = bench("unused", DestinationPolicy::default(), 4);
+    bench.send(APP, "q");
+    bench.subscribe(APP, ONE, "topic://t", 1);
+    bench.send(APP, "topic://t");
+    bench.send_one(APP, "topic://t", large.clone()); // Waits for the subscriber, and nothing else may.
+    assert_eq!((bench.send(APP, "q"), bench.send(APP, "topic://t")), (Vec::new(), Vec::new()));
+    bench.now = bench.broker.poll_timeout().expect("somebody is slow");
+    assert_eq!(bench.wake(), [Said::Accepted(5), Said::Accepted(4)]);
+    assert_eq!(bench.send_one(APP, "topic://t", large), [Said::Accepted(6)]);
+    assert_eq!(bench.send(APP, "q"), [], "there is no room again");
+    assert_eq!(bench.send(APP, "topic://t"), [Said::Accepted(8), Said::Accepted(7)], "the large one is dropped");
+}
+
+#[test]
+fn a_durable_subscription_that_begins_anew_leaves_room_for_others() {
+    let mut bench = bench("unused", DestinationPolicy::default(), 1);
+    let durable = Some(Durable::new("client", "a").expect("valid"));
+    let asked = |name: &str| {
+        let destination: Destination = name.parse().expect("a destination");
+        Subscription { durable: durable.clone(), ..Subscription::new(destination) }
+    };
+    bench.subscribe_as(APP, ONE, asked("topic://t"));
+    bench.unsubscribe(APP, ONE, 0);
+    bench.send(OTHER, "topic://t"); // Is kept, and nothing else may wait.
+    assert_eq!(bench.send(OTHER, "q"), []);
+    let said = bench.subscribe_as(APP, ONE, asked("topic://other"));
+    assert_eq!(said, [Said::Accepted(2), Said::Wanted("topic://other"), Said::Unwanted("topic://t, dormant")]);
 }
 
 #[test]

@@ -114,6 +114,23 @@ fn a_peer_is_not_parted_from_but_loses_the_oldest() {
 }
 
 #[test]
+fn a_consumer_that_is_full_and_that_nobody_waits_for_stays() {
+    let mut bench = bench(SlowConsumers::Disconnect);
+    let news = "topic://news".parse().expect("a destination");
+    let asked = Subscription { no_local: true, prefetch: Some(1), ..Subscription::new(news) };
+    bench.subscribe_as(APP, ONE, asked);
+    bench.send(OTHER, "topic://news");
+    bench.send(OTHER, "topic://news"); // Waits for the first, as much as may.
+    bench.subscribe(OTHER, TWO, "topic://news", 1);
+    bench.send(APP, "topic://news");
+    bench.send_one(APP, "topic://news", Body::default()); // Waits for the second, and less than may.
+    assert_eq!(bench.send(OTHER, "topic://news"), []);
+    bench.now = Instant::from_millis(1_000);
+    assert_eq!(bench.wake(), [Said::Accepted(5), Said::Ended(1, too_slow())], "what came in fills the second");
+    assert_eq!((bench.broker.poll_timeout(), bench.broker.stats().ended_slow), (None, 1));
+}
+
+#[test]
 fn a_consumer_that_takes_something_in_time_stays() {
     let mut bench = crowd(SlowConsumers::Disconnect, APP);
     bench.now = Instant::from_millis(999);
