@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use flockmq_core::{Priority, Refusal, Subscription};
 
-use super::consumer::Id;
+use super::consumer::{Consumer, Id};
 use super::{Model, is_queue};
 
 /// How far one has looked.
@@ -13,6 +13,13 @@ pub(super) struct Browse {
     seen: Option<(Reverse<Priority>, u64)>, // The rank of the last that it was shown, or did not want.
     last: u64,                              // Of what had come when it began.
     has_ended: bool,
+}
+
+impl Consumer {
+    /// It is shown what waits at a place.
+    pub(super) fn looks_at(&self, place: usize) -> bool {
+        self.browse.as_ref().is_some_and(|browse| browse.place == Some(place) && !browse.has_ended)
+    }
 }
 
 impl Model {

@@ -143,8 +143,7 @@ impl Model {
         if let Err(refusal) = self.take(REMOTE, stream, tag, redeliveries, message) {
             self.refuse(Sender::Remote, stream, tag, refusal);
         }
-        let parked = self.places.iter().flat_map(|place| &place.parked).filter(|parked| parked.connection == REMOTE);
-        if parked.map(|parked| parked.waiting.size()).sum::<u64>() > self.remote.parked_bytes_max {
+        if self.parked_bytes(REMOTE) > self.remote.parked_bytes_max {
             self.detach(REMOTE).expect("it has sent something");
             self.said.has_parted = true;
         }
@@ -175,7 +174,7 @@ impl Model {
         self.connections.get_mut(&connection).ok_or(Refusal::unknown_connection(ConnectionId(connection)))
     }
 
-    fn refuse(&mut self, sender: Sender, producer: u64, number: u64, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, sender: Sender, producer: u64, number: u64, refusal: Refusal) {
         self.said.refused.entry((sender, producer, number)).or_default().push(refusal);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flockmq_core::selector::Candidate;
-use flockmq_core::{ConsumerId, Delivery, Instant, Refusal, Subscription, Tag, What};
+use flockmq_core::{ConsumerId, Delivery, Instant, Refusal, SlowConsumers, Subscription, Tag, What};
 
 use super::browse::Browse;
 use super::place::{Delayed, Waiting};
@@ -19,6 +19,8 @@ pub(super) struct Consumer {
     pub(super) number: ConsumerId,
     pub(super) asked: Subscription,
     pub(super) prefetch: u32,
+    pub(super) bytes_max: u64, // Of a topic: as much as may wait for credit.
+    pub(super) when_slow: SlowConsumers,
     pub(super) last: Tag,
     pub(super) held: BTreeMap<Tag, (usize, Waiting)>, // By the place they came from.
     pub(super) born: u64,                             // Of a topic: messages that have come for it.
@@ -62,6 +64,8 @@ impl Model {
                 number,
                 asked: asked.clone(),
                 prefetch,
+                bytes_max: self.pending_max(asked),
+                when_slow: self.policy(pattern).slow_consumers,
                 last: 0,
                 held: BTreeMap::new(),
                 born,
@@ -91,8 +95,8 @@ impl Model {
                 self.refill(place, id);
                 self.unpark(place);
             }
-            self.unpark_all();
         }
+        self.unpark_all();
         Ok(())
     }
 
@@ -221,6 +225,13 @@ impl Model {
         } else {
             self.drain(id);
         }
+    }
+
+    /// How much may wait for a subscriber's credit.
+    fn pending_max(&self, asked: &Subscription) -> u64 {
+        let config = &self.config;
+        let usual = if asked.durable.is_some() { config.durable_bytes_max } else { config.topic_bytes_max };
+        self.policy(asked.destination.first()).bytes_max.unwrap_or(usual)
     }
 
     /// What is asked can be had; tells how much at a time.

@@ -1,9 +1,9 @@
 //! Subscriptions that outlast their consumers.
 
-use flockmq_core::{Durable, Refusal, Subscription, Tag, What};
+use flockmq_core::{Durable, Refusal, SlowConsumers, Subscription, Tag, What};
 
 use super::Model;
-use super::consumer::Id;
+use super::consumer::{Consumer, Id};
 use super::place::{Delayed, Waiting};
 
 impl Model {
@@ -13,7 +13,10 @@ impl Model {
         if !self.consumers[&id].has_ended {
             return Err(Refusal::DurableInUse(durable.clone()));
         }
-        self.forget_durable(id);
+        for place in self.forget_durable(id) {
+            self.tend(place);
+        }
+        self.unpark_all();
         Ok(())
     }
 
@@ -53,31 +56,36 @@ impl Model {
         self.trim_durable(id);
     }
 
-    /// Drops the oldest of what is kept for somebody who takes none of it, until it is no more than may be; but not the
-    /// last.
+    /// Drops the oldest of what is kept for somebody who takes none of it, or the newest, until it is no more than may be;
+    /// but not the last.
     pub(super) fn trim_durable(&mut self, id: Id) {
-        let max = self.config.durable_bytes_max;
-        let found = self.consumer(id);
-        let mut dropped = 0;
-        while found.asked.durable.is_some()
-            && found.is_stalled
-            && found.pending_bytes() > max
-            && found.pending.len() > 1
-        {
-            found.pending.remove(0);
-            dropped += 1;
+        while self.consumers[&id].is_beyond(self.waiting_bytes() > self.config.memory_max) {
+            let found = self.consumer(id);
+            let at = if found.when_slow == SlowConsumers::DropNewest { found.pending.len() - 1 } else { 0 };
+            found.pending.remove(at);
+            self.counts.dropped += 1;
         }
-        self.counts.dropped += dropped;
     }
 
     fn durable(&self, durable: &Durable) -> Option<Id> {
         self.consumers.values().find(|found| found.asked.durable.as_ref() == Some(durable)).map(|found| found.id)
     }
 
-    fn forget_durable(&mut self, id: Id) {
+    /// Tells where it consumed from.
+    fn forget_durable(&mut self, id: Id) -> Vec<usize> {
         let gone = self.consumers.remove(&id).expect("a durable subscription");
-        for place in self.covered(gone.asked.destination.first()) {
-            self.leave(place, id);
+        let places = self.covered(gone.asked.destination.first());
+        for place in &places {
+            self.leave(*place, id);
         }
+        places
+    }
+}
+
+impl Consumer {
+    /// More is kept than may be for somebody who takes none of it.
+    fn is_beyond(&self, is_memory_beyond: bool) -> bool {
+        let is_beyond = is_memory_beyond || self.pending_bytes() > self.bytes_max;
+        self.asked.durable.is_some() && self.is_stalled && is_beyond && self.pending.len() > 1
     }
 }

@@ -1,5 +1,5 @@
 //! What comes about because its time has come: messages end whose time is up, what was given back is handed out
-//! again, and what nobody wants goes.
+//! again, what has waited for room for too long is refused, and what nobody wants goes.
 
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ use super::place::{Place, Waiting};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
     Forsaken(usize),
+    Idle(usize),
+    Parked(usize),
     Queue(usize),
     Subscriber(Id),
 }
@@ -27,7 +29,8 @@ impl Model {
             return;
         }
         let now = self.now;
-        let (mut queues, mut subscribers, mut forsaken) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut queues, mut subscribers) = (Vec::new(), Vec::new());
+        let (mut forsaken, mut idle, mut parked) = (Vec::new(), Vec::new(), Vec::new());
         let (mut over, mut over_pending) = (Vec::new(), Vec::new());
         for due in due {
             match due {
@@ -35,6 +38,8 @@ impl Model {
                     self.places[place].forsaken_at = None;
                     forsaken.push(place);
                 }
+                Due::Idle(place) => idle.push(place),
+                Due::Parked(place) => parked.push(place),
                 Due::Queue(place) => {
                     over.extend(self.take_due(place).into_iter().map(|waiting| (place, waiting)));
                     queues.push(place);
@@ -47,7 +52,7 @@ impl Model {
         }
         queues.sort_unstable();
         for place in queues {
-            self.dispatch(place);
+            self.hand_out(place);
         }
         for id in subscribers {
             self.drain(id);
@@ -65,6 +70,12 @@ impl Model {
             self.forget(place);
         }
         self.unpark_all();
+        for place in parked {
+            self.refuse_parked(place);
+        }
+        for place in idle {
+            self.forget_idle(place);
+        }
     }
 
     /// When something is due, and where, the earliest first.
@@ -79,7 +90,9 @@ impl Model {
             Some((ends.chain(delayed).min()?, Due::Subscriber(found.id)))
         });
         let forsaken = self.forsaken().map(|(at, place)| (at, Due::Forsaken(place)));
-        let mut due: Vec<_> = queues.chain(subscribers).chain(forsaken).collect();
+        let parked = self.refuses_at().map(|(at, place)| (at, Due::Parked(place)));
+        let idle = self.looks_at().map(|(at, place)| (at, Due::Idle(place)));
+        let mut due: Vec<_> = queues.chain(subscribers).chain(forsaken).chain(idle).chain(parked).collect();
         due.sort_unstable();
         due
     }

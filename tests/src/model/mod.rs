@@ -12,11 +12,14 @@ mod exclusive;
 mod expiry;
 mod group;
 mod history;
+mod idle;
 mod parking;
 mod place;
 mod queue;
 mod redelivery;
+mod room;
 mod said;
+mod slow;
 mod temporary;
 mod topic;
 mod transaction;
@@ -25,7 +28,8 @@ mod virtual_topic;
 use std::collections::{BTreeMap, BTreeSet};
 
 use flockmq_core::{
-    BrokerConfig, BrokerId, BrokerStats, Destination, DestinationKind, Instant, MessageId, Refusal, RemoteConfig, What,
+    BrokerConfig, BrokerId, BrokerStats, Destination, DestinationKind, DestinationPolicy, Instant, MessageId, Refusal,
+    RemoteConfig, What,
 };
 
 use connection::Connection;
@@ -82,13 +86,13 @@ impl Model {
     /// Somebody is woken: does what is due.
     pub(crate) fn wake(&mut self) {
         self.catch_up();
-        self.give_up_on_stalled();
+        self.give_up_on_slow();
     }
 
     /// When somebody is to be woken at the latest.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let due = self.due().first().map(|(at, _)| *at);
-        [self.stalls_at(), due].into_iter().flatten().min()
+        self.slow().map(|(at, _)| at).chain(due).min()
     }
 
     /// What has been said since the last time.
@@ -120,7 +124,7 @@ impl Model {
             kept: durables().map(|found| held(found) + (found.pending.len() + found.delayed.len()) as u64).sum(),
             remembered_bytes: self.remembered_bytes(),
             kept_bytes,
-            waiting_bytes: queued_bytes + pending_bytes + kept_bytes,
+            waiting_bytes: self.waiting_bytes(),
             ..self.counts
         };
         let there = stats.queued + stats.delayed + stats.outstanding_queued;
@@ -130,7 +134,7 @@ impl Model {
         for at in 0..self.places.len() {
             let place = &self.places[at];
             assert_eq!(self.next(at), None, "Q7: what waits in '{}' has nobody to go to", place.name);
-            let has_room = |first: &Parked| !self.is_full(at, first.connection, &first.waiting);
+            let has_room = |first: &Parked| self.has_room(at, first.connection, &first.waiting);
             assert!(!place.parked.front().is_some_and(has_room), "there is room in '{}'", place.name);
         }
         stats
@@ -139,12 +143,11 @@ impl Model {
     /// The place of this name, which is made if there is none.
     fn place(&mut self, name: &Destination) -> Result<usize, Refusal> {
         self.check_alive(name)?;
-        let place = match self.known(name) {
-            Some(place) => place,
-            None => self.make_place(name)?,
-        };
-        self.tend(place);
-        Ok(place)
+        match self.known(name) {
+            Some(place) if name.is_temporary() => Ok(self.tend(place)),
+            Some(place) => Ok(place),
+            None => self.make_place(name).map(|place| self.tend(place)),
+        }
     }
 
     fn make_place(&mut self, name: &Destination) -> Result<usize, Refusal> {
@@ -155,15 +158,20 @@ impl Model {
         if self.places.iter().filter(|place| !place.is_gone).count() as u64 >= max {
             return Err(Refusal::LimitReached { what: What::Destination, max });
         }
-        let policies = &self.config.policies;
-        let policy = policies.entries.iter().find(|entry| entry.destination == *name).map(|entry| &entry.policy);
-        self.places.push(Place::new(name.clone(), policy.unwrap_or(&policies.default).clone()));
+        self.places.push(Place::new(name.clone(), self.policy(name).clone()));
         let takers = self.consumers.values().filter(|found| !found.asked.browses);
         let joining = takers.filter(|found| found.asked.destination.first().matches(name)).map(|found| found.id);
         for id in joining.collect::<Vec<_>>() {
             self.join(self.places.len() - 1, id);
         }
         Ok(self.places.len() - 1)
+    }
+
+    /// How a destination is treated, or a pattern, which is looked for like a name.
+    fn policy(&self, name: &Destination) -> &DestinationPolicy {
+        let policies = &self.config.policies;
+        let entry = policies.entries.iter().find(|entry| entry.destination == *name);
+        entry.map_or(&policies.default, |entry| &entry.policy)
     }
 
     /// There is a place of each of these names, or room to make one.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use flockmq_core::{Message, Refusal};
 
-use super::consumer::Id;
 use super::place::{Parked, Waiting};
 use super::said::Sender;
-use super::{Model, REMOTE, is_queue};
+use super::{Model, REMOTE};
 
 impl Model {
     pub(super) fn take(
@@ -25,15 +24,18 @@ impl Model {
         }
         let place = self.place(&message.destination)?;
         let waiting = Waiting { order: 0, redeliveries, arrived_at: self.now, message };
+        self.check_wait(connection, place, &waiting)?;
+        self.check_parking(connection, place, &waiting)?;
         self.places[place].parked.push_back(Parked { connection, stream, number, waiting });
-        self.unpark(place);
+        self.unpark_all();
         Ok(())
     }
 
-    /// Accepts what came to a place, as far as there is room.
-    pub(super) fn unpark(&mut self, place: usize) {
+    /// Accepts what came to a place, as far as there is room; true if that was anything.
+    pub(super) fn unpark(&mut self, place: usize) -> bool {
+        let before = self.places[place].parked.len();
         while let Some(first) = self.places[place].parked.front()
-            && !self.is_full(place, first.connection, &first.waiting)
+            && self.has_room(place, first.connection, &first.waiting)
             && let Some(Parked { connection, stream, number, waiting }) = self.places[place].parked.pop_front()
         {
             if connection != REMOTE {
@@ -42,47 +44,12 @@ impl Model {
             }
             self.accept(connection, place, &waiting);
         }
+        self.places[place].parked.len() < before
     }
 
+    /// Likewise everywhere. As something comes in for a slow subscriber others may be dropped, which makes room again.
     pub(super) fn unpark_all(&mut self) {
-        for place in 0..self.places.len() {
-            self.unpark(place);
-        }
-    }
-
-    /// A queue has room while fewer bytes wait than may; a topic has room for a message while none of its subscribers that
-    /// it is for is full, nor a queue that gets its messages.
-    pub(super) fn is_full(&self, at: usize, connection: u64, waiting: &Waiting) -> bool {
-        if self.is_queue(at) {
-            return self.is_queue_full(at);
-        }
-        self.hold_up(self.places[at].turns.iter(), connection, waiting)
-            || self.queues_of(&self.places[at].name).into_iter().any(|queue| self.is_queue_full(queue))
-    }
-
-    pub(super) fn is_queue_full(&self, at: usize) -> bool {
-        self.places[at].all().map(Waiting::size).sum::<u64>() >= self.config.queue_bytes_max
-    }
-
-    /// A message would have to wait where it goes, also if there is no such place yet.
-    pub(super) fn would_wait(&self, connection: u64, waiting: &Waiting) -> bool {
-        let name = &waiting.message.destination;
-        if let Some(place) = self.known(name) {
-            return self.is_full(place, connection, waiting) || !self.places[place].parked.is_empty();
-        }
-        let others = self.consumers.values().filter(|found| found.asked.destination.first().matches(name));
-        let ids: Vec<Id> = others.filter(|found| !found.asked.browses).map(|found| found.id).collect();
-        !is_queue(name)
-            && (self.hold_up(ids.iter(), connection, waiting)
-                || self.queues_of(name).into_iter().any(|queue| self.is_queue_full(queue)))
-    }
-
-    fn hold_up<'a>(&self, mut ids: impl Iterator<Item = &'a Id>, connection: u64, waiting: &Waiting) -> bool {
-        let waiting = Waiting { redeliveries: 0, ..waiting.clone() };
-        ids.any(|id| {
-            let found = &self.consumers[id];
-            found.is_full(&self.config) && found.is_for(connection, &waiting)
-        })
+        while (0..self.places.len()).fold(false, |any, place| self.unpark(place) || any) {}
     }
 
     /// A message has its place from now on, unless it came there before: what a client sends again is recognised. What

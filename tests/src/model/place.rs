@@ -24,6 +24,8 @@ pub(super) struct Place {
     pub(super) past: Vec<Remembered>,        // The oldest first.
     pub(super) parked: VecDeque<Parked>,
     pub(super) forsaken_at: Option<Instant>, // When it is forgotten.
+    pub(super) idle_at: Option<Instant>,     // When it is looked at, whether it is.
+    pub(super) happened_before: u64,         // When it was looked at last.
     pub(super) is_gone: bool,
     pub(super) counts: DestinationStatus, // What is counted of it; the rest can be seen.
 }
@@ -68,6 +70,8 @@ impl Place {
             past: Vec::new(),
             parked: VecDeque::new(),
             forsaken_at: None,
+            idle_at: None,
+            happened_before: 0,
             is_gone: false,
         }
     }

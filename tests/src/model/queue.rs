@@ -28,7 +28,7 @@ impl Model {
         self.hand_out(place);
     }
 
-    fn hand_out(&mut self, place: usize) {
+    pub(super) fn hand_out(&mut self, place: usize) {
         while let Some((at, id)) = self.next(place) {
             let waiting = self.places[place].waiting.remove(at);
             self.queue_up(place, id);

@@ -15,6 +15,8 @@ pub(crate) struct Said {
     pub(crate) delivered: BTreeMap<ConsumerId, Vec<Delivery>>,
     /// Who was looking at a queue and has been shown everything.
     pub(crate) browsed: Vec<ConsumerId>,
+    /// Consumers that the broker has ended.
+    pub(crate) ended: BTreeMap<ConsumerId, Refusal>,
     /// The remote client's link was closed.
     pub(crate) has_parted: bool,
 }

@@ -24,12 +24,18 @@ impl Model {
         if name.as_temporary().is_some_and(is_over) { Err(Refusal::Deleted(name.clone())) } else { Ok(()) }
     }
 
-    /// One of another broker is kept for so long after it was last named, while nobody consumes from it.
-    pub(super) fn tend(&mut self, place: usize) {
+    /// One of another broker is kept for so long after it was last named, while nobody consumes from it. Others are looked
+    /// at, whether they are idle.
+    pub(super) fn tend(&mut self, at: usize) -> usize {
         let until = self.now + self.config.temporaries_kept;
-        let place = &mut self.places[place];
-        let is_others = place.name.as_temporary().is_some_and(|name| name.broker != self.broker);
-        place.forsaken_at = Some(until).filter(|_| is_others && place.turns.is_empty());
+        let place = &mut self.places[at];
+        match place.name.as_temporary() {
+            Some(name) => {
+                place.forsaken_at = Some(until).filter(|_| name.broker != self.broker && place.turns.is_empty());
+            }
+            None => self.watch(at),
+        }
+        at
     }
 
     /// A connection has ended, and what belongs to it ends.
@@ -48,7 +54,7 @@ impl Model {
         let is_queue = self.is_queue(at);
         let place = &mut self.places[at];
         assert!(place.turns.is_empty(), "what is consumed from stays");
-        (place.is_gone, place.forsaken_at, place.retained) = (true, None, None);
+        (place.is_gone, place.forsaken_at, place.idle_at, place.retained) = (true, None, None, None);
         place.past.clear();
         self.counts.orphaned += place.all().count() as u64;
         place.waiting.clear();

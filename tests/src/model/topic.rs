@@ -1,6 +1,6 @@
 //! What a topic's subscribers are handed, and what waits for their credit.
 
-use flockmq_core::{BrokerConfig, Instant};
+use flockmq_core::SlowConsumers;
 
 use super::consumer::{Consumer, Id};
 use super::place::Waiting;
@@ -33,59 +33,27 @@ impl Model {
         }
     }
 
-    /// Publishers wait for a full subscriber, but not for ever: those are given up on that have taken nothing for too
-    /// long. From then on their oldest messages are dropped, until they take something again.
-    pub(super) fn give_up_on_stalled(&mut self) {
-        let (now, after) = (self.now, self.config.stalled_after);
-        let mut is_due = self.stalls_at().is_some();
-        while std::mem::take(&mut is_due) {
-            for found in self.consumers.values_mut().filter(|found| found.is_full(&self.config)) {
-                found.is_stalled = found.progressed_at + after <= now;
-                is_due |= found.is_stalled;
-            }
-            self.unpark_all(); // Which fills others, that may have taken nothing for as long.
-        }
-    }
-
-    /// When somebody is given up on, if senders wait.
-    pub(super) fn stalls_at(&self) -> Option<Instant> {
-        let full = self.consumers.values().filter(|found| found.is_full(&self.config));
-        let first = full.map(|found| found.progressed_at + self.config.stalled_after).min();
-        first.filter(|_| self.places.iter().any(|place| !place.parked.is_empty()))
-    }
-
     fn keep_pending(&mut self, id: Id, waiting: &Waiting) {
-        let (now, max) = (self.now, self.config.topic_bytes_max);
+        let now = self.now;
         let found = self.consumer(id);
         if found.pending.is_empty() {
             found.progressed_at = now; // It had taken everything until now.
         }
-        let mut dropped = Vec::new();
-        while found.is_stalled
-            && found.asked.durable.is_none()
-            && found.pending_bytes() + waiting.size() > max
-            && !found.pending.is_empty()
-        {
-            dropped.push(found.pending.remove(0));
+        while self.is_dropping(id, waiting.size()) {
+            if self.consumers[&id].when_slow == SlowConsumers::DropNewest {
+                return self.drop_copy(waiting);
+            }
+            let oldest = self.consumer(id).pending.remove(0);
+            self.drop_copy(&oldest);
         }
+        let found = self.consumer(id);
         found.born += 1;
         found.pending.push(Waiting { order: found.born, ..waiting.clone() });
-        for waiting in dropped {
-            self.counts.dropped += 1;
-            let place = self.known(&waiting.message.destination).expect("what was published has a place");
-            self.places[place].counts.dropped += 1;
-        }
         self.trim_durable(id);
     }
 }
 
 impl Consumer {
-    /// True if publishers have to wait for this subscriber.
-    pub(super) fn is_full(&self, config: &BrokerConfig) -> bool {
-        let max = if self.asked.durable.is_some() { config.durable_bytes_max } else { config.topic_bytes_max };
-        !self.is_stalled && self.pending_bytes() >= max
-    }
-
     pub(super) fn pending_bytes(&self) -> u64 {
         self.all_pending().map(Waiting::size).sum()
     }

@@ -128,6 +128,7 @@ impl Model {
             let place = self.place(&held.message.destination).expect("it was there");
             self.accept(connection, place, &held);
         }
+        self.unpark_all();
         Ok(())
     }
 

@@ -17,6 +17,12 @@ impl Model {
         }
     }
 
+    /// A queue that gets, or would get, a virtual topic's messages.
+    pub(super) fn is_of_virtual_topic(&self, queue: usize) -> bool {
+        let levels: Vec<&str> = self.places[queue].name.name().split('.').collect();
+        self.is_queue(queue) && matches!(levels[..], ["Consumer", _, "VirtualTopic", ..])
+    }
+
     /// The queues that get a topic's messages: any number, if it is a virtual one.
     pub(super) fn queues_of(&self, name: &Destination) -> Vec<usize> {
         if is_queue(name) || !name.name().starts_with("VirtualTopic.") {

@@ -16,17 +16,20 @@ pub(super) enum Feature {
     Expiry,
     Groups,
     History,
+    IdleDestinations,
+    Memory,
     NoLocal,
     Priority,
     Redelivery,
     Selectors,
+    SlowConsumers,
     Temporaries,
     Transactions,
     VirtualTopics,
 }
 
 impl Feature {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Administration,
         Self::Browsing,
         Self::ConsumerPriority,
@@ -36,10 +39,13 @@ impl Feature {
         Self::Expiry,
         Self::Groups,
         Self::History,
+        Self::IdleDestinations,
+        Self::Memory,
         Self::NoLocal,
         Self::Priority,
         Self::Redelivery,
         Self::Selectors,
+        Self::SlowConsumers,
         Self::Temporaries,
         Self::Transactions,
         Self::VirtualTopics,

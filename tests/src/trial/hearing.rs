@@ -48,6 +48,9 @@ impl Trial {
                 self.said.answers.extend(result.expect("it was asked of one").into_iter().map(|answer| answer.result));
             }
             Event::Browsed { consumer } => self.said.browsed.push(consumer),
+            Event::ConsumerEnded { consumer, refusal } => {
+                self.said.ended.insert(consumer, refusal);
+            }
             Event::Delivered { consumer, deliveries } => {
                 assert!(!deliveries.is_empty());
                 self.said.delivered.entry(consumer).or_default().extend(deliveries);
@@ -70,6 +73,9 @@ impl Trial {
             match frame {
                 Frame::Answered { result, .. } => self.said.answers.push(result),
                 Frame::Browsed { number } => self.said.browsed.push(ConsumerId(number.into())),
+                Frame::ConsumerEnded { number, refusal } => {
+                    self.said.ended.insert(ConsumerId(number.into()), refusal);
+                }
                 Frame::Forward { demand, tag, redeliveries, message } => {
                     let delivery = Delivery { tag, redeliveries, message };
                     self.said.delivered.entry(ConsumerId(demand.into())).or_default().push(delivery);

@@ -45,6 +45,8 @@ pub struct Trial {
     sent: u64,                // By the remote client, over all its links.
     tags: BTreeMap<u64, Tag>, // Likewise over this one, by stream.
     said: Said,
+    #[cfg(test)]
+    refused: Vec<Refusal>, // Of messages.
 }
 
 impl Trial {
@@ -113,6 +115,8 @@ impl Trial {
             sent: 0,
             tags: BTreeMap::new(),
             said: Said::default(),
+            #[cfg(test)]
+            refused: Vec::new(),
         };
         trial.drain();
         let addresses = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 1))];
@@ -147,8 +151,11 @@ impl Trial {
             said.refused.retain(|(sender, ..), _| *sender == Sender::Application);
             said.delivered.retain(|consumer, _| consumer.0 >= workload::CONSUMERS);
             said.browsed.retain(|consumer| consumer.0 >= workload::CONSUMERS);
+            said.ended.retain(|consumer, _| consumer.0 >= workload::CONSUMERS);
         }
         assert_eq!(found, expected, "said by the broker, and by the model");
+        #[cfg(test)]
+        self.refused.extend(found.refused.into_values().flatten());
         assert_eq!(self.node.stats().broker, self.model.stats(), "counted by the broker, and by the model");
         let (found, expected) = (self.node.poll_timeout(), self.model.poll_timeout());
         assert!(expected.is_none_or(|at| found.is_some_and(|found| found <= at)), "{found:?} instead of {expected:?}");
@@ -159,6 +166,8 @@ const OPERATIONS_MAX: usize = 200;
 
 #[cfg(test)]
 mod tests {
+    use flockmq_core::BrokerStats;
+
     use super::feature::Feature;
     use super::*;
 
@@ -187,7 +196,28 @@ mod tests {
         assert!((200..300).contains(&plain), "{plain} of 1000 are plain");
         for feature in Feature::ALL {
             let count = all.iter().filter(|features| features.contains(&feature)).count();
-            assert!(count > 80, "{count} of 1000 make use of {feature:?}");
+            assert!(count > 60, "{count} of 1000 make use of {feature:?}");
+        }
+    }
+
+    #[test]
+    fn limits_and_policies_are_met() {
+        let trials: Vec<Trial> = (0..400).map(|seed| Trial::play(&mut Choice::from_seed(seed))).collect();
+        let refused =
+            |is_so: fn(&Refusal) -> bool| trials.iter().filter(|trial| trial.refused.iter().any(is_so)).count();
+        let counted = |count: fn(&BrokerStats) -> u64| {
+            trials.iter().filter(|trial| count(&trial.node.stats().broker) > 0).count()
+        };
+        let met = [
+            ("a destination is full", refused(|refusal| matches!(refusal, Refusal::DestinationFull { .. }))),
+            ("the broker is full", refused(|refusal| matches!(refusal, Refusal::BrokerFull { .. }))),
+            ("too much waits for room", refused(|refusal| matches!(refusal, Refusal::ParkedFull { .. }))),
+            ("messages are dropped for who is slow", counted(|stats| stats.dropped)),
+            ("who is slow ends", counted(|stats| stats.ended_slow)),
+            ("idle destinations go", counted(|stats| stats.forgotten)),
+        ];
+        for (what, count) in met {
+            assert!(count >= 5, "{what}: in {count} of 400 workloads");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flockmq_core::{
     BrokerConfig, Config, DeadLetterPolicy, DeadLetterQueue, DestinationPolicy, History, LinkConfig, NonPersistent,
-    PolicyEntry, RedeliveryPolicy, RemoteConfig,
+    PolicyEntry, RedeliveryPolicy, RemoteConfig, SlowConsumers, WhenFull,
 };
 
 use super::feature::Feature;
@@ -60,15 +60,26 @@ impl Setting {
         if features.contains(&Feature::History) {
             broker.history_bytes_max = choice.pick(&[10_000, 1_000, 300]);
         }
+        if features.contains(&Feature::Memory) {
+            broker.memory_max = choice.pick(&[2_000, 100_000, 1_000, 1]);
+            broker.parked_bytes_max = choice.pick(&[100_000, 600, 1]);
+        }
+        if features.contains(&Feature::SlowConsumers) {
+            broker.stalled_after = Duration::from_millis(choice.pick(&[30, 100]));
+        }
         if features.contains(&Feature::Transactions) {
             broker.transactions_max = usual(100, &[1], choice);
             broker.transaction_messages_max = usual(100, &[2], choice);
             broker.transaction_bytes_max = usual(10_000, &[500], choice);
         }
         broker.policies.default = policy(&features, choice);
-        if !features.is_disjoint(&[Feature::DeadLetters, Feature::Redelivery].into()) {
-            let destination = "queue://a".parse().expect("a destination");
-            broker.policies.entries = vec![PolicyEntry { destination, policy: policy(&features, choice) }];
+        let is_by_name = [Feature::DeadLetters, Feature::Memory, Feature::Redelivery, Feature::SlowConsumers];
+        if !features.is_disjoint(&is_by_name.into()) {
+            let entries = ["queue://a", "topic://t"].map(|name| PolicyEntry {
+                destination: name.parse().expect("a destination"),
+                policy: policy(&features, choice),
+            });
+            broker.policies.entries = entries.into();
         }
         Self { features, destinations, broker, remote }
     }
@@ -95,7 +106,8 @@ fn usual<T: Copy>(usual: T, low: &[T], choice: &mut Choice<'_>) -> T {
     if choice.chance(1, 4) { choice.pick(low) } else { usual }
 }
 
-/// Without a wish, what is given back is handed out again at once, and what is dead is gone.
+/// Without a wish, what is given back is handed out again at once, what is dead is gone, what has no room waits,
+/// and who is slow gets the newest.
 fn policy(features: &BTreeSet<Feature>, choice: &mut Choice<'_>) -> DestinationPolicy {
     let mut redelivery = RedeliveryPolicy {
         redeliveries_max: None,
@@ -137,7 +149,27 @@ fn policy(features: &BTreeSet<Feature>, choice: &mut Choice<'_>) -> DestinationP
             _ => History::None,
         };
     }
-    DestinationPolicy { redelivery, dead_letters, history, ..DestinationPolicy::default() }
+    let (mut bytes_max, mut when_full) = (None, WhenFull::Wait);
+    if features.contains(&Feature::Memory) {
+        bytes_max = choice.pick(&[None, Some(500), Some(1_500), Some(1)]);
+        when_full = match choice.below(3) {
+            0 => WhenFull::Wait,
+            1 => WhenFull::Refuse,
+            _ => WhenFull::WaitFor(Duration::from_millis(choice.pick(&[30, 100, 1]))),
+        };
+    }
+    let mut slow_consumers = SlowConsumers::DropOldest;
+    if features.contains(&Feature::SlowConsumers) {
+        slow_consumers = choice.pick(&[
+            SlowConsumers::Disconnect,
+            SlowConsumers::DropNewest,
+            SlowConsumers::Disconnect,
+            SlowConsumers::DropOldest,
+        ]);
+    }
+    let is_idle = features.contains(&Feature::IdleDestinations);
+    let forgotten_after = is_idle.then(|| Duration::from_millis(choice.pick(&[30, 10, 100])));
+    DestinationPolicy { redelivery, dead_letters, history, bytes_max, forgotten_after, when_full, slow_consumers }
 }
 
 const DESTINATIONS: [&str; 10] = [
