@@ -28,10 +28,12 @@ impl Model {
         if ack.kind == AckKind::Accepted {
             self.counts.acknowledged += covered.len() as u64;
         }
-        if self.consumers[&id].takes() {
-            self.settle_queued(covered, ack.kind);
-        } else if self.consumers[&id].asked.durable.is_some() {
-            self.settle_kept(id, covered, ack.kind);
+        let (queued, others) = covered.into_iter().partition(|(place, _)| self.is_queue(*place));
+        if !self.consumers[&id].asked.browses {
+            self.settle_queued(queued, ack.kind);
+        }
+        if self.consumers[&id].asked.durable.is_some() {
+            self.settle_kept(id, others, ack.kind);
         }
         self.replenish(connection, id);
         self.unpark_all();

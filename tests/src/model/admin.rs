@@ -76,7 +76,7 @@ impl Model {
 
     fn status(&self, at: usize) -> DestinationStatus {
         let place = &self.places[at];
-        let takers = self.consumers.values().filter(|found| found.takes());
+        let takers = self.consumers.values().filter(|found| self.is_queue(at) && !found.asked.browses);
         let outstanding = takers.flat_map(|found| found.held.values()).filter(|(found, _)| *found == at).count() as u64;
         DestinationStatus {
             depth: place.waiting.len() as u64,

@@ -24,10 +24,11 @@ impl Consumer {
 
 impl Model {
     pub(super) fn browse(&self, asked: &Subscription) -> Result<Browse, Refusal> {
-        if !is_queue(asked.destination.first()) || asked.destination.first().is_pattern() {
-            return Err(Refusal::NotBrowsable(asked.destination.first().clone()));
+        let queue = asked.destination.first();
+        if !is_queue(queue) || queue.is_pattern() || asked.destination.is_composite() {
+            return Err(Refusal::NotBrowsable(queue.clone()));
         }
-        let place = self.known(asked.destination.first());
+        let place = self.known(queue);
         let last = place.map_or(0, |place| self.places[place].born);
         Ok(Browse { place, seen: None, last, has_ended: false })
     }

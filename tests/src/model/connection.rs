@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flockmq_core::{ConnectionId, Destination, Message, Refusal, Tag, What};
+use flockmq_core::{ConnectionId, Destination, Destinations, Message, Refusal, Tag, What};
 
 use super::said::Sender;
 use super::transaction::Transactions;
@@ -18,9 +18,9 @@ pub(super) struct Connection {
 }
 
 struct Producer {
-    destination: Destination,
+    destination: Destinations,
     sent: u64,
-    answered: u64,
+    missing: BTreeMap<u64, usize>, // Of messages that are not answered: at how many of its destinations each is not yet.
 }
 
 struct Stream {
@@ -67,20 +67,29 @@ impl Model {
         self.connections.contains_key(&connection)
     }
 
-    pub(crate) fn produce(&mut self, connection: u64, producer: u64, destination: &Destination) -> Result<(), Refusal> {
+    pub(crate) fn produce(
+        &mut self,
+        connection: u64,
+        producer: u64,
+        destination: &Destinations,
+    ) -> Result<(), Refusal> {
         let is_taken = self.connections.values().any(|found| found.producers.contains_key(&producer));
         let max = self.config.producers_max as u64;
-        let found = self.attached(connection)?;
+        self.attached(connection)?;
         if is_taken {
             return Err(Refusal::AlreadyExists { what: What::Producer, number: producer });
         }
-        if destination.is_pattern() {
-            return Err(Refusal::IsPattern(destination.clone()));
+        self.check_composite(destination)?;
+        if let Some(pattern) = destination.iter().find(|part| part.is_pattern()) {
+            return Err(Refusal::IsPattern(pattern.clone()));
         }
+        let found = self.attached(connection)?;
         if found.producers.len() as u64 >= max {
             return Err(Refusal::LimitReached { what: What::Producer, max });
         }
-        found.producers.insert(producer, Producer { destination: destination.clone(), sent: 0, answered: 0 });
+        found
+            .producers
+            .insert(producer, Producer { destination: destination.clone(), sent: 0, missing: BTreeMap::new() });
         Ok(())
     }
 
@@ -101,12 +110,13 @@ impl Model {
     }
 
     /// Where a producer's messages go, and how many it has sent.
-    pub(crate) fn producer(&self, connection: u64, producer: u64) -> Option<(Destination, u64)> {
+    pub(crate) fn producer(&self, connection: u64, producer: u64) -> Option<(Destinations, u64)> {
         let found = self.connections.get(&connection)?.producers.get(&producer)?;
         Some((found.destination.clone(), found.sent))
     }
 
-    /// An application sends these, numbered already. More than its window holds are refused.
+    /// An application sends these, numbered already, and each for its producer's first destination. More than its window
+    /// holds are refused.
     pub(crate) fn send(&mut self, connection: u64, number: u64, messages: Vec<Arc<Message>>) {
         let window = self.config.producer_window;
         let found = self.attached(connection).and_then(|found| {
@@ -120,17 +130,20 @@ impl Model {
                 return;
             }
         };
-        let (sent, room) = (producer.sent, window - (producer.sent - producer.answered));
+        let (named, first, room) =
+            (producer.destination.clone(), producer.sent + 1, window - producer.missing.len() as u64);
         producer.sent += messages.len() as u64;
-        for (place, message) in (0..).zip(messages) {
-            let result = if place >= room {
+        producer.missing.extend((first..=producer.sent).map(|sequence| (sequence, named.len())));
+        for (sequence, message) in (first..).zip(messages) {
+            let result = if sequence - first >= room {
                 Err(Refusal::WindowFull { producer: number, max: window })
+            } else if named.is_composite() {
+                self.take_each(connection, number, sequence, &message, &named)
             } else {
-                self.take(connection, number, sent + 1 + place, 0, message)
+                self.take(connection, number, sequence, 0, message)
             };
             if let Err(refusal) = result {
-                self.answer(connection, number);
-                self.refuse(Sender::Application, number, sent + 1 + place, refusal);
+                self.tell_refused(connection, number, sequence, refusal);
             }
         }
     }
@@ -141,7 +154,7 @@ impl Model {
         let destination = message.destination.clone();
         connection.streams.entry(stream).or_insert(Stream { destination, last: 0, told: 0 }).last = tag;
         if let Err(refusal) = self.take(REMOTE, stream, tag, redeliveries, message) {
-            self.refuse(Sender::Remote, stream, tag, refusal);
+            self.tell_refused(REMOTE, stream, tag, refusal);
         }
         if self.parked_bytes(REMOTE) > self.remote.parked_bytes_max {
             self.detach(REMOTE).expect("it has sent something");
@@ -149,10 +162,31 @@ impl Model {
         }
     }
 
-    /// A producer's message was accepted or refused.
-    pub(super) fn answer(&mut self, connection: u64, producer: u64) {
+    /// A message has come in at one of its destinations. It is accepted once it has at all; if another has not refused it.
+    pub(super) fn tell_accepted(&mut self, connection: u64, stream: u64, number: u64) {
+        if connection == REMOTE {
+            return; // It is told how far each stream is answered.
+        }
+        let all = self.unanswered(connection, stream);
+        let Some(missing) = all.get_mut(&number) else { return };
+        *missing -= 1;
+        if *missing == 0 {
+            all.remove(&number);
+            self.said.accepted.insert((Sender::Application, stream), number);
+        }
+    }
+
+    /// A message is refused; at all of its destinations, though it may have come in at some.
+    pub(super) fn tell_refused(&mut self, connection: u64, stream: u64, number: u64, refusal: Refusal) {
+        let sender = if connection == REMOTE { Sender::Remote } else { Sender::Application };
+        if connection == REMOTE || self.unanswered(connection, stream).remove(&number).is_some() {
+            self.said.refused.entry((sender, stream, number)).or_default().push(refusal);
+        }
+    }
+
+    fn unanswered(&mut self, connection: u64, producer: u64) -> &mut BTreeMap<u64, usize> {
         let connection = self.connections.get_mut(&connection).expect("who is answered is attached");
-        connection.producers.get_mut(&producer).expect("who is answered is a producer").answered += 1;
+        &mut connection.producers.get_mut(&producer).expect("who is answered is a producer").missing
     }
 
     /// Tells the remote client how far each of its streams is answered: up to the first that waits for room.
@@ -173,17 +207,13 @@ impl Model {
     pub(super) fn attached(&mut self, connection: u64) -> Result<&mut Connection, Refusal> {
         self.connections.get_mut(&connection).ok_or(Refusal::unknown_connection(ConnectionId(connection)))
     }
-
-    pub(super) fn refuse(&mut self, sender: Sender, producer: u64, number: u64, refusal: Refusal) {
-        self.said.refused.entry((sender, producer, number)).or_default().push(refusal);
-    }
 }
 
 impl Connection {
     /// How many of its producers and streams send there.
     pub(super) fn producing(&self, name: &Destination) -> u64 {
         let streams = self.streams.values().map(|stream| &stream.destination);
-        let all = self.producers.values().map(|producer| &producer.destination).chain(streams);
+        let all = self.producers.values().flat_map(|producer| producer.destination.iter()).chain(streams);
         all.filter(|destination| *destination == name).count() as u64
     }
 }

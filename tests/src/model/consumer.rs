@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use flockmq_core::selector::Candidate;
-use flockmq_core::{ConsumerId, Delivery, Instant, Refusal, SlowConsumers, Subscription, Tag, What};
+use flockmq_core::{
+    ConsumerId, Delivery, Destination, DestinationPolicy, Instant, Refusal, SlowConsumers, Subscription, Tag, What,
+};
 
 use super::browse::Browse;
 use super::place::{Delayed, Waiting};
@@ -39,7 +41,6 @@ impl Model {
         number: ConsumerId,
         asked: &Subscription,
     ) -> Result<(), Refusal> {
-        let pattern = asked.destination.first();
         self.attached(connection)?;
         if connection == REMOTE {
             self.check_owner(connection, asked)?;
@@ -48,8 +49,8 @@ impl Model {
         let prefetch = self.check_subscription(connection, number, asked)?;
         let browse = if asked.browses { Some(self.browse(asked)?) } else { None };
         self.check_durable(asked)?;
-        if !pattern.is_pattern() && !asked.browses {
-            self.place(pattern)?;
+        if !asked.browses {
+            self.make_places(&asked.destination)?;
         }
         let kept = self.claim(asked);
         let is_new = kept.is_none();
@@ -65,7 +66,7 @@ impl Model {
                 asked: asked.clone(),
                 prefetch,
                 bytes_max: self.pending_max(asked),
-                when_slow: self.policy(pattern).slow_consumers,
+                when_slow: self.when_slow(asked),
                 last: 0,
                 held: BTreeMap::new(),
                 born,
@@ -81,7 +82,7 @@ impl Model {
             self.look_on(id);
             return Ok(());
         }
-        let places = self.covered(pattern);
+        let places = self.places_of(asked);
         for place in &places {
             self.join(*place, id);
             self.tend(*place);
@@ -90,8 +91,8 @@ impl Model {
         if asked.retroactive && is_new {
             self.recover(id, &places);
         }
-        if is_queue(pattern) {
-            for place in places {
+        for place in places {
+            if self.is_queue(place) {
                 self.refill(place, id);
                 self.unpark(place);
             }
@@ -148,12 +149,12 @@ impl Model {
         if gone.browse.is_some() {
             return Vec::new();
         }
-        let places = self.covered(gone.asked.destination.first());
+        let places = self.places_of(&gone.asked);
         for place in &places {
             self.leave(*place, id);
         }
-        if gone.takes() {
-            for (tag, (place, waiting)) in gone.held {
+        for (tag, (place, waiting)) in gone.held {
+            if self.is_queue(place) {
                 self.give_back(place, waiting, u32::from(tag <= seen));
             }
         }
@@ -173,14 +174,15 @@ impl Model {
     /// Hands out a message; true if by that its group is somebody else's, or anybody's. Whoever takes it is
     /// told what is left of its time.
     pub(super) fn hand(&mut self, id: Id, place: usize, waiting: Waiting) -> bool {
-        let is_freed = self.consumers[&id].takes() && self.hand_group(place, &waiting, id);
+        let takes = self.is_queue(place) && !self.consumers[&id].asked.browses;
+        let is_freed = takes && self.hand_group(place, &waiting, id);
         let now = self.now;
         let consumer = self.consumer(id);
         consumer.last += 1;
         let delivery = Delivery { tag: consumer.last, redeliveries: waiting.redeliveries, message: waiting.aged(now) };
         consumer.held.insert(consumer.last, (place, waiting));
         assert!(consumer.held.len() <= consumer.prefetch as usize, "Q5: credit");
-        let (number, takes) = (consumer.number, consumer.takes());
+        let number = consumer.number;
         self.said.delivered.entry(number).or_default().push(delivery);
         self.counts.delivered += 1;
         self.places[place].counts.dispatched += u64::from(takes);
@@ -218,12 +220,11 @@ impl Model {
         let asked = self.consumers[&id].asked.clone();
         if asked.browses {
             self.look_on(id);
-        } else if is_queue(asked.destination.first()) {
-            for place in self.covered(asked.destination.first()) {
-                self.refill(place, id);
-            }
-        } else {
-            self.drain(id);
+            return;
+        }
+        self.drain(id); // First, since publishers may be waiting.
+        for place in self.places_of(&asked) {
+            self.refill(place, id);
         }
     }
 
@@ -231,7 +232,16 @@ impl Model {
     fn pending_max(&self, asked: &Subscription) -> u64 {
         let config = &self.config;
         let usual = if asked.durable.is_some() { config.durable_bytes_max } else { config.topic_bytes_max };
-        self.policy(asked.destination.first()).bytes_max.unwrap_or(usual)
+        self.policies(asked).map(|policy| policy.bytes_max.unwrap_or(usual)).min().unwrap_or(usual)
+    }
+
+    fn when_slow(&self, asked: &Subscription) -> SlowConsumers {
+        self.policies(asked).next().map_or_else(SlowConsumers::default, |first| first.slow_consumers)
+    }
+
+    /// Of the topics that are named.
+    fn policies(&self, asked: &Subscription) -> impl Iterator<Item = &DestinationPolicy> {
+        asked.destination.iter().filter(|part| !is_queue(part)).map(|topic| self.policy(topic))
     }
 
     /// What is asked can be had; tells how much at a time.
@@ -244,29 +254,30 @@ impl Model {
             return Err(Refusal::LimitReached { what: What::Consumer, max: max as u64 });
         }
         self.check_owner(connection, asked)?;
-        let (config, is_queue) = (&self.config, is_queue(asked.destination.first()));
-        let default = match (is_queue, asked.browses, asked.durable.is_some()) {
-            (true, true, _) => config.browser_prefetch,
-            (true, false, _) => config.queue_prefetch,
-            (false, _, true) => config.durable_prefetch,
-            (false, _, false) => config.topic_prefetch,
-        };
-        let (prefetch, max) = (asked.prefetch.unwrap_or(default), config.prefetch_max);
+        let config = &self.config;
+        let usual =
+            asked.destination.iter().map(|part| match (is_queue(part), asked.browses, asked.durable.is_some()) {
+                (true, true, _) => config.browser_prefetch,
+                (true, false, _) => config.queue_prefetch,
+                (false, _, true) => config.durable_prefetch,
+                (false, _, false) => config.topic_prefetch,
+            });
+        let (prefetch, max) = (asked.prefetch.or(usual.min()).expect("one at least"), config.prefetch_max);
         if !(1..=max).contains(&prefetch) {
             return Err(Refusal::PrefetchOutOfRange { found: prefetch, max });
         }
-        let is_lasting = asked.durable.is_none() || !asked.destination.first().is_temporary();
-        if !is_lasting || is_queue && (asked.no_local || asked.retroactive || asked.durable.is_some()) {
-            return Err(Refusal::TopicsOnly(asked.destination.first().clone()));
-        }
-        Ok(prefetch)
+        let is_durable = asked.durable.is_some();
+        let is_wrong = |part: &&Destination| {
+            is_queue(part) && (asked.no_local || asked.retroactive || is_durable) || is_durable && part.is_temporary()
+        };
+        asked.destination.iter().find(is_wrong).map_or(Ok(prefetch), |part| Err(Refusal::TopicsOnly(part.clone())))
     }
 }
 
 impl Consumer {
-    /// What it is handed is a queue's, and goes back there if it is not acknowledged.
-    pub(super) fn takes(&self) -> bool {
-        is_queue(self.asked.destination.first()) && !self.asked.browses
+    /// It asked for this, by its name or by a pattern.
+    pub(super) fn names(&self, name: &Destination) -> bool {
+        self.asked.destination.iter().any(|part| part.matches(name))
     }
 
     /// Its selector is true of a message, if it has one.

@@ -74,7 +74,7 @@ impl Model {
     /// Tells where it consumed from.
     fn forget_durable(&mut self, id: Id) -> Vec<usize> {
         let gone = self.consumers.remove(&id).expect("a durable subscription");
-        let places = self.covered(gone.asked.destination.first());
+        let places = self.places_of(&gone.asked);
         for place in &places {
             self.leave(*place, id);
         }

@@ -4,6 +4,7 @@
 mod ack;
 mod admin;
 mod browse;
+mod composite;
 mod connection;
 mod consumer;
 mod dead_letter;
@@ -106,7 +107,8 @@ impl Model {
         let waiting = || self.places.iter().flat_map(|place| &place.waiting);
         let delayed = || self.places.iter().flat_map(|place| &place.delayed).map(|delayed| &delayed.waiting);
         let held = |found: &Consumer| found.held.len() as u64;
-        let takers = self.consumers.values().filter(|found| found.takes());
+        let takers = self.consumers.values().filter(|found| !found.asked.browses);
+        let held_queued = |found: &Consumer| found.held.values().filter(|(place, _)| self.is_queue(*place)).count();
         let durables = || self.consumers.values().filter(|found| found.asked.durable.is_some());
         let queued_bytes = waiting().chain(delayed()).map(Waiting::size).sum();
         let others = self.consumers.values().filter(|found| found.asked.durable.is_none());
@@ -119,7 +121,7 @@ impl Model {
             delayed: delayed().count() as u64,
             parked: self.places.iter().map(|place| place.parked.len() as u64).sum(),
             outstanding: self.consumers.values().map(held).sum(),
-            outstanding_queued: takers.map(held).sum(),
+            outstanding_queued: takers.map(held_queued).sum::<usize>() as u64,
             durables: durables().count() as u64,
             kept: durables().map(|found| held(found) + (found.pending.len() + found.delayed.len()) as u64).sum(),
             remembered_bytes: self.remembered_bytes(),
@@ -160,7 +162,7 @@ impl Model {
         }
         self.places.push(Place::new(name.clone(), self.policy(name).clone()));
         let takers = self.consumers.values().filter(|found| !found.asked.browses);
-        let joining = takers.filter(|found| found.asked.destination.first().matches(name)).map(|found| found.id);
+        let joining = takers.filter(|found| found.names(name)).map(|found| found.id);
         for id in joining.collect::<Vec<_>>() {
             self.join(self.places.len() - 1, id);
         }
@@ -176,7 +178,8 @@ impl Model {
 
     /// There is a place of each of these names, or room to make one.
     fn check_places<'a>(&self, names: impl Iterator<Item = &'a Destination> + Clone) -> Result<(), Refusal> {
-        let missing: BTreeSet<_> = names.clone().filter(|name| self.known(name).is_none()).collect();
+        let missing = names.clone().filter(|name| !name.is_pattern() && self.known(name).is_none());
+        let missing: BTreeSet<_> = missing.collect();
         let (there, max) = (self.places.iter().filter(|place| !place.is_gone).count(), self.config.destinations_max);
         if !missing.is_empty() && there + missing.len() > max {
             return Err(Refusal::LimitReached { what: What::Destination, max: max as u64 });

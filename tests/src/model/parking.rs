@@ -5,7 +5,6 @@ use std::sync::Arc;
 use flockmq_core::{Message, Refusal};
 
 use super::place::{Parked, Waiting};
-use super::said::Sender;
 use super::{Model, REMOTE};
 
 impl Model {
@@ -18,38 +17,44 @@ impl Model {
         message: Arc<Message>,
     ) -> Result<(), Refusal> {
         self.catch_up();
-        let (size, max) = (message.body.size() as u64, u64::from(self.config.message_max));
-        if size > max {
-            return Err(Refusal::TooLarge { size, max });
-        }
+        self.check_size(&message)?;
         let place = self.place(&message.destination)?;
         let waiting = Waiting { order: 0, redeliveries, arrived_at: self.now, message };
-        self.check_wait(connection, place, &waiting)?;
-        self.check_parking(connection, place, &waiting)?;
+        if self.is_congested(place, connection, &waiting) {
+            self.check_wait(connection, place, &waiting)?;
+            self.check_parking(connection, 1, waiting.size())?;
+        }
         self.places[place].parked.push_back(Parked { connection, stream, number, waiting });
         self.unpark_all();
         Ok(())
     }
 
-    /// Accepts what came to a place, as far as there is room; true if that was anything.
-    pub(super) fn unpark(&mut self, place: usize) -> bool {
-        let before = self.places[place].parked.len();
+    pub(super) fn check_size(&self, message: &Message) -> Result<(), Refusal> {
+        let (size, max) = (message.body.size() as u64, u64::from(self.config.message_max));
+        if size > max { Err(Refusal::TooLarge { size, max }) } else { Ok(()) }
+    }
+
+    /// Accepts what came to a place, as far as there is room.
+    pub(super) fn unpark(&mut self, place: usize) {
         while let Some(first) = self.places[place].parked.front()
             && self.has_room(place, first.connection, &first.waiting)
             && let Some(Parked { connection, stream, number, waiting }) = self.places[place].parked.pop_front()
         {
-            if connection != REMOTE {
-                self.answer(connection, stream);
-                self.said.accepted.insert((Sender::Application, stream), number);
-            }
+            self.tell_accepted(connection, stream, number);
             self.accept(connection, place, &waiting);
         }
-        self.places[place].parked.len() < before
     }
 
     /// Likewise everywhere. As something comes in for a slow subscriber others may be dropped, which makes room again.
     pub(super) fn unpark_all(&mut self) {
-        while (0..self.places.len()).fold(false, |any, place| self.unpark(place) || any) {}
+        let parked = |model: &Self| model.places.iter().map(|place| place.parked.len()).sum::<usize>();
+        let mut before = usize::MAX;
+        while parked(self) < before {
+            before = parked(self);
+            for place in 0..self.places.len() {
+                self.unpark(place);
+            }
+        }
     }
 
     /// A message has its place from now on, unless it came there before: what a client sends again is recognised. What

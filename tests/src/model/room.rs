@@ -4,7 +4,6 @@ use flockmq_core::{Destination, Instant, Refusal, WhenFull};
 
 use super::consumer::{Consumer, Id};
 use super::place::{Parked, Place, Waiting};
-use super::said::Sender;
 use super::{Model, REMOTE, is_queue};
 
 impl Model {
@@ -18,10 +17,10 @@ impl Model {
     fn shortage(&self, at: usize, connection: u64, waiting: &Waiting) -> Option<Refusal> {
         let name = &self.places[at].name;
         if self.is_queue(at) {
-            return match self.is_queue_full(at) {
-                true => Some(full(name, self.places[at].bytes(), self.queue_bytes_max(at))),
-                false => (self.is_memory_full() && !self.goes_on(at)).then(|| self.memory_full()),
-            };
+            if self.is_queue_full(at) {
+                return Some(full(name, self.places[at].bytes(), self.queue_bytes_max(at)));
+            }
+            return (self.is_memory_full() && !self.goes_on(at)).then(|| self.memory_full());
         }
         let holders: Vec<&Consumer> = self.hold_up(self.places[at].turns.iter(), connection, waiting).collect();
         let of_subscriber = holders.iter().find(|found| found.is_full());
@@ -64,9 +63,9 @@ impl Model {
     pub(super) fn would_wait(&self, connection: u64, waiting: &Waiting) -> bool {
         let name = &waiting.message.destination;
         if let Some(place) = self.known(name) {
-            return !self.has_room(place, connection, waiting) || !self.places[place].parked.is_empty();
+            return self.is_congested(place, connection, waiting);
         }
-        let others = self.consumers.values().filter(|found| found.asked.destination.first().matches(name));
+        let others = self.consumers.values().filter(|found| found.names(name));
         let ids: Vec<Id> = others.filter(|found| !found.asked.browses).map(|found| found.id).collect();
         if is_queue(name) {
             return self.is_memory_full() && !ids.into_iter().any(|id| self.has_credit(id));
@@ -100,11 +99,17 @@ impl Model {
         shortage.map_or(Ok(()), Err)
     }
 
-    /// Of one connection only so many bytes wait for room; one message may, however large.
-    pub(super) fn check_parking(&self, connection: u64, at: usize, waiting: &Waiting) -> Result<(), Refusal> {
-        let would_wait = !self.places[at].parked.is_empty() || !self.has_room(at, connection, waiting);
+    /// A message has to wait: others do, or there is no room.
+    pub(super) fn is_congested(&self, at: usize, connection: u64, waiting: &Waiting) -> bool {
+        !self.places[at].parked.is_empty() || !self.has_room(at, connection, waiting)
+    }
+
+    /// Of one connection only so many bytes wait for room; one message may, however large. Of so many copies of a message
+    /// all might.
+    pub(super) fn check_parking(&self, connection: u64, copies: u64, size: u64) -> Result<(), Refusal> {
         let (bytes, max) = (self.parked_bytes(connection), self.config.parked_bytes_max);
-        if connection != REMOTE && would_wait && bytes > 0 && bytes + waiting.size() > max {
+        let is_one = bytes == 0 && copies == 1;
+        if connection != REMOTE && !is_one && bytes + copies * size > max {
             return Err(Refusal::ParkedFull { bytes, max });
         }
         Ok(())
@@ -131,15 +136,11 @@ impl Model {
         let WhenFull::WaitFor(wait) = place.policy.when_full else { return };
         let Some(first) = place.parked.front() else { return };
         let shortage = self.shortage(at, first.connection, &first.waiting).expect("what waits has no room");
-        while let Some(Parked { connection, stream, number, .. }) =
-            self.places[at].parked.pop_front_if(|parked| parked.waiting.arrived_at + wait <= now)
+        let is_over = |parked: &Parked| parked.waiting.arrived_at + wait <= now;
+        while self.places[at].parked.front().is_some_and(is_over)
+            && let Some(Parked { connection, stream, number, .. }) = self.places[at].parked.pop_front()
         {
-            if connection == REMOTE {
-                self.refuse(Sender::Remote, stream, number, shortage.clone());
-            } else {
-                self.answer(connection, stream);
-                self.refuse(Sender::Application, stream, number, shortage.clone());
-            }
+            self.tell_refused(connection, stream, number, shortage.clone());
         }
         self.unpark_all();
     }

@@ -3,18 +3,19 @@
 use flockmq_core::{ConnectionId, Destination, Instant, Refusal, Subscription, Temporary};
 
 use super::place::Parked;
-use super::said::Sender;
 use super::{CLIENT, Model, REMOTE};
 
 impl Model {
     /// Only the connection that a temporary destination belongs to consumes from it; of a client's, any that the client
     /// has.
     pub(super) fn check_owner(&self, connection: u64, asked: &Subscription) -> Result<(), Refusal> {
-        let is_allowed = asked.destination.first().as_temporary().is_none_or(|name| match connection {
-            REMOTE => name.broker == CLIENT,
-            _ => (name.broker, name.connection) == (self.broker, ConnectionId(connection)),
-        });
-        if is_allowed { Ok(()) } else { Err(Refusal::NotOwner(asked.destination.first().clone())) }
+        let is_others = |part: &&Destination| {
+            part.as_temporary().is_some_and(|name| match connection {
+                REMOTE => name.broker != CLIENT,
+                _ => (name.broker, name.connection) != (self.broker, ConnectionId(connection)),
+            })
+        };
+        asked.destination.iter().find(is_others).map_or(Ok(()), |part| Err(Refusal::NotOwner(part.clone())))
     }
 
     /// A temporary destination of this broker is there while its connection is.
@@ -63,10 +64,7 @@ impl Model {
             self.counts.accepted += 1;
             self.counts.accepted_queued += u64::from(is_queue);
             self.counts.orphaned += u64::from(is_queue);
-            if connection != REMOTE {
-                self.answer(connection, stream);
-                self.said.accepted.insert((Sender::Application, stream), number);
-            }
+            self.tell_accepted(connection, stream, number);
         }
     }
 

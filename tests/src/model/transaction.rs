@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flockmq_core::{
-    Ack, AckExtent, AckKind, Body, ConsumerId, Destination, Message, MessageId, Path, ProducerId, Refusal, Tag,
+    Ack, AckExtent, AckKind, Body, ConsumerId, Destinations, Message, MessageId, Path, ProducerId, Refusal, Tag,
     Timestamp, What,
 };
 
@@ -21,7 +21,7 @@ pub(super) struct Transactions {
 /// What one holds.
 #[derive(Default)]
 struct Transaction {
-    sends: Vec<Waiting>, // Numbered when it is committed.
+    sends: Vec<Vec<Waiting>>, // Each for each of its destinations; numbered when it is committed.
     acknowledged: Vec<(ConsumerId, Tag)>,
     lost: Option<(ConsumerId, Tag)>, // The first that can't be acknowledged any more, since its consumer was closed.
 }
@@ -49,28 +49,34 @@ impl Model {
         &mut self,
         connection: u64,
         number: u64,
-        destination: &Destination,
+        named: &Destinations,
         body: &Body,
     ) -> Result<(), Refusal> {
+        self.check_composite(named)?;
         let (now, max) = (self.now, u64::from(self.config.message_max));
         let id = MessageId { producer: ProducerId { broker: self.broker, number: connection | 1 << 63 }, sequence: 0 };
-        let (destination, path, body) = (destination.clone(), Path::default(), body.clone());
-        let message = Message { id, destination, path, timestamp: Timestamp::default() + now.since_origin(), body };
+        let timestamp = Timestamp::default() + now.since_origin();
+        let copies = named.iter().map(|part| {
+            let (destination, path, body) = (part.clone(), Path::default(), body.clone());
+            let message = Arc::new(Message { id, destination, path, timestamp, body });
+            Waiting { order: 0, redeliveries: 0, arrived_at: now, message }
+        });
+        let copies: Vec<Waiting> = copies.collect();
         let full = self.transaction_full(number);
         let (messages_max, bytes_max) = (self.config.transaction_messages_max, self.config.transaction_bytes_max);
         let transaction = self.transaction(connection, number)?;
-        if message.destination.is_pattern() {
-            return Err(Refusal::IsPattern(message.destination));
+        if let Some(pattern) = named.iter().find(|part| part.is_pattern()) {
+            return Err(Refusal::IsPattern(pattern.clone()));
         }
-        let size = message.body.size() as u64;
+        let size = body.size() as u64;
         if size > max {
             return Err(Refusal::TooLarge { size, max });
         }
-        let bytes: u64 = transaction.sends.iter().map(Waiting::size).sum();
-        if transaction.count() >= messages_max || bytes + message.size() as u64 > bytes_max {
+        let bytes: u64 = transaction.sends.iter().flatten().chain(&copies).map(Waiting::size).sum();
+        if transaction.count() + copies.len() > messages_max || bytes > bytes_max {
             return Err(full);
         }
-        transaction.sends.push(Waiting { order: 0, redeliveries: 0, arrived_at: now, message: Arc::new(message) });
+        transaction.sends.push(copies);
         Ok(())
     }
 
@@ -110,23 +116,26 @@ impl Model {
         for (consumer, tag) in &acknowledged {
             self.check_outstanding(connection, *consumer, *tag)?;
         }
-        self.check_places(sends.iter().map(|held| &held.message.destination))?;
-        if let Some(held) = sends.iter().find(|held| self.would_wait(connection, held)) {
+        self.check_places(sends.iter().flatten().map(|held| &held.message.destination))?;
+        if let Some(held) = sends.iter().flatten().find(|held| self.would_wait(connection, held)) {
             return Err(Refusal::NoRoom { destination: held.message.destination.clone() });
         }
-        for held in &sends {
+        for held in sends.iter().flatten() {
             self.place(&held.message.destination).expect("there is room for it");
         }
         let transaction = self.end_transaction(connection, number)?;
         for (consumer, tag) in acknowledged {
             self.acknowledge(connection, answer(consumer, tag, AckKind::Accepted)).expect("it was outstanding");
         }
-        for mut held in transaction.sends {
-            let sent = &mut self.attached(connection)?.transactions.sent;
-            *sent += 1;
-            Arc::make_mut(&mut held.message).id.sequence = *sent;
-            let place = self.place(&held.message.destination).expect("it was there");
-            self.accept(connection, place, &held);
+        for copies in transaction.sends {
+            let transactions = &mut self.attached(connection)?.transactions;
+            transactions.sent += 1;
+            let sequence = transactions.sent;
+            for mut held in copies {
+                Arc::make_mut(&mut held.message).id.sequence = sequence;
+                let place = self.place(&held.message.destination).expect("it was there");
+                self.accept(connection, place, &held);
+            }
         }
         self.unpark_all();
         Ok(())
@@ -178,7 +187,7 @@ impl Model {
 
 impl Transaction {
     fn count(&self) -> usize {
-        self.sends.len() + self.acknowledged.len()
+        self.sends.iter().flatten().count() + self.acknowledged.len()
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use flockmq_core::wire::Frame;
 use flockmq_core::{
-    Ack, AdminRequest, Body, CloseReason, Command, ConnectionId, ConsumerId, Destination, Input, Message, MessageId,
-    Path, ProducerId, RequestId, Role, Subscription, Tag, Timestamp,
+    Ack, AdminRequest, Body, CloseReason, Command, ConnectionId, ConsumerId, Destination, Destinations, Input, Message,
+    MessageId, Path, ProducerId, RequestId, Role, Subscription, Tag, Timestamp,
 };
 
 use super::Trial;
@@ -93,10 +93,10 @@ impl Trial {
         self.model.detach(REMOTE).expect("its link was up");
     }
 
-    fn produce(&mut self, connection: u64, producer: u64, destination: Destination) {
+    fn produce(&mut self, connection: u64, producer: u64, destination: Destinations) {
         let result = self.model.produce(connection, producer, &destination);
         let connection = ConnectionId(connection);
-        self.ask(|request| Command::Produce { request, connection, producer, destination: destination.into() });
+        self.ask(|request| Command::Produce { request, connection, producer, destination });
         self.check_reply(result);
     }
 
@@ -109,12 +109,12 @@ impl Trial {
 
     fn send(&mut self, connection: u64, producer: u64, bodies: Vec<Body>) {
         let known = self.model.producer(connection, producer);
-        let (destination, sent) = known.unwrap_or_else(|| (Destination::queue("none").expect("a name"), 0));
+        let (named, sent) = known.unwrap_or_else(|| ("none".parse().expect("a name"), 0));
         let id = ProducerId { broker: self.node.id(), number: producer };
         let messages = (sent + 1..).zip(&bodies);
         let messages = messages.map(|(sequence, body)| {
             let id = MessageId { producer: id, sequence };
-            self.message(id, destination.clone(), body.clone())
+            self.message(id, named.first().clone(), body.clone())
         });
         self.model.send(connection, producer, messages.collect());
         let connection = ConnectionId(connection);
@@ -214,16 +214,10 @@ impl Trial {
         self.check_reply(result);
     }
 
-    fn send_in(&mut self, connection: u64, transaction: u64, destination: Destination, body: Body) {
+    fn send_in(&mut self, connection: u64, transaction: u64, destination: Destinations, body: Body) {
         let result = self.model.send_in(connection, transaction, &destination, &body);
         let (connection, message) = (ConnectionId(connection), body);
-        self.ask(|request| Command::TransactedSend {
-            request,
-            connection,
-            transaction,
-            destination: destination.into(),
-            message,
-        });
+        self.ask(|request| Command::TransactedSend { request, connection, transaction, destination, message });
         self.check_reply(result);
     }
 

@@ -9,6 +9,7 @@ use crate::choice::Choice;
 pub(super) enum Feature {
     Administration,
     Browsing,
+    Composites,
     ConsumerPriority,
     DeadLetters,
     Durables,
@@ -29,9 +30,10 @@ pub(super) enum Feature {
 }
 
 impl Feature {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Administration,
         Self::Browsing,
+        Self::Composites,
         Self::ConsumerPriority,
         Self::DeadLetters,
         Self::Durables,

@@ -166,7 +166,7 @@ const OPERATIONS_MAX: usize = 200;
 
 #[cfg(test)]
 mod tests {
-    use flockmq_core::BrokerStats;
+    use flockmq_core::{BrokerStats, Destination};
 
     use super::feature::Feature;
     use super::*;
@@ -202,13 +202,30 @@ mod tests {
 
     #[test]
     fn limits_and_policies_are_met() {
-        let trials: Vec<Trial> = (0..400).map(|seed| Trial::play(&mut Choice::from_seed(seed))).collect();
+        let trials: Vec<Trial> = (0..600).map(|seed| Trial::play(&mut Choice::from_seed(seed))).collect();
         let refused =
             |is_so: fn(&Refusal) -> bool| trials.iter().filter(|trial| trial.refused.iter().any(is_so)).count();
         let counted = |count: fn(&BrokerStats) -> u64| {
             trials.iter().filter(|trial| count(&trial.node.stats().broker) > 0).count()
         };
+        let done = |is_so: fn(&Operation) -> bool| trials.iter().filter(|trial| trial.log.iter().any(is_so)).count();
         let met = [
+            (
+                "several are consumed from",
+                done(|operation| match operation {
+                    Operation::Subscribe { subscription, .. } => subscription.destination.is_composite(),
+                    _ => false,
+                }),
+            ),
+            (
+                "several are sent to",
+                done(|operation| match operation {
+                    Operation::Produce { destination, .. } | Operation::TransactedSend { destination, .. } => {
+                        destination.is_composite() && !destination.iter().any(Destination::is_pattern)
+                    }
+                    _ => false,
+                }),
+            ),
             ("a destination is full", refused(|refusal| matches!(refusal, Refusal::DestinationFull { .. }))),
             ("the broker is full", refused(|refusal| matches!(refusal, Refusal::BrokerFull { .. }))),
             ("too much waits for room", refused(|refusal| matches!(refusal, Refusal::ParkedFull { .. }))),
@@ -217,7 +234,7 @@ mod tests {
             ("idle destinations go", counted(|stats| stats.forgotten)),
         ];
         for (what, count) in met {
-            assert!(count >= 5, "{what}: in {count} of 400 workloads");
+            assert!(count >= 5, "{what}: in {count} of 600 workloads");
         }
     }
 }

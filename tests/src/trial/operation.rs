@@ -1,6 +1,6 @@
 //! What may happen to a broker.
 
-use flockmq_core::{Ack, AdminRequest, Body, ConsumerId, Destination, Subscription, Tag};
+use flockmq_core::{Ack, AdminRequest, Body, ConsumerId, Destination, Destinations, Subscription, Tag};
 
 use crate::model::REMOTE;
 
@@ -39,7 +39,7 @@ pub(super) enum Operation {
     Produce {
         connection: u64,
         producer: u64,
-        destination: Destination,
+        destination: Destinations,
     },
     RollBack {
         connection: u64,
@@ -64,7 +64,7 @@ pub(super) enum Operation {
     TransactedSend {
         connection: u64,
         transaction: u64,
-        destination: Destination,
+        destination: Destinations,
         body: Body,
     },
     Unsubscribe {

@@ -50,6 +50,9 @@ impl Setting {
             window: if is_shared { choice.pick(&[500, 10_000]) } else { usual(10_000, &[500, 1], choice) },
             ..RemoteConfig::default()
         };
+        if features.contains(&Feature::Composites) {
+            broker.composite_max = usual(64, &[2], choice);
+        }
         if features.contains(&Feature::Durables) {
             broker.durables_max = usual(1_000, &[1], choice);
             broker.durable_bytes_max = choice.pick(&[1_000, 500, 1]);
@@ -65,7 +68,8 @@ impl Setting {
             broker.parked_bytes_max = choice.pick(&[100_000, 600, 1]);
         }
         if features.contains(&Feature::SlowConsumers) {
-            broker.stalled_after = Duration::from_millis(choice.pick(&[30, 100]));
+            broker.stalled_after = Duration::from_millis(choice.pick(&[30, 10, 100]));
+            broker.topic_bytes_max = choice.pick(&[500, 1]);
         }
         if features.contains(&Feature::Transactions) {
             broker.transactions_max = usual(100, &[1], choice);

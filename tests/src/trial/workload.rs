@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flockmq_core::{
     Ack, AckExtent, AckKind, AdminRequest, Body, BrokerId, ConnectionId, ConsumerId, ConsumerPriority, Destination,
-    DestinationKind, Durable, Priority, Subscription, Tag, Temporary,
+    DestinationKind, Destinations, Durable, Priority, Subscription, Tag, Temporary,
 };
 
 use super::feature::Feature;
@@ -33,10 +33,15 @@ impl Workload {
         let attach = (0..CONNECTIONS).map(Operation::Attach);
         let destinations = self.setting.destinations.iter().cycle();
         let produce = (1..=PRODUCERS).zip(destinations).map(|(producer, text)| {
-            let (connection, destination) = (1 + producer % (CONNECTIONS - 1), text.parse().expect("a destination"));
+            let connection = 1 + producer % (CONNECTIONS - 1);
+            let destination = if self.setting.has(Feature::Composites) {
+                self.addresses(choice)
+            } else {
+                text.parse().expect("a destination")
+            };
             Operation::Produce { connection, producer, destination }
         });
-        attach.chain(produce).collect()
+        attach.chain(produce.collect::<Vec<_>>()).collect()
     }
 
     pub(super) fn draw(&mut self, model: &Model, choice: &mut Choice<'_>) -> Operation {
@@ -66,7 +71,7 @@ impl Workload {
                 Operation::Unsubscribe { connection, consumer, seen }
             }
             11 => {
-                let (producer, destination) = (1 + choice.below(PRODUCERS), self.destination(choice));
+                let (producer, destination) = (1 + choice.below(PRODUCERS), self.addresses(choice));
                 Operation::Produce { connection, producer, destination }
             }
             12 => Operation::CloseProducer { connection, producer: 1 + choice.below(PRODUCERS) },
@@ -108,7 +113,7 @@ impl Workload {
             0..3 => Operation::Commit { connection, transaction },
             3 => Operation::RollBack { connection, transaction },
             4..6 => {
-                let (destination, body) = (self.destination(choice), self.body(choice));
+                let (destination, body) = (self.addresses(choice), self.body(choice));
                 Operation::TransactedSend { connection, transaction, destination, body }
             }
             _ => {
@@ -130,20 +135,19 @@ impl Workload {
     }
 
     fn subscription(&self, choice: &mut Choice<'_>) -> Subscription {
-        let destination = self.destination(choice);
+        let destination = self.destinations(choice);
         let prefetch = choice.pick(&[Some(1), None, Some(2), Some(5), Some(1), Some(3), Some(0), Some(6)]);
         // What is asked of the wrong kind is refused, so seldom.
         let is_strange = choice.chance(1, 16);
-        let (queue, topic) = match destination.kind() {
-            DestinationKind::Queue => (true, is_strange),
-            DestinationKind::Topic => (is_strange, true),
-        };
+        let queue = !destination.has(DestinationKind::Topic) || is_strange;
+        let topic = !destination.has(DestinationKind::Queue) || is_strange;
         let mut wishes = |feature, is_of_its_kind| is_of_its_kind && self.setting.has(feature) && choice.chance(1, 2);
         let (browses, exclusive) = (wishes(Feature::Browsing, queue), wishes(Feature::Exclusive, queue));
         let (no_local, is_durable) = (wishes(Feature::NoLocal, topic), wishes(Feature::Durables, topic));
         let (retroactive, is_choosy) = (wishes(Feature::History, topic), wishes(Feature::Selectors, true));
         let level = if wishes(Feature::ConsumerPriority, true) { choice.pick(&[1, 7, 127]) } else { 0 };
         Subscription {
+            destination,
             prefetch,
             priority: ConsumerPriority::try_from(level).expect("a priority"),
             exclusive,
@@ -152,7 +156,6 @@ impl Workload {
             retroactive,
             selector: is_choosy.then(|| choice.pick(&SELECTORS).parse().expect("a selector")),
             durable: is_durable.then(|| durable(choice)),
-            ..Subscription::new(destination)
         }
     }
 
@@ -191,6 +194,23 @@ impl Workload {
         let connection = choice.below(CONNECTIONS);
         let broker = if connection == REMOTE { CLIENT } else { self.broker };
         Destination::temporary(kind, Temporary { broker, connection: ConnectionId(connection), number: 1 })
+    }
+
+    /// What is consumed from: one destination, or several at once.
+    fn destinations(&self, choice: &mut Choice<'_>) -> Destinations {
+        let parts = if self.setting.has(Feature::Composites) { choice.pick(&[1, 2, 3]) } else { 1 };
+        let parts: Vec<Destination> = (0..parts).map(|_| self.destination(choice)).collect();
+        parts.try_into().expect("one at least")
+    }
+
+    /// What is sent to. No message can go to a pattern, so among several there is seldom one.
+    fn addresses(&self, choice: &mut Choice<'_>) -> Destinations {
+        let all = self.destinations(choice);
+        if !all.is_composite() || choice.chance(1, 8) {
+            return all;
+        }
+        let names: Vec<Destination> = all.iter().filter(|part| !part.is_pattern()).cloned().collect();
+        names.try_into().unwrap_or(all)
     }
 
     fn destination(&self, choice: &mut Choice<'_>) -> Destination {
