@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flockmq_core::{
     Ack, AckExtent, AckKind, AdminReply, Answer, Body, Config, ConnectionId, ConsumerId, Delivery, Destination,
-    Durable, Event, Instant, MessageId, ProducerId, Refusal, RequestId, Role, Subscription, Tag, Temporary,
+    Destinations, Durable, Event, Instant, MessageId, ProducerId, Refusal, RequestId, Role, Subscription, Tag,
+    Temporary,
 };
 
 /// How a consumer answers what it is given.
@@ -81,7 +82,7 @@ pub(crate) struct Application {
     pub(crate) drains_until: Option<Instant>,
     /// True once its node was told to stop.
     pub(crate) is_stopped: bool,
-    pub(crate) producers: BTreeMap<Destination, Producer>,
+    pub(crate) producers: BTreeMap<Destinations, Producer>,
     pub(crate) notices: Vec<(Instant, Event)>,
     /// An answer that is about to be refused: it is another connection's to give.
     pub(crate) intrusion: Option<Ack>,
@@ -104,12 +105,13 @@ pub(crate) struct Application {
 /// What a node was asked for and has not answered.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Asked {
+    Advise,
     Attach,
     Begin(u64),
     CloseConsumer,
-    CloseProducer(Destination),
+    CloseProducer(Destinations),
     Commit(u64),
-    Detach(Vec<Destination>),
+    Detach(Vec<Destinations>),
     Drain,
     Produce,
     Question,

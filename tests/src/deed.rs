@@ -1,15 +1,19 @@
 //! What only scenarios with a flavour have: transactions, durable subscriptions, requests and replies, administrators,
 //! consumers that move, and messages and consumers that wish for more than others.
 
+mod scene;
+
 use std::time::Duration;
 
 use flockmq_core::sim::HostId;
-use flockmq_core::{Body, ConsumerId, Destination, DestinationKind, Durable, Subscription};
+use flockmq_core::{Body, Destination, Durable, Subscription};
+
+use scene::{crowd, outrun, relocate, swamp};
 
 use crate::application::Acking;
 use crate::play::{DESTINATIONS, Play, around, by_hand, has_room};
 use crate::stage::Stage;
-use crate::wish::{PLACES, body, subscription};
+use crate::wish::{BOTH, PLACES, body, subscription};
 
 /// Something that only scenarios with a flavour have. Hosts are those with brokers of their own; they, consumers and
 /// deliveries are named by their places, counted round.
@@ -17,6 +21,8 @@ use crate::wish::{PLACES, body, subscription};
 pub enum Deed {
     /// A delivery is acknowledged in a transaction, by a consumer of a host that acknowledges by hand.
     AckIn(u8, u8, u8, u8),
+    /// A host's application hears from now on what happens in its broker.
+    Advise(u8),
     /// A host begins a transaction.
     Begin(u8, u8),
     /// A host looks at what waits in one of `QUEUES`.
@@ -53,6 +59,8 @@ pub enum Deed {
     RollBack(u8, u8),
     /// A host sends so many messages that wish for something to one of `wish::PLACES`, in one command.
     Send(u8, u8, u8, u8),
+    /// A host sends so many messages to all of `wish::BOTH` at once.
+    SendBoth(u8, u8),
     /// A host sends a message in a transaction.
     SendIn(u8, u8, u8),
     /// A host sends to the last temporary queue of another, there or not.
@@ -61,6 +69,10 @@ pub enum Deed {
     Serve(u8),
     /// A host subscribes to one of `wish::PLACES`, wishing for something.
     Subscribe(u8, u8, u8),
+    /// A host subscribes to news, takes one and no more, and another sends more than may wait for it.
+    Swamp(u8, u8),
+    /// A host subscribes to one of `wish::BOTH`, or to a pattern of them.
+    SubscribeBoth(u8, u8, u8),
     /// A host subscribes to one of `LASTING` by a name, which tells, with the rest, how it acknowledges.
     SubscribeDurably(u8, u8, u8),
 }
@@ -70,6 +82,7 @@ impl Deed {
     fn place(self) -> u8 {
         match self {
             Self::AckIn(place, ..)
+            | Self::Advise(place)
             | Self::Begin(place, _)
             | Self::Browse(place, _)
             | Self::Commit(place, _)
@@ -88,11 +101,14 @@ impl Deed {
             | Self::ResumeQueue(place, _)
             | Self::RollBack(place, _)
             | Self::Send(place, ..)
+            | Self::SendBoth(place, _)
             | Self::SendIn(place, ..)
             | Self::SendTemporary(place, _)
             | Self::Serve(place)
             | Self::Subscribe(place, ..)
-            | Self::SubscribeDurably(place, ..) => place,
+            | Self::SubscribeBoth(place, ..)
+            | Self::SubscribeDurably(place, ..)
+            | Self::Swamp(place, _) => place,
         }
     }
 
@@ -115,22 +131,15 @@ impl Deed {
                     stage.ack_in(host, number.into(), consumer, tag);
                 }
             }
+            Self::Advise(_) => stage.advise(host),
             Self::Begin(_, number) => stage.begin_transaction(host, number.into()),
             Self::Browse(_, place) => stage.browse(host, &queue(place)),
             Self::Commit(_, number) => stage.commit(host, number.into()),
-            Self::Crowd(_, other) if has_room(stage, host) => {
-                if let Some(other) = play.server(stage, other) {
-                    crowd(stage, play, host, other);
-                }
-            }
             Self::Drain(_, patience) => {
                 let millis = PATIENCE[usize::from(patience) % PATIENCE.len()];
                 stage.drain(host, Duration::from_millis(millis));
             }
             Self::HangUp(_) => stage.hang_up(host),
-            Self::Hold(_, prefetch) if has_room(stage, host) => {
-                stage.subscribe_with(host, "queue://orders.>", Acking::Manual, Some(prefetch.into()));
-            }
             Self::Inspect(_) => drop(stage.inspect(host)),
             Self::InspectTargets(_) => stage.inspect_targets(host),
             Self::Move(_, other) => {
@@ -155,6 +164,10 @@ impl Deed {
             Self::ResumeQueue(_, place) => stage.resume_queue(host, &queue(place)),
             Self::RollBack(_, number) => stage.roll_back(host, number.into()),
             Self::Send(_, to, wish, count) => play.send_wishing(stage, host, to, wish, count),
+            Self::SendBoth(_, count) => {
+                let texts = play.texts(usize::from(count));
+                stage.send_all(host, &BOTH[..BOTH.len() - 1].join(","), texts);
+            }
             Self::SendIn(_, number, to) => {
                 let to = DESTINATIONS[usize::from(to) % DESTINATIONS.len()].parse().expect("a destination");
                 let text = play.texts(1).remove(0);
@@ -166,15 +179,45 @@ impl Deed {
                     stage.send(host, &to.to_string(), &text);
                 }
             }
-            Self::Serve(_) if has_room(stage, host) => {
+            Self::Crowd(..)
+            | Self::Hold(..)
+            | Self::Serve(_)
+            | Self::Subscribe(..)
+            | Self::SubscribeBoth(..)
+            | Self::SubscribeDurably(..)
+            | Self::Swamp(..) => {
+                if has_room(stage, host) {
+                    self.consume(stage, play, host);
+                }
+            }
+        }
+    }
+
+    /// The same of those by which somebody comes to consume.
+    fn consume(self, stage: &mut Stage, play: &mut Play, host: HostId) {
+        match self {
+            Self::Crowd(_, other) => {
+                if let Some(other) = play.server(stage, other) {
+                    crowd(stage, play, host, other);
+                }
+            }
+            Self::Hold(_, prefetch) => {
+                stage.subscribe_with(host, "queue://orders.>", Acking::Manual, Some(prefetch.into()));
+            }
+            Self::Serve(_) => {
                 let service = Subscription::new(SERVICE.parse().expect("a destination"));
                 stage.subscribe_as(host, service, Acking::Replying);
             }
-            Self::Subscribe(_, to, how) if has_room(stage, host) => {
+            Self::Subscribe(_, to, how) => {
                 let (wanted, acking) = subscription(PLACES[usize::from(to) % PLACES.len()], how);
                 stage.subscribe_as(host, wanted, acking);
             }
-            Self::SubscribeDurably(_, to, how) if has_room(stage, host) => {
+            Self::SubscribeBoth(_, to, how) => {
+                let ackings = [Acking::Automatic, Acking::Manual, Acking::Backwards, Acking::Reluctant];
+                let acking = ackings[usize::from(how) % ackings.len()];
+                stage.subscribe_with(host, BOTH[usize::from(to) % BOTH.len()], acking, None);
+            }
+            Self::SubscribeDurably(_, to, how) => {
                 let mut wanted = Subscription::new(LASTING[usize::from(to) % LASTING.len()].parse().expect("a topic"));
                 wanted.durable = Some(durable(how));
                 wanted.prefetch = [None, Some(2)][usize::from(how) / 3 % 2];
@@ -182,7 +225,12 @@ impl Deed {
                 let ackings = [Acking::Automatic, Acking::Manual, Acking::Returning, Acking::Rejecting];
                 stage.subscribe_durably(host, wanted, ackings[usize::from(how) / 6 % ackings.len()]);
             }
-            Self::Crowd(..) | Self::Hold(..) | Self::Serve(_) | Self::Subscribe(..) | Self::SubscribeDurably(..) => (),
+            Self::Swamp(_, other) => {
+                if let Some(other) = play.server(stage, other) {
+                    swamp(stage, play, host, other);
+                }
+            }
+            _ => unreachable!("nobody comes to consume by {self:?}"),
         }
     }
 }
@@ -197,58 +245,12 @@ impl Play {
     }
 }
 
-fn crowd(stage: &mut Stage, play: &mut Play, taker: HostId, sender: HostId) {
-    let consumer = stage.subscribe_with(taker, "queue://orders.>", Acking::Manual, Some(1));
-    stage.run_for(DEMAND_TOLD);
-    for queue in ["queue://orders", "queue://orders.eu"] {
-        if stage.is_running(sender) {
-            let texts = play.texts(6).into_iter().map(|text| format!("{text:.<300}"));
-            stage.send_all(sender, queue, texts);
-        }
-    }
-    stage.run_for(DEMAND_TOLD);
-    stage.unsubscribe(consumer);
-}
-
-fn outrun(stage: &mut Stage, play: &mut Play, client: HostId, broker: HostId) {
-    stage.pause(broker);
-    for _ in 0..10 {
-        let texts = play.texts(3).into_iter().map(|text| format!("{text:.<700}"));
-        stage.send_all(client, "topic://news", texts);
-        stage.run_for(ANSWERED);
-    }
-    stage.resume(broker);
-}
-
-/// Has a host subscribe as the last consumer of another does that it can have too, and then ends that one.
-fn relocate(stage: &mut Stage, from: HostId, to: HostId) {
-    let can_move = |consumer: &ConsumerId| {
-        let wanted = stage.subscription(*consumer);
-        let is_queues = wanted.destination.first().kind() == DestinationKind::Queue;
-        is_queues && !wanted.destination.first().is_temporary() && !stage.browses(*consumer)
-    };
-    if let Some(consumer) = stage.open_consumers(from).into_iter().rev().find(can_move)
-        && has_room(stage, to)
-    {
-        let (wanted, acking) = (stage.subscription(consumer).clone(), stage.acking(consumer));
-        stage.subscribe_as(to, wanted, acking);
-        stage.run_for(DEMAND_TOLD);
-        stage.unsubscribe(consumer);
-    }
-}
-
 fn durable(name: u8) -> Durable {
     Durable::new("somebody", NAMES[usize::from(name) % NAMES.len()]).expect("a name")
 }
 
-/// How long it takes until peers know of a consumer, unless something fails.
-const DEMAND_TOLD: Duration = Duration::from_millis(500);
-
 /// For how long a host that leaves may hand over what it has, in milliseconds.
 pub(crate) const PATIENCE: [u64; 4] = [10_000, 1_000, 60_000, 0];
-
-/// How long it takes until brokers have answered, unless something fails.
-const ANSWERED: Duration = Duration::from_millis(20);
 
 /// What administrators look after.
 pub(crate) const QUEUES: [&str; 7] = [

@@ -17,10 +17,13 @@ pub(crate) struct Flavour {
 #[derive(Clone, Copy, Debug)]
 enum Taste {
     Administration,
+    Advisories,
+    Composites,
     Durables,
     Leaves,
     Moves,
     Requests,
+    Shortage,
     Transactions,
     Wishes(usize),
 }
@@ -40,9 +43,18 @@ impl Flavour {
         Self { tastes: tastes.collect(), hosts }
     }
 
-    /// A flavour of what comes last in a scenario: brokers leave.
-    pub(crate) fn late(hosts: usize) -> Self {
-        let tastes = vec![Taste::Leaves];
+    /// A flavour of what comes last in a scenario.
+    pub(crate) fn draw_late(choice: &mut Choice<'_>, hosts: usize) -> Self {
+        let tastes = choice
+            .pick(&[
+                &[Taste::Leaves][..],
+                &[Taste::Advisories],
+                &[Taste::Shortage],
+                &[Taste::Shortage],
+                &[Taste::Composites],
+                &[Taste::Leaves, Taste::Advisories, Taste::Composites, Taste::Shortage],
+            ])
+            .to_vec();
         Self { tastes, hosts }
     }
 
@@ -56,10 +68,13 @@ impl Flavour {
                 let host = choice.place(self.hosts);
                 match choice.pick(&self.tastes) {
                     Taste::Administration => Step::Do(administer(choice, host)),
+                    Taste::Advisories => draw_advised(choice, host),
+                    Taste::Composites => draw_composite(choice, host),
                     Taste::Durables => draw_durable(choice, host),
                     Taste::Leaves => draw_leave(choice, host),
                     Taste::Moves => draw_move(choice, host, self.hosts),
                     Taste::Requests => Step::Do(draw_request(choice, host, self.hosts)),
+                    Taste::Shortage => draw_shortage(choice, host, self.hosts),
                     Taste::Transactions => draw_transaction(choice, habits, host),
                     Taste::Wishes(family) => Step::Do(wish(choice, FAMILIES[family], host)),
                 }
@@ -110,6 +125,31 @@ fn draw_move(choice: &mut Choice<'_>, host: u8, hosts: usize) -> Step {
     }
 }
 
+fn draw_advised(choice: &mut Choice<'_>, host: u8) -> Step {
+    match choice.below(14) {
+        0..3 => Step::Do(Deed::Advise(host)),
+        3..5 => Step::Subscribe(host, choice.place(10)),
+        5 => Step::SubscribeOnly(host, choice.place(10)),
+        6 => Step::Unsubscribe(host, choice.place(8)),
+        7 => Step::Send(host, choice.place(6), 1 + choice.place(8)),
+        8 => Step::Do(Deed::Request(host)),
+        9 => Step::Do(Deed::HangUp(host)),
+        10 => Step::Do(Deed::Send(host, choice.pick(&[0, 3]), choice.place(60), 1 + choice.place(6))),
+        11 => Step::Do(Deed::Subscribe(host, choice.pick(&[0, 3]), choice.place(144))),
+        12 => Step::Reset(host, choice.place(8)),
+        _ => Step::Restart(host),
+    }
+}
+
+fn draw_composite(choice: &mut Choice<'_>, host: u8) -> Step {
+    match choice.below(10) {
+        0..4 => Step::Do(Deed::SendBoth(host, 1 + choice.place(10))),
+        4..8 => Step::Do(Deed::SubscribeBoth(host, choice.place(4), choice.place(4))),
+        8 => Step::Unsubscribe(host, choice.place(8)),
+        _ => Step::Wait(1 << choice.below(12)),
+    }
+}
+
 fn draw_leave(choice: &mut Choice<'_>, host: u8) -> Step {
     match choice.below(12) {
         0..4 => Step::Send(host, choice.pick(&[1, 2, 5, 0, 4]), 1 + choice.place(20)),
@@ -128,6 +168,18 @@ fn draw_request(choice: &mut Choice<'_>, host: u8, hosts: usize) -> Deed {
         3 | 4 => Deed::Serve(host),
         5 | 6 => Deed::SendTemporary(host, choice.place(hosts)),
         _ => Deed::HangUp(host),
+    }
+}
+
+fn draw_shortage(choice: &mut Choice<'_>, host: u8, hosts: usize) -> Step {
+    match choice.below(10) {
+        0 | 1 => Step::Do(Deed::Swamp(host, choice.place(hosts))),
+        2..5 => Step::SendSized(host, choice.pick(&[1, 2, 4, 5]), 1 + choice.place(10), choice.pick(&[100, 300, 700])),
+        5 => Step::SubscribeOnly(host, choice.pick(&[1, 4, 5, 8])),
+        6 => Step::Subscribe(host, choice.pick(&[1, 4, 5, 8])),
+        7 => Step::Do(Deed::Crowd(host, choice.place(hosts))),
+        8 => Step::Unsubscribe(host, choice.place(8)),
+        _ => Step::Wait(1 << choice.below(14)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flockmq_core::{Config, Role};
+use flockmq_core::{BrokerConfig, Config, DestinationPolicy, Role, SlowConsumers, WhenFull};
 
 use crate::choice::Choice;
 
@@ -19,12 +19,18 @@ pub enum Limit {
     FanoutMemory(u32),
     /// So many bytes may a client have on their way to one target, and eight times as many wait there for room.
     FanoutWindow(u32),
+    /// So many bytes may wait at one destination, whatever else is said of those of its kind.
+    DestinationBytes(u32),
     /// Every second host that is no peer takes no frames larger than this, and so no messages of 4 KiB less.
     FrameBytes(u32),
+    /// Destinations are forgotten where nothing has happened for so many milliseconds.
+    Forgotten(u32),
     /// So many links may there be.
     Links(u8),
     /// So many bytes may be with a link's driver.
     LinkWindow(u32),
+    /// So many bytes may wait in a broker.
+    Memory(u32),
     /// Every second broker that stands alone takes no messages larger than this.
     MessageBytes(u32),
     /// A producer may have sent so many messages that are not accepted.
@@ -43,6 +49,8 @@ pub enum Limit {
     Services(u8),
     /// For so many milliseconds may the other end of a link be silent.
     Silence(u32),
+    /// What becomes of a topic's consumers that are slow: those of `SLOW`.
+    Slow(u8),
     /// So many slots does a listener have.
     Slots(u8),
     /// So many bytes may wait for one topic subscriber.
@@ -51,6 +59,8 @@ pub enum Limit {
     TopicPrefetch(u32),
     /// Brokers look for no duplicates.
     Unchecked,
+    /// What finds no room is refused after so many milliseconds; at once if 0.
+    WhenFull(u32),
 }
 
 impl Limit {
@@ -100,6 +110,26 @@ impl Limit {
         limits
     }
 
+    /// At least one of those that came to be drawn later.
+    pub(crate) fn draw_policies(choice: &mut Choice<'_>) -> Vec<Self> {
+        let draws: [fn(&mut Choice<'_>) -> Self; 5] = [
+            |choice| Self::Memory(choice.pick(&[2_000, 500, 20_000])),
+            |choice| Self::WhenFull(choice.pick(&[0, 300, 5_000])),
+            |choice| Self::Slow(choice.place(SLOW.len())),
+            |choice| Self::Forgotten(choice.pick(&[1_000, 100, 10_000])),
+            |choice| Self::DestinationBytes(choice.pick(&[1_000, 100, 5_000])),
+        ];
+        let certain = choice.place(draws.len());
+        let is_drawn = |at: usize, choice: &mut Choice<'_>| at == usize::from(certain) || choice.chance(1, 3);
+        let mut limits = Vec::new();
+        for (at, draw) in draws.into_iter().enumerate() {
+            if is_drawn(at, choice) {
+                limits.push(draw(choice));
+            }
+        }
+        limits
+    }
+
     /// The largest message that a broker takes of others, or that a client sends.
     pub(crate) fn message_max(config: &Config) -> u32 {
         let framed = match config.role {
@@ -137,6 +167,20 @@ impl Limit {
             Self::LinkWindow(bytes) => link.window = bytes.into(),
             Self::MessageBytes(bytes) if config.role == Role::Broker && place % 2 == 1 => broker.message_max = bytes,
             Self::MessageBytes(_) => (),
+            Self::Memory(bytes) => broker.memory_max = bytes.into(),
+            Self::DestinationBytes(bytes) => every_policy(broker, |policy| policy.bytes_max = Some(bytes.into())),
+            Self::Forgotten(millis) => {
+                let after = Duration::from_millis(millis.into());
+                every_policy(broker, |policy| policy.forgotten_after = Some(after));
+            }
+            Self::Slow(which) => {
+                every_policy(broker, |policy| policy.slow_consumers = SLOW[usize::from(which) % SLOW.len()]);
+            }
+            Self::WhenFull(millis) => {
+                let after = Duration::from_millis(millis.into());
+                let when = if millis == 0 { WhenFull::Refuse } else { WhenFull::WaitFor(after) };
+                every_policy(broker, |policy| policy.when_full = when);
+            }
             Self::ProducerWindow(count) => broker.producer_window = count.into(),
             Self::QueueBytes(bytes) => broker.queue_bytes_max = bytes.into(),
             Self::QueuePrefetch(count) => broker.queue_prefetch = count,
@@ -161,6 +205,13 @@ impl Limit {
         }
     }
 }
+
+fn every_policy(config: &mut BrokerConfig, set: impl Fn(&mut DestinationPolicy)) {
+    set(&mut config.policies.default);
+    config.policies.entries.iter_mut().for_each(|entry| set(&mut entry.policy));
+}
+
+const SLOW: [SlowConsumers; 2] = [SlowConsumers::Disconnect, SlowConsumers::DropNewest];
 
 /// How much more than a message its frame may be, in bytes, as the core reckons.
 const FRAME_OVERHEAD: u32 = 4 * 1024;

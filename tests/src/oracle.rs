@@ -1,6 +1,7 @@
 //! Knows what was sent, who subscribed and what failed; is told everything that applications do and hear; panics as
 //! soon as something happens that was promised not to, and says in the end what is still owed to whom.
 
+mod advice;
 mod copy;
 mod dial;
 mod drain;
@@ -8,6 +9,7 @@ mod durable;
 mod fan;
 mod host;
 mod join;
+mod room;
 mod wish;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,10 +17,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use flockmq_core::sim::HostId;
 use flockmq_core::{
     Ack, AckExtent, AckKind, Address, Answer, Body, BrokerId, Config, ConsumerId, Delivery, Destination,
-    DestinationKind, Durable, Host as Place, Instant, Message, MessageId, ProducerId, Refusal, Role, Service,
-    Subscription, Tag,
+    DestinationKind, DestinationPolicy, Durable, Host as Place, Instant, Message, MessageId, ProducerId, Refusal, Role,
+    Service, Subscription, Tag,
 };
 
+use advice::Advice;
 use copy::{Copy, Fate, settle};
 use dial::Dials;
 use drain::Drains;
@@ -58,6 +61,7 @@ pub struct Oracle {
     deliveries: u64,
     wishes: Wishes,
     drains: Drains,
+    advice: BTreeMap<HostId, Advice>,
     /// Brokers whose connectors have taken the place of a bridge, and where they lead.
     led: BTreeSet<(BrokerId, BrokerId)>,
     /// At each host's present process.
@@ -74,6 +78,7 @@ struct Host {
     demand_hops_max: u32,
     checks_duplicates: bool,
     message_max: u32,
+    policy: DestinationPolicy,
     dials: Dials,
     present: Option<BrokerId>,          // What it is now, if it is up and was heard of.
     clients: BTreeMap<BrokerId, usize>, // And by how many links.
@@ -167,6 +172,7 @@ struct Subscriber {
     is_open: bool,
     is_confirmed: bool,
     outstanding: BTreeMap<Tag, Piece>,
+    progressed_at: Instant,
     tag: Tag,
     topics: BTreeSet<MessageId>,
     last: BTreeMap<Lane, u64>,
@@ -186,9 +192,13 @@ impl Oracle {
             demand_hops_max: config.bridge.demand_hops_max,
             checks_duplicates: match config.role {
                 Role::Client => config.fanout.checks_duplicates,
-                Role::Broker | Role::Peer => config.broker.checks_duplicates,
+                // What came before is known of destinations that are.
+                Role::Broker | Role::Peer => {
+                    config.broker.checks_duplicates && config.broker.policies.default.forgotten_after.is_none()
+                }
             },
             message_max: Limit::message_max(config),
+            policy: config.broker.policies.default.clone(),
             dials: Dials::new(config),
             present: None,
             clients: BTreeMap::new(),
@@ -225,7 +235,25 @@ impl Oracle {
         assert!(self.sent.insert(id, sent).is_none(), "{id} was sent before");
         self.wish_sent(host, id);
         self.durable_sent(host, id);
-        if !is_client && to.kind() == DestinationKind::Topic && body.headers.time_to_live.is_none() {
+        if !is_client {
+            self.owe(host, id, to);
+        }
+    }
+
+    /// It was sent to these too.
+    pub(crate) fn sent_also(&mut self, host: HostId, id: MessageId, others: &[Destination]) {
+        if !others.is_empty() {
+            self.wish_sent_also(host, id, others);
+            for other in others {
+                self.owe(host, id, other);
+            }
+        }
+    }
+
+    /// A topic's message must come to whom it reaches for certain.
+    fn owe(&mut self, host: HostId, id: MessageId, to: &Destination) {
+        let body = &self.sent[&id].body;
+        if to.kind() == DestinationKind::Topic && body.headers.time_to_live.is_none() {
             let is_meant = |found: &Subscriber| {
                 let is_own = found.wanted.no_local && found.process.host == host;
                 let is_wanted = found.wanted.destination.first().matches(to) && is_chosen(&found.wanted, id, to, body);
@@ -250,6 +278,7 @@ impl Oracle {
             is_open: true,
             is_confirmed: false,
             outstanding: BTreeMap::new(),
+            progressed_at: at,
             tag: 0,
             topics: BTreeSet::new(),
             last: BTreeMap::new(),
@@ -289,8 +318,11 @@ impl Oracle {
         self.owed.retain(|(other, _)| *other != consumer);
     }
 
-    pub(crate) fn answered(&mut self, _at: Instant, ack: Ack) {
+    pub(crate) fn answered(&mut self, at: Instant, ack: Ack) {
         let found = self.subscribers.get_mut(&ack.consumer).expect("it was subscribed");
+        if ack.kind == AckKind::Accepted {
+            found.progressed_at = at;
+        }
         let process = found.process;
         let settled: Vec<Piece> = match ack.extent {
             AckExtent::Individual => found.outstanding.remove(&ack.tag).into_iter().collect(),
@@ -329,6 +361,7 @@ impl Oracle {
         }
         self.wish_crashed(host);
         self.drains_crashed(process);
+        self.advice.remove(&host);
         self.durables_ended(host, None);
         let (subscribers, sent) = (&self.subscribers, &self.sent);
         let is_client = self.hosts[&host].role == Role::Client;
@@ -415,6 +448,7 @@ impl Oracle {
     pub(crate) fn refused(&mut self, at: Instant, process: Process, producer: u64, sequence: u64, why: Refused) {
         let broker = process.broker.expect("who refuses is up");
         let id = MessageId { producer: ProducerId { broker, number: producer }, sequence };
+        self.check_room(process.host, &why.refusal);
         let sent = self.sent.get_mut(&id).expect("what is refused was sent");
         assert_eq!(sent.outcome, Outcome::Unanswered, "{id} is refused after it was answered");
         let Refused { refusal, answers } = why;

@@ -75,7 +75,7 @@ impl Scenario {
         let hops_max = choice.pick(&[1, 1, 1, 2, 3]);
         let are_peers = brokers == 0 && clients.is_empty() && hops_max > 1;
         let walls = if are_peers { Topology::draw(choice, hosts).walls() } else { Vec::new() };
-        let limits = Limit::draw_some(choice);
+        let mut limits = Limit::draw_some(choice);
         let habits = Habits::draw(choice);
         let count = steps_max / 4 + usize::from(choice.place(steps_max - steps_max / 4 + 1));
         let mut steps = Vec::new();
@@ -90,6 +90,9 @@ impl Scenario {
                 steps.push(flavour.step(choice, &habits, all));
             }
         }
+        if choice.chance(1, 6) {
+            limits.extend(Limit::draw_policies(choice));
+        }
         let demand_hops_max = if choice.chance(1, 6) { choice.pick(&[1, 2, 3]) } else { hops_max };
         let (mut others, mut joins) = (0, Vec::new());
         if brokers == 0 && clients.is_empty() && choice.chance(1, 4) {
@@ -102,7 +105,7 @@ impl Scenario {
             (usize::from(hosts + others + brokers), usize::from(hosts + others + brokers) + clients.len());
         if !joins.is_empty() || choice.chance(1, 6) {
             let flavour = match choice.below(2) {
-                0 => Flavour::late(owners),
+                0 => Flavour::draw_late(choice, owners),
                 _ => Flavour::draw(choice, owners),
             };
             let count = steps.len() + steps_max / 4 + usize::from(choice.place(steps_max / 4));

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use flockmq_core::sim::{HostId, World};
 use flockmq_core::{
-    Ack, Body, BrokerId, Command, Config, ConnectionId, ConsumerId, Delivery, Destination, Event, Instant, Node, Peer,
-    Seed, Stats,
+    Ack, Body, BrokerId, Command, Config, ConnectionId, ConsumerId, Delivery, Destination, Destinations, Event,
+    Instant, Node, Peer, Seed, Stats,
 };
 
 use crate::application::{Application, Asked, Consumer};
@@ -287,6 +287,10 @@ pub fn text_of(delivery: &Delivery) -> &str {
 }
 
 fn destination(text: &str) -> Destination {
+    text.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn destinations(text: &str) -> Destinations {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
 }
 

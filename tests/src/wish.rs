@@ -238,6 +238,10 @@ pub(crate) const PLACES: [&str; 17] = [
     "topic://choosy.>",
 ];
 
+/// What is sent to at once, and a pattern.
+pub(crate) const BOTH: [&str; 4] =
+    ["queue://both.first", "queue://both.second", "topic://both.third", "queue://both.>"];
+
 /// Which of them a scenario keeps to: where messages are sent, and what is subscribed to.
 pub(crate) const FAMILIES: [(&[u8], &[u8]); 8] = [
     (&[0, 1], &[0, 1, 13]),

@@ -126,6 +126,16 @@ situations! {
     SubscriberDropped,
     /// A topic's message is larger than what a subscriber's connection carries.
     SubscriberTooSmall,
+    /// A topic's subscriber ends, since it is too slow.
+    SubscriberEnded,
+    /// There is no room in the broker as a whole.
+    BrokerFull,
+    /// A message is refused at once, since there is no room for it.
+    RefusedForRoom,
+    /// A message is refused that has waited for room for as long as it may.
+    WaitedInVain,
+    /// A destination is forgotten, since nothing has happened there.
+    DestinationForgotten,
     /// What waited for a bridge's subscription goes to another of that bridge.
     PendingInherited,
     /// Credit of a connection as a whole comes back to another of its consumers.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::due::Due;
 use super::registry::{self, Room, Slot};
 use super::{Broker, Output};
-use crate::base::{Instant, Outbox};
+use crate::base::{Instant, Outbox, Situation};
 use crate::model::{Advisory, Destination, Refusal};
 
 impl Broker {
@@ -46,6 +46,7 @@ impl Broker {
         }
         tracing::debug!(destination = %entry.name, "an idle destination is forgotten");
         self.stats.forgotten += 1;
+        Situation::DestinationForgotten.met();
         self.forget(slot, out);
     }
 

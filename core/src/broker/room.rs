@@ -11,7 +11,7 @@ use super::place::Place;
 use super::registry::{self, Room, Slot};
 use super::subscription::{Subscription, SubscriptionId};
 use super::{Broker, BrokerConfig, Output};
-use crate::base::{Instant, Outbox};
+use crate::base::{Instant, Outbox, Situation};
 use crate::model::{DestinationKind, Message, Origin, Refusal};
 
 /// What becomes of a message that its destination has no room for (ActiveMQ's `producerFlowControl`). What comes over a
@@ -35,7 +35,11 @@ impl Broker {
         match &destination.room {
             Room::Queue(queue) => {
                 let would_wait = || queue.len() > 0 || self.start(slot, Place::FIRST).is_none();
-                queue.bytes() >= destination.bytes_max(&self.config) || (self.memory.is_full() && would_wait())
+                let is_everywhere = self.memory.is_full() && would_wait();
+                if is_everywhere {
+                    Situation::BrokerFull.met();
+                }
+                queue.bytes() >= destination.bytes_max(&self.config) || is_everywhere
             }
             Room::Topic => {
                 let ids = destination.consumers.iter().map(|consumer| consumer.id);
@@ -97,7 +101,10 @@ impl Broker {
                     Some(first) => self.shortage(slot, first),
                     None => self.shortage_for(now, slot, from, message),
                 };
-                shortage.map_or(Ok(()), Err)
+                shortage.map_or(Ok(()), |shortage| {
+                    Situation::RefusedForRoom.met();
+                    Err(shortage)
+                })
             }
             (Origin::Application(_) | Origin::Remote(_), WhenFull::Wait | WhenFull::WaitFor(_))
             | (Origin::Bridge(_), _) => Ok(()),
@@ -127,6 +134,7 @@ impl Broker {
             let (over, left) = parked.into_iter().partition::<Vec<_>, _>(is_over);
             self.registry.get_mut(slot).parked = left.into();
             for parked in over {
+                Situation::WaitedInVain.met();
                 self.leave_parking(&parked);
                 out.push(parked.into_refused(refusal.clone()));
             }

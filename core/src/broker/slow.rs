@@ -78,6 +78,7 @@ impl Broker {
         tracing::warn!(%consumer, destination = %subscription.destination, %refusal, "a slow consumer is ended");
         let changed = self.end_consumer(now, to, consumer, Tag::MAX, out).expect("whoever is slow is attached");
         self.stats.ended_slow += 1;
+        Situation::SubscriberEnded.met();
         out.push(Output::Ended { to, consumer, refusal: Box::new(refusal) });
         self.tell_demand(changed, out);
     }

@@ -42,6 +42,11 @@ impl Dials {
         *before = Made { at, waits: before.waits + 1 };
     }
 
+    /// An address that two claim is dialled at once.
+    pub(super) fn checked(&mut self, at: Instant, address: Address) {
+        self.made.insert(address, Made { at, waits: 0 });
+    }
+
     /// R3: waits begin anew after a link that has lasted.
     pub(super) fn lost(&mut self, at: Instant, since: Instant) {
         if at - since + CLOCKS >= self.config.dial.settled_after {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flockmq_core::sim::HostId;
-use flockmq_core::{Address, BrokerId, CloseReason, Destination, Event, Instant, Role, Service};
+use flockmq_core::{Address, BrokerId, CloseReason, Destination, Event, Host as Place, Instant, Role, Service};
 
 use super::fan::{Fan, Fanned};
 use super::{Oracle, Process, Sent, Subscriber, Up, is_of};
@@ -12,9 +12,22 @@ use super::{Oracle, Process, Sent, Subscriber, Up, is_of};
 impl Oracle {
     /// A host dials.
     pub(crate) fn dialled(&mut self, at: Instant, host: HostId, address: Address) {
+        let is_contested = self.is_contested(host, &address);
         if let Some(known) = self.hosts.get_mut(&host) {
-            known.dials.dialled(at, host, address);
+            if is_contested {
+                known.dials.checked(at, address);
+            } else {
+                known.dials.dialled(at, host, address);
+            }
         }
+    }
+
+    /// True if a host has a link to a process that was where another is now: who is there is looked for at once.
+    fn is_contested(&self, host: HostId, address: &Address) -> bool {
+        let at = |host: HostId| Place::Ip(host.ip().into());
+        let there = self.hosts.iter().find(|(other, _)| address.host == at(**other)).map(|(_, there)| there);
+        let Some((known, there)) = self.hosts.get(&host).zip(there) else { return false };
+        known.up.keys().any(|broker| there.brokers.contains(broker) && there.present != Some(*broker))
     }
 
     /// V8: however much is heard, an advert goes out so often and no oftener.

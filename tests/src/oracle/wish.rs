@@ -27,6 +27,8 @@ pub(super) struct Wishes {
     feeders: BTreeSet<HostId>,
     /// What such queues must still hand out.
     owed: BTreeSet<Piece>,
+    /// Where a message was sent beside its first destination.
+    others: BTreeMap<MessageId, Vec<Destination>>,
     /// Who was handed a group's last message.
     owners: BTreeMap<(Process, Destination, String), ConsumerId>,
     /// Groups that may have changed hands at a message's wish.
@@ -92,6 +94,18 @@ impl Oracle {
         if sent.body.headers.time_to_live.is_none() {
             wishes.owed.extend(fed);
         }
+    }
+
+    /// A message that was sent to several destinations is each one's own.
+    pub(super) fn wish_sent_also(&mut self, host: HostId, id: MessageId, others: &[Destination]) {
+        let (sent, wishes) = (&self.sent[&id], &mut self.wishes);
+        wishes.feeders.insert(host);
+        let all = others.iter().chain([&sent.destination]);
+        let queues = all.filter(|part| part.kind() == DestinationKind::Queue);
+        if sent.body.headers.time_to_live.is_none() {
+            wishes.owed.extend(queues.map(|queue| (id, queue.clone())));
+        }
+        wishes.others.insert(id, others.to_vec());
     }
 
     pub(super) fn wish_subscribed(&mut self, process: Process, consumer: ConsumerId, wanted: &Subscription) {
@@ -230,7 +244,8 @@ impl Oracle {
     /// or a dead letter that has a reason to be one.
     pub(super) fn check_place(&self, at: Instant, process: Process, sent: &Sent, delivery: &Delivery, what: &str) {
         let (id, place) = (delivery.message.id, &delivery.message.destination);
-        if is_fed_by(place, &sent.destination) {
+        let is_other = self.wishes.others.get(&id).is_some_and(|others| others.contains(place));
+        if is_other || is_fed_by(place, &sent.destination) {
             return;
         }
         let buried = epitaph(&delivery.message.body).filter(|_| is_grave(place));

@@ -6,7 +6,7 @@ use flockmq_core::{
     Event, Refusal, Subscription,
 };
 
-use super::Stage;
+use super::{CONNECTION, Stage};
 
 use crate::application::{Acking, Asked};
 
@@ -17,6 +17,14 @@ impl Stage {
         let mut answers = std::mem::take(&mut self.application(host).answers);
         assert_eq!(answers.len(), 1, "{host}'s broker answers at once: {answers:?}");
         answers.remove(0).result
+    }
+
+    /// Has a host's application hear from now on what happens in its broker.
+    pub fn advise(&mut self, host: HostId) {
+        if self.oracle.advice_wanted(self.world.now(), host) {
+            let request = self.application(host).ask(Asked::Advise);
+            self.command(host, Command::Advise { request, connection: CONNECTION, wanted: true });
+        }
     }
 
     fn ask(&mut self, host: HostId, asked: AdminRequest) {

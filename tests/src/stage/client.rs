@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use flockmq_core::sim::HostId;
 use flockmq_core::{
-    BrokerId, Command, Config, ConsumerId, Destination, FanoutConfig, Instant, MessageId, MulticastConfig, ProducerId,
+    BrokerId, Command, Config, ConsumerId, Destinations, FanoutConfig, Instant, MessageId, MulticastConfig, ProducerId,
     Refusal, Target, TargetState,
 };
 
-use super::{CONNECTION, Stage, destination};
+use super::{CONNECTION, Stage, destinations};
 
 use crate::application::Asked;
 use crate::limit::Limit;
@@ -69,7 +69,7 @@ impl Stage {
 
     /// Ends a client's producer for a destination; the next message to it makes another.
     pub fn close_producer(&mut self, client: HostId, to: &str) {
-        let to = destination(to);
+        let to = destinations(to);
         let application = self.application(client);
         let producer = application.producers.get(&to).expect("something was sent there").id.number;
         let request = application.ask(Asked::CloseProducer(to));
@@ -83,7 +83,7 @@ impl Stage {
             self.closed(consumer);
         }
         let application = self.application(client);
-        let producers: Vec<Destination> = application.producers.keys().cloned().collect();
+        let producers: Vec<Destinations> = application.producers.keys().cloned().collect();
         let request = application.ask(Asked::Detach(producers));
         self.oracle.detached(client);
         self.command(client, Command::Detach { request, connection: CONNECTION });

@@ -88,9 +88,11 @@ impl Stage {
                 let expected = self.application(host).intrusion.take();
                 assert_eq!(expected, Some(ack), "{host}: {ack:?} was refused: {refusal}");
             }
+            Event::Advised { advisory } => self.oracle.advised(process, &advisory),
             Event::ConsumerEnded { consumer, refusal } => {
-                let is_due = refusal == Refusal::Stopping && self.is_draining(host);
-                assert!(is_due, "{host} ends consumer {consumer}: {refusal}");
+                if refusal != Refusal::Stopping || !self.is_draining(host) {
+                    self.oracle.check_slow(at, host, consumer, &refusal);
+                }
                 self.closed(consumer);
             }
             Event::Stopped => {

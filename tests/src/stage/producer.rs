@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use flockmq_core::sim::HostId;
-use flockmq_core::{Body, Command, Destination, MessageId, ProducerId};
+use flockmq_core::{Body, Command, Destinations, MessageId, ProducerId};
 
-use super::{CONNECTION, Stage, destination};
+use super::{CONNECTION, Stage, destinations};
 
 use crate::application::{Asked, Producer};
 use crate::oracle::Outcome;
@@ -24,14 +24,15 @@ impl Stage {
 
     /// Sends messages in one command.
     pub fn send_bodies(&mut self, host: HostId, to: &str, messages: Vec<Body>) -> Vec<MessageId> {
-        let to = destination(to);
+        let to: Destinations = destinations(to);
         let producer = self.produce(host, &to);
         let mut ids = Vec::new();
         for body in &messages {
             let found = self.application(host).producers.get_mut(&to).expect("just made");
             found.sent += 1;
             let id = MessageId { producer, sequence: found.sent };
-            self.oracle.sent(self.world.now(), host, id, &to, body);
+            self.oracle.sent(self.world.now(), host, id, to.first(), body);
+            self.oracle.sent_also(host, id, to.others());
             ids.push(id);
         }
         self.command(host, Command::Send { connection: CONNECTION, producer: producer.number, messages });
@@ -40,7 +41,7 @@ impl Stage {
 
     /// True if a host's present process has sent to a destination.
     pub fn is_producing(&self, host: HostId, to: &str) -> bool {
-        self.applications[&host].producers.contains_key(&destination(to))
+        self.applications[&host].producers.contains_key(&destinations(to))
     }
 
     /// What a message's sender was told of it.
@@ -50,7 +51,7 @@ impl Stage {
 
     /// How many of the messages that a host's present process sent to a destination were accepted.
     pub fn accepted(&self, host: HostId, to: &str) -> u64 {
-        self.applications[&host].producers.get(&destination(to)).map_or(0, Producer::count_accepted)
+        self.applications[&host].producers.get(&destinations(to)).map_or(0, Producer::count_accepted)
     }
 
     /// How many messages of a host's present process were neither accepted nor refused so far.
@@ -58,7 +59,7 @@ impl Stage {
         self.applications[&host].producers.values().map(Producer::count_unanswered).sum()
     }
 
-    fn produce(&mut self, host: HostId, to: &Destination) -> ProducerId {
+    fn produce(&mut self, host: HostId, to: &Destinations) -> ProducerId {
         let broker = self.id(host);
         let application = self.application(host);
         if let Some(found) = application.producers.get(to) {
@@ -68,10 +69,7 @@ impl Stage {
         let request = application.ask(Asked::Produce);
         application.producers.insert(to.clone(), Producer { id, sent: 0, accepted: 0, refused: BTreeSet::new() });
         let destination = to.clone();
-        self.command(
-            host,
-            Command::Produce { request, connection: CONNECTION, producer: id.number, destination: destination.into() },
-        );
+        self.command(host, Command::Produce { request, connection: CONNECTION, producer: id.number, destination });
         id
     }
 
