@@ -77,6 +77,7 @@ struct Host {
     hops_max: u32,
     demand_hops_max: u32,
     checks_duplicates: bool,
+    has_place: bool, // Where it listens is where the next process does.
     message_max: u32,
     policy: DestinationPolicy,
     dials: Dials,
@@ -197,6 +198,7 @@ impl Oracle {
                     config.broker.checks_duplicates && config.broker.policies.default.forgotten_after.is_none()
                 }
             },
+            has_place: config.role == Role::Peer && config.listen.as_ref().is_some_and(|listen| listen.port > 0),
             message_max: Limit::message_max(config),
             policy: config.broker.policies.default.clone(),
             dials: Dials::new(config),
@@ -362,6 +364,7 @@ impl Oracle {
         self.wish_crashed(host);
         self.drains_crashed(process);
         self.advice.remove(&host);
+        self.place_vacated(host);
         self.durables_ended(host, None);
         let (subscribers, sent) = (&self.subscribers, &self.sent);
         let is_client = self.hosts[&host].role == Role::Client;

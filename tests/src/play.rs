@@ -82,7 +82,7 @@ impl Play {
         let place = self.hosts.len();
         let is_at = |at: u8| usize::from(at) == place;
         let is_joined = self.joins.iter().any(|join| is_at(join.from) || is_at(join.to));
-        if is_joined {
+        if self.joins.iter().any(|join| is_at(join.to)) {
             config.listen = Some(at_any());
         }
         config.bridge.message_hops_max = self.hops_max;

@@ -65,6 +65,11 @@ impl Dials {
         }
     }
 
+    /// Another process is there.
+    pub(super) fn forget_host(&mut self, host: &Host) {
+        self.made.retain(|made, _| made.host != *host);
+    }
+
     /// The next process knows nothing.
     pub(super) fn crash(&mut self) {
         self.made.clear();

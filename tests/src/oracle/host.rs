@@ -22,6 +22,16 @@ impl Oracle {
         }
     }
 
+    /// A peer that a connector leads to listens where the process before it did: whoever hears of a newcomer there dials it,
+    /// however lately it had dialled the other.
+    pub(super) fn place_vacated(&mut self, host: HostId) {
+        if self.hosts[&host].has_place {
+            for known in self.hosts.values_mut() {
+                known.dials.forget_host(&Place::Ip(host.ip().into()));
+            }
+        }
+    }
+
     /// True if a host has a link to a process that was where another is now: who is there is looked for at once.
     fn is_contested(&self, host: HostId, address: &Address) -> bool {
         let at = |host: HostId| Place::Ip(host.ip().into());

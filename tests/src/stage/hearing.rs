@@ -88,7 +88,7 @@ impl Stage {
                 let expected = self.application(host).intrusion.take();
                 assert_eq!(expected, Some(ack), "{host}: {ack:?} was refused: {refusal}");
             }
-            Event::Advised { advisory } => self.oracle.advised(process, &advisory),
+            Event::Advised { advisory, .. } => self.oracle.advised(process, &advisory),
             Event::ConsumerEnded { consumer, refusal } => {
                 if refusal != Refusal::Stopping || !self.is_draining(host) {
                     self.oracle.check_slow(at, host, consumer, &refusal);
