@@ -3,9 +3,10 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::consumer::Gone;
 use super::place::Place;
 use super::registry::Room;
-use super::{Broker, Gone, Output};
+use super::{Broker, Output};
 use crate::base::{Instant, Outbox};
 use crate::model::{ConsumerId, Origin, Refusal, Tag};
 

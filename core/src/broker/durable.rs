@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::Saturating;
 
+use super::consumer::Gone;
 use super::dead_letter::Cause;
 use super::due::Due;
 use super::memory::Memory;
@@ -13,7 +14,7 @@ use super::place::Place;
 use super::queue::{Entry, Queue};
 use super::slow::SlowConsumers;
 use super::subscription::{Pending, Subscription, SubscriptionId};
-use super::{Broker, Gone, Limits, Output};
+use super::{Broker, Limits, Output};
 use crate::base::{Instant, Outbox};
 use crate::model::{self, Ack, AckExtent, Advisory, Demand, Durable, Message, Origin, Priority, Refusal, Tag, What};
 

@@ -26,6 +26,13 @@ pub(super) struct Entry {
     pub(super) message: Arc<Message>,
 }
 
+impl Entry {
+    /// About how many bytes of memory its message takes.
+    fn size(&self) -> u64 {
+        self.message.size() as u64
+    }
+}
+
 /// What waits at one queue.
 #[derive(Debug, Default)]
 pub(super) struct Queue {

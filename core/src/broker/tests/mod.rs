@@ -28,6 +28,7 @@ mod ways;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -37,8 +38,8 @@ use proptest::sample::select;
 use super::*;
 use crate::base::Timestamp;
 use crate::model::{
-    Ack, AckExtent, AckKind, AdminRequest, Body, BrokerId, ConnectionId, LinkId, MessageId, Path, ProducerId,
-    Subscription,
+    Ack, AckExtent, AckKind, AdminRequest, Body, BrokerId, ConnectionId, DestinationKind, LinkId, Message, MessageId,
+    Path, ProducerId, Subscription,
 };
 
 const LOCAL: BrokerId = BrokerId(1);
