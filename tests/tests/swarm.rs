@@ -336,3 +336,29 @@ const ONE_ATTEMPT: Client = Client {
 };
 const SEEDS: u64 = 200;
 const STEPS_MAX: usize = 40;
+
+/// Found by seed 1909994910: where copies are not recognised, a message that came twice was rejected twice, so that there are
+/// two dead letters of it, of which nobody had either before.
+#[test]
+fn each_copy_that_is_rejected_is_a_dead_letter_where_copies_are_not_recognised() {
+    Scenario {
+        seed: 4_224_177_779,
+        hosts: 5,
+        others: 1,
+        brokers: 0,
+        clients: Vec::new(),
+        hops_max: 1,
+        demand_hops_max: 1,
+        walls: Vec::new(),
+        joins: Vec::new(),
+        limits: vec![Limit::BridgePrefetch(3), Limit::Unchecked],
+        steps: vec![
+            Step::Do(Deed::Send(4, 2, 42, 10)),
+            Step::Do(Deed::Subscribe(0, 2, 119)),
+            Step::Wait(2),
+            Step::Do(Deed::Subscribe(4, 2, 37)),
+            Step::Reset(0, 4),
+        ],
+    }
+    .run();
+}

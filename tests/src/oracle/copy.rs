@@ -68,7 +68,9 @@ impl Oracle {
             }
             let before = format!("consumer {} of {} had it at {}", copy.consumer, copy.process.host, copy.at);
             let has_failed = failed_at.is_some_and(|failed_at| failed_at >= sent.at);
-            let is_marked = copy.redeliveries > 0 || delivery.redeliveries > 0;
+            // Where copies are not recognised each may die, and is a dead letter that nobody had before.
+            let died_each = is_grave(place) && !checks_duplicates;
+            let is_marked = copy.redeliveries > 0 || delivery.redeliveries > 0 || died_each;
             if let Fate::Returned { seen, .. } = copy.fate {
                 // The same copy, come back; or, after a failure, the other one.
                 let may_be_other = has_failed && copy.process != process && is_marked;
