@@ -362,3 +362,29 @@ fn each_copy_that_is_rejected_is_a_dead_letter_where_copies_are_not_recognised()
     }
     .run();
 }
+
+/// Found by seed 1909997942: a process stands still while demand is exchanged, and reads afterwards that it took too long.
+#[test]
+fn who_stands_still_before_its_bridges_are_ready_is_parted_from() {
+    Scenario {
+        seed: 535_887_273,
+        hosts: 5,
+        others: 0,
+        brokers: 0,
+        clients: Vec::new(),
+        hops_max: 1,
+        demand_hops_max: 1,
+        walls: Vec::new(),
+        joins: Vec::new(),
+        limits: Vec::new(),
+        steps: vec![
+            Step::Faults(12_263),
+            Step::Wait(1_024),
+            Step::Subscribe(3, 5),
+            Step::Quiet,
+            Step::Pause(3),
+            Step::Wait(32_768),
+        ],
+    }
+    .run();
+}

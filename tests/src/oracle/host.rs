@@ -222,7 +222,8 @@ pub(super) fn is_fair(reason: &CloseReason) -> bool {
         | CloseReason::VersionMismatch { .. } => false,
         CloseReason::Refused(why) => {
             // What the other end says of its own reason.
-            let fair = [CloseReason::HandshakeTimeout, CloseReason::Silent, CloseReason::Unwanted];
+            let fair =
+                [CloseReason::HandshakeTimeout, CloseReason::Silent, CloseReason::SyncTimeout, CloseReason::Unwanted];
             fair.iter().any(|fair| fair.to_string() == *why)
         }
         _ => true,
