@@ -8,7 +8,7 @@ use std::time::Duration;
 use flockmq_core::sim::{Faults, HostId};
 use flockmq_core::{
     Ack, AckExtent, AckKind, BrokerId, ConsumerId, Destination, DestinationKind, Event, Instant, LinkConfig, MessageId,
-    Refusal, Role, Target, TargetState,
+    Refusal, Role, Target, TargetState, WhenFull,
 };
 
 use reach::{is_served, is_target, joined, members, neighbours, reaches, spread};
@@ -277,7 +277,10 @@ fn reach_everybody(stage: &mut Stage, play: &mut Play, hosts: &[HostId]) {
     // Some may end meanwhile for being slow, and what waits for room may be refused in the end.
     let is_owed = |stage: &Stage, consumer: ConsumerId, (id, text): &(MessageId, String)| {
         let is_open = || hosts.iter().any(|host| stage.open_consumers(*host).contains(&consumer));
-        !stage.bodies(consumer).contains(&text.as_str()) && is_open() && !has_no_room(stage.outcome(*id))
+        !stage.bodies(consumer).contains(&text.as_str())
+            && is_open()
+            && !has_no_room(stage.outcome(*id))
+            && !is_in_part(stage, *id)
     };
     let arrived = |stage: &mut Stage| {
         expected.iter().all(|(consumer, texts)| texts.iter().all(|text| !is_owed(stage, *consumer, text)))
@@ -292,6 +295,16 @@ fn reach_everybody(stage: &mut Stage, play: &mut Play, hosts: &[HostId]) {
             }
         }
     }
+}
+
+/// True if a client's message was accepted by enough brokers, and may have been refused for want of room by others.
+fn is_in_part(stage: &Stage, id: MessageId) -> bool {
+    let sender = stage.host_of(id.producer.broker);
+    let may_refuse =
+        |target: &BrokerId| stage.config(stage.host_of(*target)).broker.policies.default.when_full != WhenFull::Wait;
+    let is_client = stage.config(sender).role == Role::Client;
+    is_client
+        && stage.targets_up(sender).iter().any(|target| may_refuse(target) && !stage.acceptors(id).contains(target))
 }
 
 /// True if a message was refused for want of room, by its sender's own node or by a broker.

@@ -1,6 +1,6 @@
 //! Whatever happens: nothing forbidden ever, and everything owed in the end.
 
-use flockmq_tests::{Campaign, Client, Deed, Limit, Mischief, Scenario, Step};
+use flockmq_tests::{Campaign, Client, Deed, Join, Limit, Mischief, Scenario, Step};
 
 /// `FLOCKMQ_SEEDS=N` runs N seeds, `FLOCKMQ_SEEDS=A..B` those from A up to B, which is how a failure is had again.
 #[test]
@@ -385,6 +385,65 @@ fn who_stands_still_before_its_bridges_are_ready_is_parted_from() {
             Step::Pause(3),
             Step::Wait(32_768),
         ],
+    }
+    .run();
+}
+
+/// Found by seed 7018918: what may not cross one bridge could go round it, but the way round is hidden by a shorter path that
+/// leads over it.
+#[test]
+fn a_way_round_a_bridge_that_lets_nothing_cross_may_not_be_known() {
+    let plain = Join {
+        from: 3,
+        to: 1,
+        excluded: 0,
+        included: 0,
+        forwarded: 0,
+        is_static: false,
+        temporary: true,
+        is_conduit: false,
+        is_level: false,
+        prefetch: 3,
+    };
+    Scenario {
+        seed: 2_177_878_629,
+        hosts: 2,
+        others: 2,
+        brokers: 0,
+        clients: Vec::new(),
+        hops_max: 3,
+        demand_hops_max: 3,
+        walls: Vec::new(),
+        joins: vec![plain, Join { from: 2, excluded: 4, included: 4, forwarded: 2, prefetch: 0, ..plain }],
+        limits: Vec::new(),
+        steps: vec![Step::Subscribe(0, 7), Step::Subscribe(2, 7)],
+    }
+    .run();
+}
+
+/// Found by seed 7007799: one broker accepts a client's message, which is enough, and another has no room for it.
+#[test]
+fn what_one_broker_accepts_another_may_refuse() {
+    let client = Client {
+        acks_min: 1,
+        replicates_queues: true,
+        checks_duplicates: true,
+        is_told: false,
+        attempts_max: 0,
+        send_timeout_millis: 2_000,
+    };
+    Scenario {
+        seed: 2_205_490_236,
+        hosts: 0,
+        others: 0,
+        brokers: 4,
+        clients: vec![client, Client { replicates_queues: false, is_told: true, ..client }],
+        hops_max: 3,
+        demand_hops_max: 3,
+        walls: Vec::new(),
+        joins: Vec::new(),
+        limits: vec![Limit::RemoteWindow(500), Limit::Memory(500), Limit::WhenFull(0)],
+        steps: vec![Step::Subscribe(5, 9), Step::SubscribeReluctantly(1, 4, 0)],
     }
     .run();
 }

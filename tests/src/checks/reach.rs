@@ -32,7 +32,10 @@ pub(super) fn is_served(stage: &Stage, host: HostId) -> bool {
 pub(super) fn reaches(stage: &Stage, sender: HostId, other: HostId, to: &Destination) -> bool {
     match [sender, other].map(|host| stage.config(host).role) {
         [Role::Broker | Role::Peer, Role::Broker | Role::Peer] => {
-            spread(stage, sender, |host| [members(stage, host), crossable(stage, host, to)].concat()).contains(&other)
+            let next = |host| [members(stage, host), crossable(stage, host, to)].concat();
+            let reached = spread(stage, sender, next);
+            let is_near = || sender == other || next(sender).contains(&other);
+            reached.contains(&other) && (is_near() || !goes_round(stage, &reached, to))
         }
         [Role::Client, _] => {
             let targets = stage.hosts().into_iter().filter(|host| is_target(stage, sender, *host));
@@ -43,6 +46,16 @@ pub(super) fn reaches(stage: &Stage, sender: HostId, other: HostId, to: &Destina
             is_served(stage, other) && targets.any(|target| reaches(stage, sender, target, to))
         }
     }
+}
+
+/// True if some of these hosts are joined by a bridge that messages of a destination may not cross. A way round it may not be
+/// known: what is wanted is told by its shortest path, and that may lead over the bridge.
+fn goes_round(stage: &Stage, hosts: &BTreeSet<HostId>, to: &Destination) -> bool {
+    let is_barred = |host: &HostId| {
+        let open = crossable(stage, *host, to);
+        joined(stage, *host).iter().any(|other| hosts.contains(other) && !open.contains(other))
+    };
+    hosts.iter().any(is_barred)
 }
 
 /// Whom a message comes to that goes from each host to the next of it, as often as it may, and from
